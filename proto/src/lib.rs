@@ -1,0 +1,11 @@
+//! The protocol of Kanhe: its types, their one encoding, its Merkle structures and every rule of verification.
+//!
+//! Pure: no clock, socket, file, random source, environment or async runtime; time and randomness are arguments.
+//! A node and a verifier run the same function on the same bytes.
+
+pub mod bounded;
+pub mod codec;
+pub mod hash;
+pub mod ids;
+pub mod tags;
+pub mod text;

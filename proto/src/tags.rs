@@ -1,0 +1,101 @@
+//! Every domain tag in one table.
+//!
+//! A tag is the first 16 bytes of what is hashed or signed under it, ASCII and padded with zeros. Tags are unique
+//! and part of the format: changing one changes every signature made under it. None begins with `PoV`, the
+//! preimage that the consensus engine signs by itself.
+
+/// A domain tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tag([u8; 16]);
+
+impl Tag {
+    const fn new(name: &str) -> Self {
+        let name = name.as_bytes();
+        assert!(name.len() <= 16);
+        let mut bytes = [0; 16];
+        let mut i = 0;
+        while i < name.len() {
+            bytes[i] = name[i];
+            i += 1;
+        }
+        Self(bytes)
+    }
+    /// The bytes that begin a preimage.
+    pub const fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+macro_rules! tags {
+    ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
+        $($(#[$doc])* pub const $name: Tag = Tag::new($text);)+
+        /// All of them, for the test of their uniqueness and for the protocol's documentation.
+        pub const ALL: &[(&str, Tag)] = &[$((stringify!($name), $name)),+];
+    };
+}
+
+tags! {
+    /// Genesis bytes → chain id.
+    GENESIS = "kanhe:genesis",
+    /// Header bytes → header hash.
+    HEADER = "kanhe:header",
+    /// Algorithm and public key → key id.
+    KEY_ID = "kanhe:key-id",
+    /// Algorithm and public key → validator address.
+    ADDRESS = "kanhe:address",
+    /// Validator list → validators hash.
+    VALIDATORS = "kanhe:validators",
+    /// Parameters → parameters hash.
+    PARAMETERS = "kanhe:parameters",
+    /// Certificate bytes → last certificate hash.
+    CERTIFICATE = "kanhe:certificat",
+    /// Transaction body bytes → transaction id.
+    TRANSACTION = "kanhe:tx",
+    /// Transaction id → what its sender signs.
+    TRANSACTION_SIGN = "kanhe:tx-sign",
+    /// What a validator signs for a prevote or precommit.
+    VOTE = "kanhe:vote",
+    /// What a validator signs for a proposal.
+    PROPOSAL = "kanhe:proposal",
+    /// What a validator signs for the parts of a proposal.
+    PROPOSAL_PART = "kanhe:part",
+    /// What a validator signs to prove its place in the engine's network.
+    VALIDATOR_PROOF = "kanhe:val-proof",
+    /// Proposal bytes → proposal id.
+    GOVERNANCE_PROPOSAL = "kanhe:gov-prop",
+    /// What a bureau signs to vote on a proposal.
+    GOVERNANCE_VOTE = "kanhe:gov-vote",
+    /// Registry kind and identifier → key in the registry map.
+    REGISTRY_KEY = "kanhe:registry",
+    /// Issuer and licence digest → key in the state map.
+    LICENCE_STATUS = "kanhe:lic-status",
+    /// Issuer and batch id → key in the state map.
+    BATCH_STATUS = "kanhe:bat-status",
+    /// Transaction id → key in the state map.
+    SPENT_ID = "kanhe:spent-id",
+    /// Secret, kind and number of an id → `kanhe_hb`.
+    HOLDER_BINDING = "kanhe:holder",
+    /// Salt and pickup code → its stored hash.
+    PICKUP_CODE = "kanhe:pickup",
+    /// Info of HPKE for messages between wallet and issuer.
+    SEAL_INFO = "kanhe:seal",
+    /// Associated data of encrypted key files.
+    KEY_FILE = "kanhe:key-file",
+    /// Secret of a wallet and a label → a derived secret.
+    DERIVE = "kanhe:derive",
+    /// Possession of a holder's key towards a queue.
+    POSSESSION = "kanhe:possess",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_unique_and_never_the_engines() {
+        for (i, (name, tag)) in ALL.iter().enumerate() {
+            assert!(!tag.bytes().starts_with(b"PoV"), "{name}");
+            assert!(ALL[i + 1..].iter().all(|(_, other)| other != tag), "{name} is not unique");
+        }
+    }
+}
