@@ -106,6 +106,11 @@ impl<C, T: Decode<C>, const MAX: usize> Decode<C> for List<T, MAX> {
         Ok(Self(items))
     }
 }
+impl<'de, C, T: Decode<C>, const MAX: usize> bincode::BorrowDecode<'de, C> for List<T, MAX> {
+    fn borrow_decode<D: bincode::de::BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
+    }
+}
 impl<T: Serialize, const MAX: usize> Serialize for List<T, MAX> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
@@ -163,6 +168,11 @@ impl<C, const MAX: usize> Decode<C> for Blob<MAX> {
         Ok(Self(bytes))
     }
 }
+impl<'de, C, const MAX: usize> bincode::BorrowDecode<'de, C> for Blob<MAX> {
+    fn borrow_decode<D: bincode::de::BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
+    }
+}
 impl<const MAX: usize> Serialize for Blob<MAX> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&crate::text::base64url(&self.0))
@@ -216,6 +226,11 @@ impl<C, const MAX: usize> Decode<C> for Text<MAX> {
     fn decode<D: Decoder<Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
         let bytes = Blob::<MAX>::decode(decoder)?.into_vec();
         String::from_utf8(bytes).map(Self).map_err(|_| DecodeError::Other("text is not UTF-8"))
+    }
+}
+impl<'de, C, const MAX: usize> bincode::BorrowDecode<'de, C> for Text<MAX> {
+    fn borrow_decode<D: bincode::de::BorrowDecoder<'de, Context = C>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Self::decode(decoder)
     }
 }
 impl<const MAX: usize> Serialize for Text<MAX> {

@@ -67,16 +67,21 @@ pub fn decode<T: Decode<()> + Encode>(bytes: &[u8], max: usize) -> Result<T, Cod
     Ok(value)
 }
 
-/// Gives a type a hand-written decoder that `bincode`'s derives can use.
+/// Gives a type without parameters a hand-written decoder; the derives of `bincode` want a borrowing one as well.
 macro_rules! impl_decode {
-    ($(<$($p:ident $(: $b:path)?),* $(; const $n:ident : usize)?>)? $t:ty, $decoder:ident => $body:expr) => {
-        impl<__C $($(, $p $(: $b)?)* $(, const $n: usize)?)?> bincode::Decode<__C> for $t
-        $(where $($p: bincode::Decode<__C>),*)?
-        {
-            fn decode<D: bincode::de::Decoder<Context = __C>>(
+    ($t:ty, $decoder:ident => $body:expr) => {
+        impl<C> bincode::Decode<C> for $t {
+            fn decode<D: bincode::de::Decoder<Context = C>>(
                 $decoder: &mut D,
             ) -> Result<Self, bincode::error::DecodeError> {
                 $body
+            }
+        }
+        impl<'de, C> bincode::BorrowDecode<'de, C> for $t {
+            fn borrow_decode<D: bincode::de::BorrowDecoder<'de, Context = C>>(
+                decoder: &mut D,
+            ) -> Result<Self, bincode::error::DecodeError> {
+                <Self as bincode::Decode<C>>::decode(decoder)
             }
         }
     };

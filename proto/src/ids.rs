@@ -22,7 +22,7 @@ macro_rules! byte_enum {
             }
         }
         crate::codec::impl_decode!($name, decoder => {
-            let byte = <u8 as bincode::Decode<D::Context>>::decode(decoder)?;
+            let byte = <u8 as bincode::Decode<C>>::decode(decoder)?;
             Self::from_byte(byte).ok_or(bincode::error::DecodeError::Other(concat!("unknown ", stringify!($name))))
         });
     };
