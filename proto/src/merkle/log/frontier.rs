@@ -46,11 +46,7 @@ impl Frontier {
         completed(node);
         while node.index & 1 == 1 {
             let left = self.peaks.pop().expect("a set bit of the size has its peak");
-            node = LogNode {
-                level: node.level + 1,
-                index: node.index >> 1,
-                hash: node_hash(&left, &node.hash),
-            };
+            node = LogNode { level: node.level + 1, index: node.index >> 1, hash: node_hash(&left, &node.hash) };
             completed(node);
         }
         self.peaks.push(node.hash);

@@ -80,11 +80,7 @@ pub fn verify_consistency(
     }
     if old_size == 0 {
         let new_is_right = new_size > 0 || *new_root == EMPTY_ROOT;
-        return if *old_root == EMPTY_ROOT && new_is_right {
-            Ok(())
-        } else {
-            Err(MerkleError::WrongRoot)
-        };
+        return if *old_root == EMPTY_ROOT && new_is_right { Ok(()) } else { Err(MerkleError::WrongRoot) };
     }
     if old_size == new_size {
         return if old_root == new_root { Ok(()) } else { Err(MerkleError::WrongRoot) };
@@ -99,11 +95,7 @@ fn climb(old_size: u64, old_root: &Hash, new_size: u64, nodes: &[Hash]) -> (Hash
     let skipped = old_size.trailing_zeros();
     let (mut at, mut last) = ((old_size - 1) >> skipped, (new_size - 1) >> skipped);
     // A complete old log is that subtree: the proof leaves out what the verifier has.
-    let (start, rest) = if old_size.is_power_of_two() {
-        (*old_root, nodes)
-    } else {
-        (nodes[0], &nodes[1..])
-    };
+    let (start, rest) = if old_size.is_power_of_two() { (*old_root, nodes) } else { (nodes[0], &nodes[1..]) };
     let (mut old, mut new) = (start, start);
     for node in rest {
         while at == last && at & 1 == 0 {
@@ -149,11 +141,7 @@ pub fn root_at(size: u64, nodes: &impl NodeReader) -> Result<Hash, MerkleError> 
 }
 
 /// Builds the proof that a leaf stands in the log as it was at `size` leaves.
-pub fn prove_inclusion(
-    index: u64,
-    size: u64,
-    nodes: &impl NodeReader,
-) -> Result<InclusionProof, MerkleError> {
+pub fn prove_inclusion(index: u64, size: u64, nodes: &impl NodeReader) -> Result<InclusionProof, MerkleError> {
     within(size)?;
     if index >= size {
         return Err(MerkleError::NoSuchLeaf { index, size });

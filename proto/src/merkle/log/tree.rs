@@ -50,8 +50,7 @@ impl Tree {
             siblings.extend(level.get(at ^ 1));
             at >>= 1;
         }
-        let siblings = List::<Hash, SIBLINGS_MAX>::new(siblings)
-            .expect("a tree in memory has fewer than 64 levels");
+        let siblings = List::<Hash, SIBLINGS_MAX>::new(siblings).expect("a tree in memory has fewer than 64 levels");
         Ok(InclusionProof { index, size, siblings })
     }
 
