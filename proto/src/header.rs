@@ -18,7 +18,7 @@ pub struct Header {
     pub version: u8,
     /// Hash functions of this header and of all that it commits to.
     pub suite: Suite,
-    /// Hash of genesis; zero in header 0, which genesis commits to.
+    /// Hash of genesis.
     pub chain_id: ChainId,
     /// Counts recoveries of the chain.
     pub era: Era,

@@ -26,11 +26,14 @@ pub enum Algorithm {
     Es256,
     /// SM2 (GB/T 32918): has its number.
     Sm2,
+    /// X25519 (RFC 7748): keys to seal to; signs nothing.
+    X25519,
 }
-crate::ids::byte_enum!(Algorithm { Ed25519 = 1, Es256 = 2, Sm2 = 3 });
+crate::ids::byte_enum!(Algorithm { Ed25519 = 1, Es256 = 2, Sm2 = 3, X25519 = 17 });
 
 impl Algorithm {
-    const NAMES: [(Self, &'static str); 3] = [(Self::Ed25519, "ed25519"), (Self::Es256, "es256"), (Self::Sm2, "sm2")];
+    const NAMES: [(Self, &'static str); 4] =
+        [(Self::Ed25519, "ed25519"), (Self::Es256, "es256"), (Self::Sm2, "sm2"), (Self::X25519, "x25519")];
 
     fn name(self) -> &'static str {
         Self::NAMES.iter().find(|(algorithm, _)| *algorithm == self).map_or("", |(_, name)| name)
@@ -72,6 +75,10 @@ impl PublicKey {
     /// An Ed25519 key.
     pub fn ed25519(bytes: [u8; 32]) -> Self {
         Self { algorithm: Algorithm::Ed25519, bytes: Blob::new(bytes).expect("32 bytes are within 65") }
+    }
+    /// An X25519 key, to seal to.
+    pub fn x25519(bytes: [u8; 32]) -> Self {
+        Self { algorithm: Algorithm::X25519, bytes: Blob::new(bytes).expect("32 bytes are within 65") }
     }
     /// First 16 bytes of H(tag ‖ algorithm ‖ key): the fragment of a `kid`.
     pub fn id(&self) -> KeyId {
