@@ -111,9 +111,8 @@ fn licence_numbers() {
     assert_eq!(next.version().get(), 2);
     assert_eq!((next.issuer(), next.serial(), next.type_code()), (issuer, number.serial(), number.type_code()));
     assert_ne!(next.check_character(), number.check_character());
-    let last =
-        LicenceNumber::new(number.type_code().clone(), issuer, number.serial().clone(), LicenceVersion::LAST)
-            .expect("valid");
+    let last = LicenceNumber::new(number.type_code().clone(), issuer, number.serial().clone(), LicenceVersion::LAST)
+        .expect("valid");
     assert_eq!(last.next_version(), None);
 
     let body = &text[..text.len() - 1];

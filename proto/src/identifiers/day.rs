@@ -60,9 +60,8 @@ impl FromStr for Day {
         if !shaped {
             return Err(wrong(Reason::Form));
         }
-        let part = |from: usize, to: usize| {
-            bytes[from..to].iter().fold(0, |sum, digit| sum * 10 + i16::from(digit - b'0'))
-        };
+        let part =
+            |from: usize, to: usize| bytes[from..to].iter().fold(0, |sum, digit| sum * 10 + i16::from(digit - b'0'));
         Self::new(part(0, 4), part(5, 7) as i8, part(8, 10) as i8).ok_or(wrong(Reason::Date))
     }
 }

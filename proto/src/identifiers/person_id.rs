@@ -38,7 +38,8 @@ impl PersonId {
 }
 
 fn birthday(number: &[u8; 18]) -> Option<Day> {
-    let part = |from: usize, to: usize| number[from..to].iter().fold(0, |sum, digit| sum * 10 + i16::from(digit - b'0'));
+    let part =
+        |from: usize, to: usize| number[from..to].iter().fold(0, |sum, digit| sum * 10 + i16::from(digit - b'0'));
     let year = part(6, 10);
     // The first census under this numbering counted nobody born earlier: an older year is a slip of the keys.
     if year < 1800 {
