@@ -1,0 +1,136 @@
+//! Why a transaction is refused, as a stable code.
+
+use std::fmt;
+
+use kanhe_proto::status::StatusError;
+
+use super::map::ReadError;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
+        /// A stable reason: part of the API, never with another meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($(#[$doc])* $name),+ }
+
+        impl Code {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The text that stands for it in every interface.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Not the encoding of a transaction or of its payload.
+    Malformed = "malformed",
+    /// More bytes than a transaction may have.
+    TooLarge = "too_large",
+    /// A layout of transactions that this protocol version does not execute.
+    UnknownVersion = "unknown_version",
+    /// No payload of this kind and version is executed.
+    UnknownKind = "unknown_kind",
+    /// For another chain.
+    WrongChain = "wrong_chain",
+    /// For another era of this chain.
+    WrongEra = "wrong_era",
+    /// Its expiry is before the block's time.
+    Expired = "expired",
+    /// Its expiry is more than an hour after the block's time.
+    ExpiryTooFar = "expiry_too_far",
+    /// Executed before.
+    Duplicate = "duplicate",
+    /// The sender is no member at this height.
+    UnknownSender = "unknown_sender",
+    /// The sender has no such key.
+    UnknownKey = "unknown_key",
+    /// The key is for something else.
+    KeyRole = "key_role",
+    /// The key does not hold at this height.
+    KeyNotValid = "key_not_valid",
+    /// The key was reported stolen.
+    KeyDistrusted = "key_distrusted",
+    /// The signature is not of the key over the id.
+    BadSignature = "bad_signature",
+    /// The sender may not issue this type now.
+    NotAccredited = "not_accredited",
+    /// There is no such version of the type in force.
+    UnknownType = "unknown_type",
+    /// No licence in the batch, or more than the parameter allows.
+    BatchCount = "batch_count",
+    /// A root under which nothing can stand.
+    BatchRoot = "batch_root",
+    /// The log has no record at this index yet.
+    UnknownBatch = "unknown_batch",
+    /// Nothing to be done.
+    NoChanges = "no_changes",
+    /// The licences are another bureau's, and the sender does not act as supervisor.
+    NotOwn = "not_own",
+    /// The sender does not supervise that issuer for that type now.
+    NotSupervisor = "not_supervisor",
+    /// The history is not as long as the sender believed.
+    StaleHistory = "stale_history",
+    /// Nothing follows the status that it has.
+    StatusFinal = "status_final",
+    /// It has that status already.
+    StatusUnchanged = "status_unchanged",
+    /// Only a final status fits into the history.
+    HistoryFull = "history_full",
+    /// Effective later than the block that records it.
+    EffectiveLater = "effective_later",
+    /// A supervisor set it, so only a supervisor lifts it.
+    SetBySupervisor = "set_by_supervisor",
+    /// The block has no room left for the leaves that it changes.
+    BlockUpdates = "block_updates",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<StatusError> for Code {
+    fn from(error: StatusError) -> Self {
+        match error {
+            StatusError::StaleHistory { .. } => Self::StaleHistory,
+            StatusError::Final(_) => Self::StatusFinal,
+            StatusError::Unchanged(_) => Self::StatusUnchanged,
+            StatusError::Full => Self::HistoryFull,
+            StatusError::EffectiveLater => Self::EffectiveLater,
+            StatusError::SetBySupervisor => Self::SetBySupervisor,
+        }
+    }
+}
+
+/// Why execution did not go on. The two must not be confused: only a code says something about the transaction.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The rules refuse the transaction.
+    #[error("refused: {0}")]
+    Code(Code),
+    /// The state could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        Self::Code(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique() {
+        for (i, code) in Code::ALL.iter().enumerate() {
+            assert!(Code::ALL[i + 1..].iter().all(|other| other.as_str() != code.as_str()), "{code}");
+        }
+    }
+}

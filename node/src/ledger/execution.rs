@@ -1,0 +1,210 @@
+//! Executes the transactions of one block, one by one.
+//!
+//! A transaction is executed whole or not at all, so that a proposer can try one and skip it. Order of the rules is
+//! part of the protocol only in what passes, never in which code a failing transaction gets.
+
+use std::collections::BTreeMap;
+
+use kanhe_proto::hash::MapKey;
+use kanhe_proto::ids::{Height, SpanMs, TimeMs};
+use kanhe_proto::limits::EXPIRY_AHEAD_MAX_MS;
+use kanhe_proto::map_value::MapValue;
+use kanhe_proto::registry::Parameters;
+use kanhe_proto::status::{SpentId, spent_id_key};
+use kanhe_proto::transaction::{Payload, Transaction};
+
+use super::checked::Checked;
+use super::code::{Code, Refusal};
+use super::handlers::{change_status, issue_batch};
+use super::map::ReadError;
+use super::outcome::{Counters, Outcome, Receipt};
+use super::registry::Registry;
+use super::view::{SpentKey, View};
+
+/// The block that is executed.
+#[derive(Debug, Clone)]
+pub struct BlockContext {
+    /// Its number.
+    pub height: Height,
+    /// Its time.
+    pub time: TimeMs,
+    /// Time of the block before.
+    pub parent_time: TimeMs,
+    /// In force for it.
+    pub parameters: Parameters,
+}
+
+/// Whether the signature of a transaction is still to be verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureCheck {
+    /// Verify it.
+    Verify,
+    /// This very signature was verified for this id before. The id covers the key's id, so the key is the same.
+    Known,
+}
+
+/// A block in execution.
+pub struct Execution<'v, V: View> {
+    pub(super) view: &'v V,
+    pub(super) context: BlockContext,
+    pub(super) registry: Registry<'v, V>,
+    /// Leaves of statuses that the block changed so far.
+    statuses: BTreeMap<MapKey, Vec<u8>>,
+    outcome: Outcome,
+}
+
+/// What one transaction would change, until it succeeded.
+#[derive(Debug, Default)]
+pub(super) struct Staged {
+    /// Leaves of statuses.
+    pub statuses: BTreeMap<MapKey, Vec<u8>>,
+    /// A record for the log.
+    pub record: Option<Vec<u8>>,
+    /// Licences in the record.
+    pub licences: u32,
+    /// Number of changes.
+    pub status_changes: u32,
+}
+
+impl<'v, V: View> Execution<'v, V> {
+    /// Begins a block: sweeps ids that expired before the parent's time.
+    pub fn begin(view: &'v V, context: BlockContext) -> Result<Self, ReadError> {
+        let swept_max = context.parameters.block_swept_max as usize;
+        let swept = view.expired(context.parent_time, swept_max)?;
+        assert!(swept.len() <= swept_max, "a view gives no more ids than asked for");
+        let mut outcome = Outcome::default();
+        outcome.state.extend(swept.iter().map(|key| (spent_id_key(&key.id), None)));
+        outcome.counters.swept = swept.len() as u64;
+        outcome.swept = swept;
+        let registry = Registry::new(view, context.height);
+        Ok(Self { view, context, registry, statuses: BTreeMap::new(), outcome })
+    }
+
+    /// Executes one transaction; if it is refused nothing has changed.
+    pub fn apply(&mut self, checked: &Checked, signature: SignatureCheck) -> Result<Receipt, Refusal> {
+        self.check_sender(checked, signature)?;
+        let spent = self.check_expiry(checked)?;
+        let mut staged = Staged::default();
+        let body = &checked.transaction.body;
+        let kind = match &checked.payload {
+            Payload::IssueBatch(payload) => issue_batch::execute(self, body, payload, &mut staged)?,
+            Payload::ChangeStatus(payload) => change_status::execute(self, body, payload, &mut staged)?,
+        };
+        let new_leaves = staged.statuses.keys().filter(|key| !self.statuses.contains_key(*key)).count();
+        if self.statuses.len() + new_leaves > self.context.parameters.block_updates_max as usize {
+            return Err(Code::BlockUpdates.into());
+        }
+        let batch = staged.record.is_some().then(|| kanhe_proto::ids::LogIndex(self.log_size()));
+        let receipt = Receipt { id: checked.id, kind, batch, status_changes: staged.status_changes };
+        self.keep(staged, spent, receipt);
+        Ok(receipt)
+    }
+
+    fn check_sender(&mut self, checked: &Checked, signature: SignatureCheck) -> Result<(), Refusal> {
+        let key = self.registry.signer(&checked.transaction.body)?;
+        if signature == SignatureCheck::Verify {
+            key.verify(&Transaction::sign_bytes(&checked.id), &checked.transaction.signature)
+                .map_err(|_| Code::BadSignature)?;
+        }
+        Ok(())
+    }
+
+    fn check_expiry(&self, checked: &Checked) -> Result<SpentKey, Refusal> {
+        let expiry = checked.transaction.body.expiry;
+        check_expiry(expiry, self.context.time)?;
+        let key = spent_id_key(&checked.id);
+        // Only this block's own entries are in the changes for an id that has not expired: what it swept has.
+        let spent = match self.outcome.state.get(&key) {
+            Some(value) => value.is_some(),
+            None => self.view.state(&key)?.is_some(),
+        };
+        if spent {
+            return Err(Code::Duplicate.into());
+        }
+        Ok(SpentKey { expiry, id: checked.id })
+    }
+
+    fn keep(&mut self, staged: Staged, spent: SpentKey, receipt: Receipt) {
+        let outcome = &mut self.outcome;
+        let value = SpentId { expiry: spent.expiry, height: self.context.height }.to_value();
+        outcome.state.insert(spent_id_key(&spent.id), Some(value));
+        outcome.spent.push(spent);
+        outcome.receipts.push(receipt);
+        let counters = &mut outcome.counters;
+        *counters = Counters {
+            batches: counters.batches + u64::from(staged.record.is_some()),
+            licences: counters.licences + u64::from(staged.licences),
+            status_changes: counters.status_changes + u64::from(staged.status_changes),
+            ..*counters
+        };
+        outcome.records.extend(staged.record);
+        self.statuses.extend(staged.statuses);
+    }
+
+    /// The leaf of a status as the block has it so far.
+    pub(super) fn status(&self, staged: &Staged, key: &MapKey) -> Result<Option<Vec<u8>>, ReadError> {
+        match staged.statuses.get(key).or_else(|| self.statuses.get(key)) {
+            Some(value) => Ok(Some(value.clone())),
+            None => self.view.state(key),
+        }
+    }
+
+    /// Records in the log so far.
+    pub(super) fn log_size(&self) -> u64 {
+        self.view.log_size() + self.outcome.records.len() as u64
+    }
+
+    /// Transactions executed so far.
+    pub fn len(&self) -> usize {
+        self.outcome.receipts.len()
+    }
+
+    /// Whether none was.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ends the block.
+    pub fn finish(self) -> Outcome {
+        let mut outcome = self.outcome;
+        outcome.state.extend(self.statuses.into_iter().map(|(key, value)| (key, Some(value))));
+        outcome
+    }
+}
+
+/// Block time ≤ expiry ≤ block time + 1 h.
+pub fn check_expiry(expiry: TimeMs, block_time: TimeMs) -> Result<(), Code> {
+    if expiry < block_time {
+        return Err(Code::Expired);
+    }
+    if expiry > block_time.after(SpanMs(EXPIRY_AHEAD_MAX_MS)) {
+        return Err(Code::ExpiryTooFar);
+    }
+    Ok(())
+}
+
+/// Which transaction made a block invalid.
+#[derive(Debug, thiserror::Error)]
+#[error("transaction {position}: {refusal}")]
+pub struct Rejection {
+    /// Its place in the block.
+    pub position: usize,
+    /// Why.
+    #[source]
+    pub refusal: Refusal,
+}
+
+/// Executes a whole block: it holds only transactions that succeed.
+pub fn execute<V: View>(
+    view: &V,
+    context: BlockContext,
+    transactions: &[Checked],
+    mut signature: impl FnMut(usize) -> SignatureCheck,
+) -> Result<Outcome, Rejection> {
+    let mut execution =
+        Execution::begin(view, context).map_err(|error| Rejection { position: 0, refusal: error.into() })?;
+    for (position, checked) in transactions.iter().enumerate() {
+        execution.apply(checked, signature(position)).map_err(|refusal| Rejection { position, refusal })?;
+    }
+    Ok(execution.finish())
+}

@@ -1,0 +1,4 @@
+//! One handler for each kind of transaction.
+
+pub(super) mod change_status;
+pub(super) mod issue_batch;

@@ -1,0 +1,53 @@
+//! What a block does to the state.
+
+use kanhe_proto::hash::TransactionId;
+use kanhe_proto::ids::LogIndex;
+use kanhe_proto::transaction::TransactionKind;
+
+use super::map::Changes;
+use super::view::SpentKey;
+
+/// What one transaction did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// Which.
+    pub id: TransactionId,
+    /// Of what kind.
+    pub kind: TransactionKind,
+    /// The batch that it recorded.
+    pub batch: Option<LogIndex>,
+    /// Statuses that it changed.
+    pub status_changes: u32,
+}
+
+/// Sums over a block.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Batches recorded.
+    pub batches: u64,
+    /// Licences in them.
+    pub licences: u64,
+    /// Statuses changed.
+    pub status_changes: u64,
+    /// Expired ids removed.
+    pub swept: u64,
+}
+
+/// The result of executing a block.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Changes of the registry map.
+    pub registry: Changes,
+    /// Changes of the state map.
+    pub state: Changes,
+    /// Records appended to the log.
+    pub records: Vec<Vec<u8>>,
+    /// Ids recorded, in the order of execution.
+    pub spent: Vec<SpentKey>,
+    /// Ids swept, in the order of sweeping.
+    pub swept: Vec<SpentKey>,
+    /// One for each transaction.
+    pub receipts: Vec<Receipt>,
+    /// Sums.
+    pub counters: Counters,
+}

@@ -1,0 +1,27 @@
+//! What the state machine reads.
+
+use kanhe_proto::hash::{MapKey, TransactionId};
+use kanhe_proto::ids::TimeMs;
+
+use super::map::ReadError;
+
+/// The state after one block, unchanging while it is read.
+pub trait View {
+    /// The value under a key of the registry.
+    fn registry(&self, key: &MapKey) -> Result<Option<Vec<u8>>, ReadError>;
+    /// The value under a key of the state.
+    fn state(&self, key: &MapKey) -> Result<Option<Vec<u8>>, ReadError>;
+    /// The first ids of the state that expire before a time, at most `max`, in order of (expiry, id).
+    fn expired(&self, before: TimeMs, max: usize) -> Result<Vec<SpentKey>, ReadError>;
+    /// Number of records in the log.
+    fn log_size(&self) -> u64;
+}
+
+/// Place of an executed transaction in the order of sweeping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SpentKey {
+    /// When it expires.
+    pub expiry: TimeMs,
+    /// Which.
+    pub id: TransactionId,
+}
