@@ -24,11 +24,16 @@ use crate::hash::{Hash, sha256};
 pub const SIZE_MAX: u64 = 1 << 62;
 /// The most hashes in a proof.
 pub const SIBLINGS_MAX: usize = 64;
-/// Root of a log without leaves: SHA-256 of nothing.
-pub const EMPTY_ROOT: Hash = Hash([
+/// SHA-256 of nothing.
+const EMPTY_ROOT: Hash = Hash([
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24, 0x27, 0xae, 0x41,
     0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ]);
+
+/// Root of a log without leaves: SHA-256 of nothing.
+pub const fn empty_root() -> Hash {
+    EMPTY_ROOT
+}
 
 /// Hash of a leaf that holds these bytes.
 pub fn leaf_hash(bytes: &[u8]) -> Hash {

@@ -2,7 +2,7 @@
 //!
 //! The root is the one that the Jellyfish Merkle Tree defines (crate `jmt`, SHA-256), so other software can check it:
 //! below a node of depth d stand the leaves whose keys share its first d bits; a subtree without leaves is
-//! [`EMPTY_ROOT`], one with a single leaf is that leaf's hash, any other is
+//! [`empty_root`], one with a single leaf is that leaf's hash, any other is
 //! H("JMT::IntrnalNode" ‖ left ‖ right). A leaf is H("JMT::LeafNode" ‖ key ‖ H(value)). Bits are read from the most
 //! significant down. The root depends on the content alone, never on the order in which it came.
 //!
@@ -18,8 +18,8 @@ use crate::hash::{Hash, MapKey, sha256};
 
 /// Bits in a key: the depth at which two keys must differ, and the most siblings in a proof.
 pub const DEPTH_MAX: usize = 256;
-/// Root of a map without leaves, and of every subtree without them.
-pub const EMPTY_ROOT: Hash = Hash(*b"SPARSE_MERKLE_PLACEHOLDER_HASH__");
+/// Stands for every subtree without leaves.
+const EMPTY_ROOT: Hash = Hash(*b"SPARSE_MERKLE_PLACEHOLDER_HASH__");
 
 const LEAF_PREFIX: &[u8] = b"JMT::LeafNode";
 const NODE_PREFIX: &[u8] = b"JMT::IntrnalNode";
@@ -42,6 +42,11 @@ impl MapLeaf {
     pub fn hash(&self) -> Hash {
         Hash(sha256(&[LEAF_PREFIX, self.key.bytes(), self.value_hash.bytes()]))
     }
+}
+
+/// Root of a map without leaves, and of every subtree without them; no hash has it as its result.
+pub const fn empty_root() -> Hash {
+    EMPTY_ROOT
 }
 
 /// SHA-256 of a value.
