@@ -1,1 +1,8 @@
-//! x
+//! The client of Kanhe: wallet, verifier, issuer and operator. It speaks HTTP to nodes and never links one.
+
+rust_i18n::i18n!("locales", fallback = "en");
+
+pub mod sample;
+pub mod sheet;
+pub mod talk;
+pub mod vault;

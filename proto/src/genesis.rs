@@ -238,12 +238,12 @@ impl Genesis {
             next_validators: validators,
             protocol: self.protocol,
             parameters: self.parameters.hash(),
-            transactions_root: log::EMPTY_ROOT,
-            log_root: log::EMPTY_ROOT,
+            transactions_root: log::empty_root(),
+            log_root: log::empty_root(),
             log_size: 0,
             registry_root: map::root_of(&leaves),
-            state_root: map::EMPTY_ROOT,
-            history_root: log::EMPTY_ROOT,
+            state_root: map::empty_root(),
+            history_root: log::empty_root(),
         })
     }
 }

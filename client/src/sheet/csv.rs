@@ -1,0 +1,105 @@
+//! Separated values in the encodings that offices use.
+
+use std::borrow::Cow;
+
+use ::csv;
+use encoding_rs::{Encoding, GB18030, UTF_8};
+
+use super::cell::Cell;
+use super::read::{Format, Rows, Sheet, SheetError};
+
+/// Texts that spreadsheets write where a formula failed, or a column was too narrow.
+const ERRORS: &[&str] = &["#N/A", "#VALUE!", "#REF!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!"];
+
+pub(super) fn read(bytes: &[u8]) -> Result<Sheet, SheetError> {
+    let text = decode(bytes).ok_or(SheetError::NotText)?;
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter(&text))
+        .from_reader(text.as_bytes());
+    let mut rows = Rows::new(Format::Csv);
+    let mut record = csv::StringRecord::new();
+    loop {
+        let line = reader.position().line();
+        match reader.read_record(&mut record) {
+            Ok(false) => break,
+            Ok(true) => {
+                let line = record.position().map_or(line, csv::Position::line);
+                let line = u32::try_from(line).unwrap_or(u32::MAX);
+                rows.add(line, record.iter().map(cell).collect())?;
+            }
+            Err(error) => return Err(SheetError::NotCsv { line, what: error.to_string() }),
+        }
+    }
+    rows.finish()
+}
+
+fn cell(text: &str) -> Cell {
+    if text.is_empty() {
+        Cell::Empty
+    } else if text.starts_with('=') {
+        Cell::Formula
+    } else if ERRORS.contains(&text) || (text.len() > 3 && text.bytes().all(|byte| byte == b'#')) {
+        Cell::Error(text.to_string())
+    } else {
+        Cell::Text(text.to_string())
+    }
+}
+
+/// A byte order mark decides; else UTF-8 if it is, else GB18030 if it is. Nothing is replaced in silence.
+fn decode(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    if let Some((encoding, length)) = Encoding::for_bom(bytes) {
+        return encoding.decode_without_bom_handling_and_without_replacement(&bytes[length..]);
+    }
+    let text = [UTF_8, GB18030]
+        .into_iter()
+        .find_map(|encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes));
+    // A file of zeros is valid in both.
+    text.filter(|text| !text.contains('\0'))
+}
+
+/// The separator that the first line has most of.
+fn delimiter(text: &str) -> u8 {
+    let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let count = |separator: u8| line.bytes().filter(|byte| *byte == separator).count();
+    // The first of equals wins: a comma where there is only one column.
+    [b',', b'\t', b';'].into_iter().rev().max_by_key(|separator| count(*separator)).unwrap_or(b',')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_office_encoding_gives_the_same_sheet() {
+        let text = "证照编号,持证主体\r\n1,\"济南,\n甲\"\r\n";
+        let plain = read(text.as_bytes()).unwrap();
+        assert_eq!(plain.headings, ["证照编号", "持证主体"]);
+        assert_eq!(plain.rows[0].cells[1], Cell::Text("济南,\n甲".to_string()));
+        let marked = [b"\xef\xbb\xbf", text.as_bytes()].concat();
+        let gb = GB18030.encode(text).0.into_owned();
+        let mut wide = vec![0xff, 0xfe];
+        wide.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+        for bytes in [marked, gb, wide] {
+            assert_eq!(read(&bytes).unwrap(), plain);
+        }
+    }
+
+    #[test]
+    fn lines_are_those_of_the_file_and_other_separators_work() {
+        let sheet = read("\n\na\tb\n1\t\"x\ny\"\n\n2\t3\n".as_bytes()).unwrap();
+        assert_eq!((sheet.heading_line, sheet.headings.len()), (3, 2));
+        assert_eq!(sheet.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [4, 7]);
+        assert_eq!(read(b"a;b\n1;2").unwrap().rows[0].cells.len(), 2);
+        assert_eq!(read(b"a\n1").unwrap().rows.len(), 1);
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused() {
+        assert!(matches!(read(&[0xff, 0xff, 0x81]), Err(SheetError::NotText)));
+        assert!(matches!(read(&[0; 100]), Err(SheetError::NotText)));
+        assert!(matches!(read(b""), Err(SheetError::Empty)));
+        assert!(matches!(read(b" \n\n").map(|s| s.rows.len()), Ok(0) | Err(SheetError::Empty)));
+    }
+}

@@ -1,0 +1,16 @@
+//! What a spreadsheet may be.
+
+/// Largest file, in bytes.
+pub const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// What an .xlsx may unpack to, in bytes.
+pub const UNPACKED_BYTES_MAX: u64 = 768 * 1024 * 1024;
+/// Most parts of an .xlsx archive.
+pub const PARTS_MAX: usize = 1_000;
+/// Most rows below the headings: as many as the largest batch has licences.
+pub const ROWS_MAX: usize = 100_000;
+/// Most columns.
+pub const COLUMNS_MAX: usize = 64;
+/// Longest cell, in characters.
+pub const CELL_CHARS_MAX: usize = 4_000;
+/// Faults kept for one row; a row with more is bad anyway.
+pub const FAULTS_PER_ROW_MAX: usize = 8;

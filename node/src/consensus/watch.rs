@@ -1,0 +1,179 @@
+//! What passes by on the engine's network, seen where messages are decoded: before the engine acts on them, and also
+//! while it is not started.
+//!
+//! - A vote under this validator's own key that its guard does not hold stops the process.
+//! - Heights that others work on end the wait of an idle chain ([`super::pacing`]).
+//! - Certificates of synced blocks, to tell a liar from a fork when a block does not execute.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kanhe_proto::certificate::Certificate;
+use kanhe_proto::hash::HeaderHash;
+use kanhe_proto::ids::Height;
+use kanhe_proto::key::{PublicKey, Signature};
+use kanhe_proto::validators::{Address, ValidatorSet};
+use kanhe_proto::vote::{ChainContext, Vote};
+use tokio::sync::watch;
+
+use super::fatal::{Fatal, FatalSender};
+use super::guard::{Guard, Seen, SignSlot};
+use super::streaming::StreamInit;
+
+/// Certificates of synced blocks kept at a time.
+const CERTIFICATES_KEPT: usize = 64;
+/// Peers whose tips are kept.
+const PEERS_KEPT: usize = 256;
+
+/// This validator.
+#[derive(Debug)]
+pub struct Own {
+    /// Its address.
+    pub address: Address,
+    /// Its key.
+    pub key: PublicKey,
+    /// What it signed.
+    pub guard: Arc<Guard>,
+}
+
+#[derive(Debug, Default)]
+struct Seeing {
+    working: Height,
+    set: Option<Arc<ValidatorSet>>,
+    tips: BTreeMap<Vec<u8>, Height>,
+    certificates: BTreeMap<(Height, HeaderHash), SyncedCertificate>,
+}
+
+/// Round and signatures under a synced block, not verified.
+#[derive(Debug, Clone)]
+pub struct SyncedCertificate {
+    /// Round of the certificate.
+    pub round: kanhe_proto::ids::Round,
+    /// Who signed.
+    pub signatures: Vec<(Address, Signature)>,
+}
+
+/// Sees every decoded message.
+#[derive(Debug)]
+pub struct Watch {
+    chain: ChainContext,
+    own: Option<Own>,
+    fatal: FatalSender,
+    seeing: Mutex<Seeing>,
+    active: watch::Sender<Height>,
+    tip: watch::Sender<Height>,
+}
+
+impl Watch {
+    /// Watches a chain, and for a validator its own key.
+    pub fn new(chain: ChainContext, own: Option<Own>, fatal: FatalSender) -> Self {
+        let (active, tip) = (watch::Sender::new(Height(0)), watch::Sender::new(Height(0)));
+        Self { chain, own, fatal, seeing: Mutex::default(), active, tip }
+    }
+
+    fn seeing(&self) -> std::sync::MutexGuard<'_, Seeing> {
+        self.seeing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The engine works on this height, under this set.
+    pub fn working_on(&self, height: Height, set: Arc<ValidatorSet>) {
+        let mut seeing = self.seeing();
+        seeing.working = height;
+        seeing.set = Some(set);
+    }
+
+    /// The highest height beyond ours for which a validator signed something.
+    pub fn active(&self) -> watch::Receiver<Height> {
+        self.active.subscribe()
+    }
+    /// The highest tip that a peer says it has.
+    pub fn tip(&self) -> watch::Receiver<Height> {
+        self.tip.subscribe()
+    }
+
+    /// A vote was decoded.
+    pub fn vote(&self, vote: &Vote, signature: &Signature) {
+        if self.own.as_ref().is_some_and(|own| own.address == vote.address) {
+            self.own_vote(vote, signature);
+            return;
+        }
+        self.early(vote.height, &vote.address, |key| key.verify(&vote.sign_bytes(&self.chain), signature).is_ok());
+    }
+
+    /// The head of a stream was decoded.
+    pub fn stream(&self, init: &StreamInit) {
+        self.early(init.height, &init.streamer, |key| init.verify(key, &self.chain).is_ok());
+    }
+
+    /// Something for the height after ours wakes an idle validator, if it is really a validator's.
+    fn early(&self, height: Height, address: &Address, verify: impl FnOnce(&PublicKey) -> bool) {
+        let set = {
+            let seeing = self.seeing();
+            if height != seeing.working.next() || *self.active.borrow() >= height {
+                return;
+            }
+            seeing.set.clone()
+        };
+        let genuine = set.is_some_and(|set| set.get(address).is_some_and(|(_, member)| verify(&member.key)));
+        if genuine {
+            self.active.send_if_modified(|active| {
+                let raised = height > *active;
+                *active = height.max(*active);
+                raised
+            });
+        }
+    }
+
+    /// A vote under our own key, wherever it stood: alone or in a certificate.
+    pub fn own_vote(&self, vote: &Vote, signature: &Signature) {
+        let Some(own) = self.own.as_ref().filter(|own| own.address == vote.address) else { return };
+        let message = vote.sign_bytes(&self.chain);
+        if own.guard.seen(SignSlot::of_vote(vote), &message) == Seen::NotHeld
+            && own.key.verify(&message, signature).is_ok()
+        {
+            self.fatal.report(Fatal::DoubleVote { height: vote.height });
+        }
+    }
+
+    /// Whether votes in certificates need a look.
+    pub fn is_own(&self, address: &Address) -> bool {
+        self.own.as_ref().is_some_and(|own| own.address == *address)
+    }
+
+    /// A peer told its tip.
+    pub fn peer_tip(&self, peer: &[u8], height: Height) {
+        {
+            let mut seeing = self.seeing();
+            if seeing.tips.len() >= PEERS_KEPT && !seeing.tips.contains_key(peer) {
+                return;
+            }
+            seeing.tips.insert(peer.to_vec(), height);
+        }
+        self.tip.send_if_modified(|tip| {
+            let raised = height > *tip;
+            *tip = height.max(*tip);
+            raised
+        });
+    }
+
+    /// Number of peers that told their tip.
+    pub fn peers_heard(&self) -> usize {
+        self.seeing().tips.len()
+    }
+
+    /// A certificate came with a synced block.
+    pub fn synced(&self, height: Height, value: HeaderHash, certificate: SyncedCertificate) {
+        let mut seeing = self.seeing();
+        while seeing.certificates.len() >= CERTIFICATES_KEPT {
+            seeing.certificates.pop_first();
+        }
+        seeing.certificates.insert((height, value), certificate);
+    }
+
+    /// A quorum's certificate for this header, if one came with a synced block and verifies.
+    pub fn certified(&self, height: Height, value: HeaderHash, set: &ValidatorSet) -> Option<Certificate> {
+        let SyncedCertificate { round, signatures } = self.seeing().certificates.get(&(height, value))?.clone();
+        let certificate = Certificate::new(set, height, round, value, signatures).ok()?;
+        certificate.verify(set, &self.chain).ok().map(|()| certificate)
+    }
+}

@@ -1,0 +1,188 @@
+//! Requests from one node to another.
+//!
+//! Layout, in the canonical encoding: version (1 byte), kind (1 byte), content (length and bytes). On the stream a
+//! message follows its length (4 bytes, big-endian).
+
+use bytes::Bytes;
+use kanhe_proto::bounded::Blob;
+use kanhe_proto::codec::{self, CodecError};
+use kanhe_proto::hash::{ChainId, HeaderHash};
+use kanhe_proto::ids::{Height, TimeMs};
+use kanhe_proto::limits::SEALED_BYTES_MAX;
+
+use super::status::PeerStatus;
+
+/// Layout of requests and responses.
+pub const REQUEST_VERSION: u8 = 1;
+/// Bytes of a forwarded message: a sealed one and what is written on its envelope.
+pub const MAIL_BYTES_MAX: usize = SEALED_BYTES_MAX + (8 << 10);
+/// Bytes of a request or response.
+pub const REQUEST_BYTES_MAX: usize = MAIL_BYTES_MAX + 10;
+
+type Message = (u8, u8, Blob<MAIL_BYTES_MAX>);
+
+/// The protocol of a chain's requests.
+pub fn protocol(chain: &ChainId) -> String {
+    format!("/kanhe/{chain}/request/{REQUEST_VERSION}")
+}
+
+/// What a node asks of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Its tip and clock.
+    Status,
+    /// To take a message of a wallet or issuer to the bureau whose node it is; at most [`MAIL_BYTES_MAX`] bytes.
+    DeliverMail(Bytes),
+}
+
+/// Why a node does not do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// No room now: later, perhaps.
+    Busy,
+    /// It is not for this node's bureau.
+    NotHere,
+    /// The content is not what it should be.
+    Malformed,
+}
+
+impl Refusal {
+    const fn byte(self) -> u8 {
+        match self {
+            Self::Busy => 1,
+            Self::NotHere => 2,
+            Self::Malformed => 3,
+        }
+    }
+    const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            1 => Some(Self::Busy),
+            2 => Some(Self::NotHere),
+            3 => Some(Self::Malformed),
+            _ => None,
+        }
+    }
+}
+
+/// A node's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Response {
+    /// Its tip and clock: its word, no proof.
+    Status(PeerStatus),
+    /// The answer to a message, perhaps empty.
+    Mail(Bytes),
+    /// Not done.
+    Refused(Refusal),
+}
+
+const STATUS: u8 = 1;
+const MAIL: u8 = 2;
+const REFUSED: u8 = 3;
+
+fn frame(kind: u8, content: &[u8]) -> Result<Vec<u8>, CodecError> {
+    let content = Blob::new(content).map_err(|error| CodecError::TooLong { len: error.len, max: error.max })?;
+    let message: Message = (REQUEST_VERSION, kind, content);
+    Ok(codec::encode(&message))
+}
+
+fn unframe(bytes: &[u8]) -> Result<(u8, Vec<u8>), CodecError> {
+    let (version, kind, content): Message = codec::decode(bytes, REQUEST_BYTES_MAX)?;
+    if version != REQUEST_VERSION {
+        return Err(CodecError::Malformed(format!("request version {version}")));
+    }
+    Ok((kind, content.into_vec()))
+}
+
+fn unknown(kind: u8) -> CodecError {
+    CodecError::Malformed(format!("kind {kind} or its content"))
+}
+
+impl Request {
+    /// As it is sent.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
+        match self {
+            Self::Status => frame(STATUS, &[]),
+            Self::DeliverMail(mail) => frame(MAIL, mail),
+        }
+    }
+    /// Reads what was sent.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
+        match unframe(bytes)? {
+            (STATUS, content) if content.is_empty() => Ok(Self::Status),
+            (MAIL, content) => Ok(Self::DeliverMail(content.into())),
+            (kind, _) => Err(unknown(kind)),
+        }
+    }
+    /// Bytes that count against the sender's rate.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Status => 0,
+            Self::DeliverMail(mail) => mail.len(),
+        }
+    }
+}
+
+type StatusContent = (Height, HeaderHash, TimeMs);
+
+impl Response {
+    /// As it is sent.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
+        match self {
+            Self::Status(status) => {
+                let content: StatusContent = (status.height, status.header_hash, status.clock);
+                frame(STATUS, &codec::encode(&content))
+            }
+            Self::Mail(mail) => frame(MAIL, mail),
+            Self::Refused(refusal) => frame(REFUSED, &[refusal.byte()]),
+        }
+    }
+    /// Reads what was sent.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
+        let (kind, content) = unframe(bytes)?;
+        match (kind, content.as_slice()) {
+            (STATUS, content) => {
+                let (height, header_hash, clock) = codec::decode::<StatusContent>(content, 64)?;
+                Ok(Self::Status(PeerStatus { height, header_hash, clock }))
+            }
+            (MAIL, _) => Ok(Self::Mail(content.into())),
+            (REFUSED, [byte]) => Refusal::from_byte(*byte).map(Self::Refused).ok_or_else(|| unknown(kind)),
+            _ => Err(unknown(kind)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_read_back_and_others_refused() {
+        let status = PeerStatus { height: Height(7), header_hash: HeaderHash([3; 32]), clock: TimeMs(9) };
+        for request in [Request::Status, Request::DeliverMail(Bytes::from(vec![1; MAIL_BYTES_MAX]))] {
+            let bytes = request.to_bytes().unwrap();
+            assert!(bytes.len() <= REQUEST_BYTES_MAX);
+            assert_eq!(Request::from_bytes(&bytes).unwrap(), request);
+            assert!(Request::from_bytes(&bytes[1..]).is_err());
+        }
+        let refusals = [Refusal::Busy, Refusal::NotHere, Refusal::Malformed].map(Response::Refused);
+        for response in [Response::Status(status), Response::Mail(Bytes::new())].into_iter().chain(refusals) {
+            let bytes = response.to_bytes().unwrap();
+            assert_eq!(Response::from_bytes(&bytes).unwrap(), response);
+            assert!(Response::from_bytes(&[bytes.as_slice(), &[0]].concat()).is_err());
+        }
+        assert!(Request::DeliverMail(Bytes::from(vec![1; MAIL_BYTES_MAX + 1])).to_bytes().is_err());
+        assert!(Request::from_bytes(&frame(STATUS, b"x").unwrap()).is_err());
+        assert!(Response::from_bytes(&frame(REFUSED, &[9]).unwrap()).is_err());
+    }
+
+    #[test]
+    fn the_layout_is_fixed() {
+        let hex = |bytes: Result<Vec<u8>, CodecError>| kanhe_proto::text::hex(&bytes.unwrap());
+        assert_eq!(hex(Request::Status.to_bytes()), "01010000000000000000");
+        assert_eq!(hex(Request::DeliverMail(Bytes::from_static(b"m")).to_bytes()), "010200000000000000016d");
+        assert_eq!(hex(Response::Refused(Refusal::NotHere).to_bytes()), "0103000000000000000102");
+        let status = PeerStatus { height: Height(7), header_hash: HeaderHash([3; 32]), clock: TimeMs(9) };
+        let expected = format!("01010000000000000030{:016x}{}{:016x}", 7, "03".repeat(32), 9);
+        assert_eq!(hex(Response::Status(status).to_bytes()), expected);
+    }
+}

@@ -1,0 +1,152 @@
+//! Column families: one for each kind of thing.
+
+/// What is stored where. Numbers in keys are big-endian, so that iteration follows them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Column {
+    /// Schema, chain id, genesis, tip.
+    Meta,
+    /// height ‖ header hash → block. A block is written once, when it is checked; committing it only names it.
+    Bodies,
+    /// height → header.
+    Headers,
+    /// header hash → height.
+    Heights,
+    /// height → the certificate by which this node committed it.
+    Certificates,
+    /// validators hash → validator set.
+    Validators,
+    /// map key → value hash ‖ value.
+    Registry,
+    /// map key → value hash ‖ value.
+    State,
+    /// log index → record.
+    Records,
+    /// level ‖ index → hash of a complete subtree of the log.
+    LogNodes,
+    /// level ‖ index → hash of a complete subtree of the log of headers.
+    HistoryNodes,
+    /// transaction id → height ‖ position.
+    Transactions,
+    /// expiry ‖ transaction id → nothing.
+    Expiries,
+    /// SHA-256 → JSON Schema.
+    Schemas,
+    /// issuer ‖ log index → nothing.
+    IssuerBatches,
+}
+
+impl Column {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Meta,
+        Self::Bodies,
+        Self::Headers,
+        Self::Heights,
+        Self::Certificates,
+        Self::Validators,
+        Self::Registry,
+        Self::State,
+        Self::Records,
+        Self::LogNodes,
+        Self::HistoryNodes,
+        Self::Transactions,
+        Self::Expiries,
+        Self::Schemas,
+        Self::IssuerBatches,
+    ];
+
+    /// Its name in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Bodies => "bodies",
+            Self::Headers => "headers",
+            Self::Heights => "heights",
+            Self::Certificates => "certificates",
+            Self::Validators => "validators",
+            Self::Registry => "registry",
+            Self::State => "state",
+            Self::Records => "records",
+            Self::LogNodes => "log_nodes",
+            Self::HistoryNodes => "history_nodes",
+            Self::Transactions => "transactions",
+            Self::Expiries => "expiries",
+            Self::Schemas => "schemas",
+            Self::IssuerBatches => "issuer_batches",
+        }
+    }
+
+    /// Whether it is asked for keys that it mostly lacks, so that a filter saves the read.
+    pub const fn is_filtered(self) -> bool {
+        matches!(self, Self::State | Self::Transactions | Self::Heights)
+    }
+}
+
+/// Keys and small values.
+pub mod layout {
+    use kanhe_proto::hash::{HeaderHash, TransactionId};
+    use kanhe_proto::identifiers::Uscc;
+    use kanhe_proto::ids::{Height, LogIndex, TimeMs};
+
+    use crate::ledger::SpentKey;
+
+    /// Version of the layout.
+    pub const SCHEMA: &[u8] = b"schema";
+    /// Hash of genesis.
+    pub const CHAIN: &[u8] = b"chain";
+    /// Genesis itself.
+    pub const GENESIS: &[u8] = b"genesis";
+    /// height ‖ header hash of the last committed block.
+    pub const TIP: &[u8] = b"tip";
+
+    /// Of headers and certificates.
+    pub fn height(height: Height) -> [u8; 8] {
+        height.0.to_be_bytes()
+    }
+    /// Of bodies, and the value of the tip.
+    pub fn block(height: Height, hash: &HeaderHash) -> [u8; 40] {
+        join(&height.0.to_be_bytes(), hash.bytes())
+    }
+    /// Reads [`block`].
+    pub fn read_block(bytes: &[u8]) -> Option<(Height, HeaderHash)> {
+        let (height, hash) = bytes.split_first_chunk::<8>()?;
+        Some((Height(u64::from_be_bytes(*height)), HeaderHash(hash.try_into().ok()?)))
+    }
+    /// Of log nodes.
+    pub fn node(level: u8, index: u64) -> [u8; 9] {
+        join(&[level], &index.to_be_bytes())
+    }
+    /// Value of the transaction index.
+    pub fn place(height: Height, position: u32) -> [u8; 12] {
+        join(&height.0.to_be_bytes(), &position.to_be_bytes())
+    }
+    /// Reads [`place`].
+    pub fn read_place(bytes: &[u8]) -> Option<(Height, u32)> {
+        let (height, position) = bytes.split_first_chunk::<8>()?;
+        Some((Height(u64::from_be_bytes(*height)), u32::from_be_bytes(position.try_into().ok()?)))
+    }
+    /// Of expiries.
+    pub fn spent(key: &SpentKey) -> [u8; 40] {
+        join(&key.expiry.0.to_be_bytes(), key.id.bytes())
+    }
+    /// Reads [`spent`].
+    pub fn read_spent(bytes: &[u8]) -> Option<SpentKey> {
+        let (expiry, id) = bytes.split_first_chunk::<8>()?;
+        Some(SpentKey { expiry: TimeMs(u64::from_be_bytes(*expiry)), id: TransactionId(id.try_into().ok()?) })
+    }
+    /// Of the batches of an issuer.
+    pub fn issuer_batch(issuer: &Uscc, index: LogIndex) -> [u8; 26] {
+        join(issuer.as_str().as_bytes(), &index.0.to_be_bytes())
+    }
+    /// Reads a number alone.
+    pub fn read_number(bytes: &[u8]) -> Option<u64> {
+        bytes.try_into().ok().map(u64::from_be_bytes)
+    }
+
+    fn join<const N: usize>(first: &[u8], second: &[u8]) -> [u8; N] {
+        let mut joined = [0; N];
+        joined[..first.len()].copy_from_slice(first);
+        joined[first.len()..].copy_from_slice(second);
+        joined
+    }
+}

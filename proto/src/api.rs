@@ -1,0 +1,200 @@
+//! What the HTTP API of a node sends and takes, as JSON.
+//!
+//! Everything provable travels as the base64url of its canonical encoding, next to what a person would read. A client
+//! checks the encoding and ignores the rest; what has no proof is marked `unproven` and never enters a verdict.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bounded::Blob;
+use crate::hash::{LicenceDigest, TransactionId};
+use crate::ids::{Height, LogIndex};
+use crate::limits::{EVIDENCE_BYTES_MAX, HAND_OVER_BYTES_MAX, MAP_VALUE_BYTES_MAX, RECORD_BYTES_MAX};
+
+/// Evidence asked for in one request.
+pub const EVIDENCE_MANY_MAX: usize = 256;
+/// Longest time that a long-poll waits, in seconds.
+pub const WAIT_MAX_SECONDS: u64 = 30;
+
+/// Encoding of a [`crate::proof::CertifiedHeader`].
+pub type CertifiedBytes = Blob<{ 32 << 10 }>;
+
+/// State of a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum TransactionState {
+    /// In the node's pool.
+    Pending,
+    /// In a block; proved.
+    Committed,
+    /// Refused; `code` says why.
+    Rejected,
+    /// Its time ran out in the pool.
+    Expired,
+    /// Never seen, or forgotten.
+    Unknown,
+}
+
+/// Answer to a transaction's submission or to the question about its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TransactionStatus {
+    /// Which.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub id: TransactionId,
+    /// Its state.
+    pub state: TransactionState,
+    /// True for every state but `committed`: the node's word alone.
+    pub unproven: bool,
+    /// Block that holds it.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<Height>,
+    /// Stable code of the rejection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Encoding of a [`crate::proof::ProvedTransaction`].
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Blob<{ 64 << 10 }>>,
+    /// The batch that it anchored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchAnswer>,
+}
+
+/// A batch in the log, proved under a header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BatchAnswer {
+    /// Its id: the position in the log.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    pub id: LogIndex,
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// Encoding of a [`crate::proof::ProvedRecord`] under that header.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub record: Blob<{ RECORD_BYTES_MAX + (8 << 10) }>,
+}
+
+/// A leaf of the registry or of the state, or its proved absence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LeafAnswer {
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// Encoding of a [`crate::proof::ProvedLeaf`] under that header.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub leaf: Blob<{ MAP_VALUE_BYTES_MAX + (16 << 10) }>,
+}
+
+/// A certified header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HeaderAnswer {
+    /// Its height.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    pub height: Height,
+    /// Its hash.
+    pub header_hash: String,
+    /// Its time, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+}
+
+/// What a light client needs to get from a height to now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TrustAnswer {
+    /// Encodings of [`crate::hand_over::HandOver`], ascending.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub hand_overs: Vec<Blob<HAND_OVER_BYTES_MAX>>,
+    /// Encoding of the newest [`crate::proof::CertifiedHeader`]; none while the chain has only genesis.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub newest: Option<CertifiedBytes>,
+}
+
+/// Which licence evidence is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EvidenceQuery {
+    /// Its batch.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    pub batch: LogIndex,
+    /// Its digest.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub digest: LicenceDigest,
+}
+
+/// Evidence of one licence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EvidenceAnswer {
+    /// Encoding of an [`crate::evidence::Evidence`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub evidence: Blob<EVIDENCE_BYTES_MAX>,
+}
+
+/// Many questions for evidence, at most [`EVIDENCE_MANY_MAX`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EvidenceMany {
+    /// Which licences.
+    pub licences: Vec<EvidenceQuery>,
+}
+
+/// Their answers, in order; nothing for a batch that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct EvidenceManyAnswer {
+    /// Evidence by question.
+    pub evidence: Vec<Option<EvidenceAnswer>>,
+}
+
+/// How a node does: its own word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct NodeStatus {
+    /// Always true.
+    pub unproven: bool,
+    /// The chain as in DIDs.
+    pub chain: String,
+    /// Its id.
+    pub chain_id: String,
+    /// Height of its tip.
+    pub height: u64,
+    /// Hash of its tip.
+    pub header_hash: String,
+    /// Time of its tip, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// Records in the log.
+    pub log_size: u64,
+    /// Transactions waiting.
+    pub pending: u64,
+    /// Connected peers.
+    pub peers: u64,
+    /// Whether it follows the chain and answers.
+    pub ready: bool,
+    /// Version of the software.
+    pub version: String,
+}
+
+/// An error, as RFC 9457 has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Problem {
+    /// `urn:kanhe:problem:<code>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Short and stable.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// Stable code.
+    pub code: String,
+    /// What happened here.
+    pub detail: String,
+}
