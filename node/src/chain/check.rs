@@ -97,8 +97,7 @@ impl TipView<'_> {
         let context = self.context(block.header.time);
         let outcome = execute(self, context, &checked, |_| SignatureCheck::Known)?;
         let header = &block.header;
-        let draft =
-            Draft { time: header.time, proposer: header.proposer, last_certificate: header.last_certificate };
+        let draft = Draft { time: header.time, proposer: header.proposer, last_certificate: header.last_certificate };
         let overlay = self.seal(&draft, &checked, outcome)?;
         match differing_field(header, &overlay.header) {
             Some(field) => Err(BlockError::Field(field).into()),
@@ -157,8 +156,25 @@ fn differing_field(found: &Header, expected: &Header) -> Option<&'static str> {
         };
     }
     compare!(
-        version, suite, chain_id, era, height, time, proposer, parent, last_certificate, validators, next_validators,
-        protocol, parameters, transactions_root, log_size, log_root, registry_root, state_root, history_root
+        version,
+        suite,
+        chain_id,
+        era,
+        height,
+        time,
+        proposer,
+        parent,
+        last_certificate,
+        validators,
+        next_validators,
+        protocol,
+        parameters,
+        transactions_root,
+        log_size,
+        log_root,
+        registry_root,
+        state_root,
+        history_root
     );
     None
 }

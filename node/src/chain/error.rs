@@ -72,10 +72,7 @@ impl BlockError {
     /// Whether every body under this header is invalid; if not, a peer merely sent a wrong body for a header that may
     /// be good, and nothing is known about the header.
     pub const fn condemns_header(&self) -> bool {
-        !matches!(
-            self,
-            Self::Malformed(_) | Self::OtherCertificate | Self::OtherTransactions | Self::Signature(_)
-        )
+        !matches!(self, Self::Malformed(_) | Self::OtherCertificate | Self::OtherTransactions | Self::Signature(_))
     }
 }
 

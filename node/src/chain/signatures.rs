@@ -72,8 +72,7 @@ fn first_wrong_parallel(
 ) -> Option<usize> {
     std::thread::scope(|scope| {
         let work = |part| move || first_wrong(part, transactions, verifiers);
-        let running: Vec<_> =
-            jobs.chunks(jobs.len().div_ceil(threads)).map(|part| scope.spawn(work(part))).collect();
+        let running: Vec<_> = jobs.chunks(jobs.len().div_ceil(threads)).map(|part| scope.spawn(work(part))).collect();
         let found = running.into_iter().map(|thread| thread.join().expect("verification does not panic"));
         found.flatten().min()
     })

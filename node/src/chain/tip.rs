@@ -65,18 +65,7 @@ impl TipState {
             }
         };
         let parameters = parameters(reader)?;
-        Ok(Self {
-            header,
-            hash,
-            parameters,
-            validators,
-            next_validators,
-            certified,
-            registry,
-            state,
-            log,
-            history,
-        })
+        Ok(Self { header, hash, parameters, validators, next_validators, certified, registry, state, log, history })
     }
 
     /// Chain and era of everything signed for the next block.
@@ -86,11 +75,7 @@ impl TipState {
 }
 
 /// A header with the first signatures of its certificate that make a quorum.
-pub(super) fn certified(
-    header: &Header,
-    certificate: &Certificate,
-    set: &ValidatorSet,
-) -> Option<CertifiedHeader> {
+pub(super) fn certified(header: &Header, certificate: &Certificate, set: &ValidatorSet) -> Option<CertifiedHeader> {
     certificate.trim(set).map(|certificate| CertifiedHeader { header: header.clone(), certificate })
 }
 

@@ -67,12 +67,18 @@ impl StorageError {
     /// What the operator can do.
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::NotInitialised(_) => "check the path; to join a chain, initialise the home from its genesis file first",
-            Self::Gone(_) => "restore the home from a backup, or move it away and initialise a new one; a validator \
-                              must not start from nothing with its old key without care",
+            Self::NotInitialised(_) => {
+                "check the path; to join a chain, initialise the home from its genesis file first"
+            }
+            Self::Gone(_) => {
+                "restore the home from a backup, or move it away and initialise a new one; a validator \
+                              must not start from nothing with its old key without care"
+            }
             Self::AlreadyInitialised(_) => "start it, or choose another home",
             Self::OtherChain { .. } => "check the home and the genesis file in the configuration",
-            Self::NewerSchema { .. } => "run the newer version again; a database is never taken back to an older schema",
+            Self::NewerSchema { .. } => {
+                "run the newer version again; a database is never taken back to an older schema"
+            }
             Self::InUse(_) => "stop the other process first",
             Self::Unwritable { .. } => "check owner, permissions and free space of the directory",
             Self::Damaged(_) => "run fsck; move the home away and synchronise a new one, or restore a backup",

@@ -7,6 +7,8 @@
 //! A home is made once from genesis ([`Storage::create`]) and then only opened ([`Storage::open`]): what was lost is an
 //! error, never a new beginning.
 
+pub mod fsck;
+
 mod column;
 mod error;
 mod home;

@@ -200,9 +200,7 @@ impl Storage {
         for (index, record) in (first..).zip(records) {
             batch.put_cf(self.column(Column::Records), index.to_be_bytes(), record);
         }
-        for (column, nodes) in
-            [(Column::LogNodes, commit.log_nodes), (Column::HistoryNodes, commit.history_nodes)]
-        {
+        for (column, nodes) in [(Column::LogNodes, commit.log_nodes), (Column::HistoryNodes, commit.history_nodes)] {
             for node in nodes {
                 batch.put_cf(self.column(column), layout::node(node.level, node.index), node.hash.bytes());
             }

@@ -2,9 +2,7 @@
 
 use kanhe_proto::hash::MapKey;
 use kanhe_proto::map_value::MapValue;
-use kanhe_proto::status::{
-    self, BatchStatus, LicenceStatus, StatusEntry, batch_status_key, licence_status_key,
-};
+use kanhe_proto::status::{self, BatchStatus, LicenceStatus, StatusEntry, batch_status_key, licence_status_key};
 use kanhe_proto::transaction::{ChangeStatus, StatusChange, StatusTarget, TransactionBody, TransactionKind};
 
 use crate::ledger::code::{Code, Refusal};

@@ -1,0 +1,65 @@
+//! What is asked of a transaction before it may wait for a block.
+
+use kanhe_proto::hash::TransactionId;
+use kanhe_proto::ids::{Height, SpanMs, TimeMs};
+use kanhe_proto::key::PublicKey;
+use kanhe_proto::limits::EXPIRY_AHEAD_MAX_MS;
+use kanhe_proto::transaction::Transaction;
+
+use super::Chain;
+use super::error::ChainError;
+use super::overlay::TipView;
+use crate::ledger::{Checked, Code, Execution, Refusal, Registry, SignatureCheck, check_stateless};
+
+/// A check before the pool: a refusal, or the chain that cannot be read.
+pub type AdmissionError = Refusal;
+
+impl Chain {
+    /// The key under which a transaction's signature must hold, as of the next block.
+    pub fn signer(&self, transaction: &Transaction, now: TimeMs) -> Result<PublicKey, AdmissionError> {
+        let (reader, tip) = self.consistent().map_err(unreadable)?;
+        check_stateless(transaction, &tip.chain())?;
+        check_waiting(transaction.body.expiry, tip.header.time, now)?;
+        let view = TipView { reader: &reader, tip: &tip };
+        let mut registry = Registry::new(&view, tip.header.height.next());
+        Ok(registry.signer(&transaction.body)?.clone())
+    }
+
+    /// All other checks, as if the transaction were alone in a block now. Its signature is not verified again.
+    pub fn admit(&self, transaction: &Transaction, id: &TransactionId, now: TimeMs) -> Result<(), AdmissionError> {
+        let (reader, tip) = self.consistent().map_err(unreadable)?;
+        let checked = Checked::new(transaction.clone(), *id, &tip.chain())?;
+        let expiry = transaction.body.expiry;
+        check_waiting(expiry, tip.header.time, now)?;
+        if reader.transaction(id).map_err(|error| unreadable(error.into()))?.is_some() {
+            return Err(Code::Duplicate.into());
+        }
+        let view = TipView { reader: &reader, tip: &tip };
+        // A block that sweeps nothing: what is swept cannot matter to a transaction that is not expired.
+        let mut context = view.context(now.max(TimeMs(tip.header.time.0 + 1)).min(expiry));
+        context.parameters.block_swept_max = 0;
+        let mut execution = Execution::begin(&view, context)?;
+        execution.apply(&checked, SignatureCheck::Known)?;
+        Ok(())
+    }
+
+    /// Where an id was committed.
+    pub fn committed_height(&self, id: &TransactionId) -> Result<Option<Height>, ChainError> {
+        Ok(self.storage.read().transaction(id)?.map(|(height, _)| height))
+    }
+}
+
+/// The next block is later than the tip and about now.
+fn check_waiting(expiry: TimeMs, tip_time: TimeMs, now: TimeMs) -> Result<(), Code> {
+    if expiry <= tip_time || expiry < now {
+        return Err(Code::Expired);
+    }
+    if expiry > now.max(tip_time).after(SpanMs(EXPIRY_AHEAD_MAX_MS)) {
+        return Err(Code::ExpiryTooFar);
+    }
+    Ok(())
+}
+
+fn unreadable(error: ChainError) -> Refusal {
+    Refusal::Read(crate::ledger::map::ReadError(Box::new(error)))
+}

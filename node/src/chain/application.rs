@@ -1,0 +1,116 @@
+//! The chain as the consensus asks it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kanhe_proto::certificate::Certificate;
+use kanhe_proto::hash::HeaderHash;
+use kanhe_proto::ids::{Height, TimeMs};
+use kanhe_proto::validators::ValidatorSet;
+use tokio::sync::watch;
+
+use super::Chain;
+use super::check::{BlockCheck, CheckRules};
+use super::error::ChainError;
+use super::tip::TipState;
+use crate::consensus::application::{
+    Application, ApplicationError, Candidate, Check, Decided, Equivocation, Origin, Slot, Tip,
+};
+
+impl From<ChainError> for ApplicationError {
+    fn from(error: ChainError) -> Self {
+        // The consensus ends the process with this text: it must say what lies beneath.
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        match error {
+            ChainError::Mismatch { .. } => Self::Mismatch(text),
+            _ => Self::Storage(text),
+        }
+    }
+}
+
+impl From<&TipState> for Tip {
+    fn from(tip: &TipState) -> Self {
+        Self {
+            height: tip.header.height,
+            header_hash: tip.hash,
+            time: tip.header.time,
+            heartbeat: tip.parameters.heartbeat,
+        }
+    }
+}
+
+impl Application for Chain {
+    fn tip(&self) -> Tip {
+        Tip::from(&*Self::tip(self))
+    }
+
+    fn validator_set(&self, height: Height) -> Option<Arc<ValidatorSet>> {
+        Self::validator_set(self, height)
+            .inspect_err(|error| tracing::error!(%height, "validator set: {error}"))
+            .ok()
+            .flatten()
+    }
+
+    fn candidate(&self, slot: &Slot, last_certificate: Option<&Certificate>) -> Result<Candidate, ApplicationError> {
+        let built = self.build_candidate(slot.height, slot.proposer, self.now(), last_certificate)?;
+        Ok(Candidate { header_hash: built.header_hash, body: built.body })
+    }
+
+    fn keep(&self, height: Height, candidate: &Candidate) -> Result<(), ApplicationError> {
+        Ok(Self::keep(self, height, candidate.header_hash, &candidate.body)?)
+    }
+
+    fn check(&self, body: &Bytes, origin: &Origin) -> Result<Check, ApplicationError> {
+        let drift = self.config.clock_drift;
+        let latest = (!origin.synced).then(|| self.now().after(drift));
+        let rules = CheckRules { height: origin.height, proposer: origin.proposer, latest };
+        Ok(match self.check_block(body, &rules)? {
+            BlockCheck::Valid(header_hash) => Check::Valid(header_hash),
+            BlockCheck::Invalid { header_hash, reason } => Check::Invalid { header_hash, reason: reason.to_string() },
+            BlockCheck::Ahead { header_hash, time } => {
+                Check::NotYet { header_hash, until: TimeMs(time.0.saturating_sub(drift.0)) }
+            }
+        })
+    }
+
+    fn body(&self, header_hash: &HeaderHash) -> Result<Option<Bytes>, ApplicationError> {
+        Ok(Self::body(self, header_hash)?)
+    }
+
+    fn undecided(&self, height: Height) -> Result<Vec<HeaderHash>, ApplicationError> {
+        Ok(Self::undecided(self, height)?)
+    }
+
+    fn commit(&self, certificate: &Certificate) -> Result<Tip, ApplicationError> {
+        Ok(Tip::from(&*Self::commit(self, certificate)?))
+    }
+
+    fn finalized(&self, certificate: &Certificate, equivocations: Vec<Equivocation>) {
+        // Recording them is a transaction of a later protocol version; until then the operators are told.
+        for equivocation in equivocations {
+            tracing::error!(height = %certificate.height, ?equivocation, "a validator signed two values");
+        }
+    }
+
+    fn decided(&self, height: Height) -> Result<Option<Decided>, ApplicationError> {
+        let snapshot = self.snapshot()?;
+        let Some(body) = snapshot.body(height)? else { return Ok(None) };
+        let missing = || ChainError::Missing(format!("the certificate of height {height}"));
+        let certificate = snapshot.reader.certificate(height).map_err(ChainError::from)?.ok_or_else(missing)?;
+        Ok(Some(Decided { body: body.into(), certificate }))
+    }
+
+    fn earliest(&self) -> Height {
+        Height(1)
+    }
+
+    fn work(&self) -> watch::Receiver<bool> {
+        self.source().work()
+    }
+}

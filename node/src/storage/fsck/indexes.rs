@@ -1,0 +1,99 @@
+//! Indexes, both ways: what should be in them is, and nothing else.
+
+use std::collections::BTreeSet;
+
+use kanhe_proto::genesis::{Genesis, schema_digest};
+use kanhe_proto::hash::{Hash, TransactionId};
+use kanhe_proto::ids::{Height, LogIndex};
+use kanhe_proto::map_value::{Kind, MapValue};
+use kanhe_proto::record::{BatchRecord, Record, RecordKind};
+use kanhe_proto::status::{SpentId, spent_id_key};
+use kanhe_proto::transaction::Transaction;
+
+use super::Fsck;
+use crate::ledger::map::split_record;
+use crate::storage::{Column, layout};
+
+impl Fsck<'_> {
+    pub(super) fn transactions(&mut self) {
+        const COLUMN: Column = Column::Transactions;
+        let mut expected = 0;
+        for number in 1..=self.tip.0 {
+            let Some(block) = self.block(Height(number)) else { continue };
+            for (position, bytes) in (0u32..).zip(&block.transactions) {
+                let Ok((_, id)) = Transaction::from_bytes(bytes) else { continue };
+                expected += 1;
+                self.expect(COLUMN, id.bytes(), &layout::place(Height(number), position));
+            }
+        }
+        let found = self.count(COLUMN);
+        self.expect_count(COLUMN, found, expected);
+    }
+
+    pub(super) fn expiries(&mut self) {
+        const COLUMN: Column = Column::Expiries;
+        let mut found = 0;
+        self.each(COLUMN, |fsck, key, value| {
+            found += 1;
+            let Some(spent) = layout::read_spent(key) else { return fsck.problem(COLUMN, key, "is not readable") };
+            if !value.is_empty() {
+                fsck.problem(COLUMN, key, "holds something");
+            }
+            if fsck.spent(&spent.id).is_none_or(|leaf| leaf.expiry != spent.expiry) {
+                fsck.problem(COLUMN, key, "is not in the state with this expiry");
+            }
+        });
+        let mut expected = 0;
+        self.each(Column::State, |_, _, record| {
+            let kind = split_record(record).and_then(|(_, value)| value.first().copied());
+            expected += u64::from(kind == Some(Kind::SpentId.byte()));
+        });
+        self.expect_count(COLUMN, found, expected);
+    }
+
+    fn spent(&mut self, id: &TransactionId) -> Option<SpentId> {
+        let record = self.get(Column::State, spent_id_key(id).bytes())?;
+        let (_, value) = split_record(&record)?;
+        SpentId::from_value(value).ok()
+    }
+
+    pub(super) fn schemas(&mut self, genesis: &Genesis, named: &BTreeSet<Hash>) {
+        const COLUMN: Column = Column::Schemas;
+        let mut expected: BTreeSet<Hash> = genesis.schemas.iter().map(|text| schema_digest(text)).collect();
+        expected.extend(named);
+        let mut missing = expected.clone();
+        self.each(COLUMN, |fsck, key, value| {
+            let digest = key.try_into().map(Hash).unwrap_or_default();
+            missing.remove(&digest);
+            let right = std::str::from_utf8(value).is_ok_and(|text| schema_digest(text) == digest);
+            if !right {
+                fsck.problem(COLUMN, key, "is not the schema of its digest");
+            }
+            if !expected.contains(&digest) {
+                fsck.problem(COLUMN, key, "no type names it");
+            }
+        });
+        for digest in missing {
+            self.problem(COLUMN, digest.bytes(), "missing");
+        }
+    }
+
+    pub(super) fn issuer_batches(&mut self) {
+        const COLUMN: Column = Column::IssuerBatches;
+        let mut expected = 0;
+        self.each(Column::Records, |fsck, key, value| {
+            if value.first() != Some(&RecordKind::Batch.byte()) {
+                return;
+            }
+            match (BatchRecord::from_record(value), layout::read_number(key)) {
+                (Ok(batch), Some(index)) => {
+                    expected += 1;
+                    fsck.expect(COLUMN, &layout::issuer_batch(&batch.issuer, LogIndex(index)), b"");
+                }
+                _ => fsck.problem(Column::Records, key, "is not a readable batch"),
+            }
+        });
+        let found = self.count(COLUMN);
+        self.expect_count(COLUMN, found, expected);
+    }
+}

@@ -1,0 +1,100 @@
+//! Both maps: every leaf as such, and all of them under the tip's roots.
+
+use std::collections::BTreeSet;
+
+use kanhe_proto::hash::{Hash, MapKey};
+use kanhe_proto::header::Header;
+use kanhe_proto::map_value::{Kind, MapValue, ValueError};
+use kanhe_proto::merkle::map::value_hash;
+use kanhe_proto::registry::{
+    Accreditation, Bureau, KeyEntry, LicenceType, Membership, Parameters, Purpose, RegistryRecord, RelyingParty,
+    Supervision,
+};
+use kanhe_proto::status::{BatchStatus, LicenceStatus, SpentId};
+
+use super::Fsck;
+use crate::ledger::map::{LeafReader, Map, split_record};
+use crate::storage::Column;
+
+impl Fsck<'_> {
+    /// Gives the digests of the schemas that types name.
+    pub(super) fn registry(&mut self, tip: &Header) -> BTreeSet<Hash> {
+        const COLUMN: Column = Column::Registry;
+        let mut schemas = BTreeSet::new();
+        self.each(COLUMN, |fsck, key, record| {
+            let Some(value) = fsck.leaf(COLUMN, key, record) else { return };
+            match registry_key(value) {
+                Ok(found) if found.bytes() == key => {}
+                Ok(_) => fsck.problem(COLUMN, key, "is stored under another record's key"),
+                Err(error) => fsck.problem(COLUMN, key, error.to_string()),
+            }
+            if let Ok(licence_type) = LicenceType::from_value(value) {
+                schemas.insert(licence_type.schema);
+            }
+            if let Ok(parameters) = Parameters::from_value(value)
+                && parameters.hash() != tip.parameters
+            {
+                fsck.problem(COLUMN, key, "are other parameters than the tip was executed under");
+            }
+        });
+        self.root(COLUMN, &self.reader.registry(), &tip.registry_root);
+        schemas
+    }
+
+    pub(super) fn state(&mut self, tip: &Header) {
+        const COLUMN: Column = Column::State;
+        self.each(COLUMN, |fsck, key, record| {
+            let Some(value) = fsck.leaf(COLUMN, key, record) else { return };
+            let read = match value.first().and_then(|kind| Kind::from_byte(*kind)) {
+                Some(Kind::LicenceStatus) => LicenceStatus::from_value(value).map(|_| ()),
+                Some(Kind::BatchStatus) => BatchStatus::from_value(value).map(|_| ()),
+                _ => SpentId::from_value(value).map(|_| ()),
+            };
+            if let Err(error) = read {
+                fsck.problem(COLUMN, key, error.to_string());
+            }
+        });
+        self.root(COLUMN, &self.reader.state(), &tip.state_root);
+    }
+
+    fn leaf<'v>(&mut self, column: Column, key: &[u8], record: &'v [u8]) -> Option<&'v [u8]> {
+        if key.len() != 32 {
+            self.problem(column, key, "is no key of a map");
+            return None;
+        }
+        let Some((hash, value)) = split_record(record) else {
+            self.problem(column, key, "is too short");
+            return None;
+        };
+        if value_hash(value) != hash {
+            self.problem(column, key, "has another hash than the one stored beside it");
+        }
+        Some(value)
+    }
+
+    fn root(&mut self, column: Column, leaves: &impl LeafReader, expected: &Hash) {
+        match Map::load(leaves, 0) {
+            Ok(map) if map.root() == *expected => {}
+            Ok(map) => self.problem(column, &[], format!("leaves lead to root {}, not to {expected}", map.root())),
+            Err(error) => self.problem(column, &[], error.to_string()),
+        }
+    }
+}
+
+/// Where a registry record belongs.
+fn registry_key(value: &[u8]) -> Result<MapKey, ValueError> {
+    fn key<T: RegistryRecord>(value: &[u8]) -> Result<MapKey, ValueError> {
+        T::from_value(value).map(|record| record.key())
+    }
+    match value.first().and_then(|kind| Kind::from_byte(*kind)) {
+        Some(Kind::Bureau) => key::<Bureau>(value),
+        Some(Kind::Key) => key::<KeyEntry>(value),
+        Some(Kind::LicenceType) => key::<LicenceType>(value),
+        Some(Kind::Accreditation) => key::<Accreditation>(value),
+        Some(Kind::RelyingParty) => key::<RelyingParty>(value),
+        Some(Kind::Supervision) => key::<Supervision>(value),
+        Some(Kind::Purpose) => key::<Purpose>(value),
+        Some(Kind::Membership) => key::<Membership>(value),
+        _ => key::<Parameters>(value),
+    }
+}
