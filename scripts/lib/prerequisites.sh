@@ -117,6 +117,19 @@ say_what_to_install() {
     exit 2
 }
 
+# First in PATH, so that a compiler asked for by name is the cached one. Debian's folder lacks `c++` where ccache was
+# unpacked before the compiler's alternatives were set.
+use_ccache() {
+    local dir=/usr/lib/ccache name
+    if [[ ! -e $dir/c++ || ! -e $dir/cc ]]; then
+        dir=$KANHE_CACHE/ccache
+        make_cache
+        mkdir -p "$dir"
+        for name in cc c++ gcc g++; do ln -sf "$(command -v ccache)" "$dir/$name"; done
+    fi
+    export PATH=$dir:$PATH
+}
+
 # ensure_prerequisites all|lints — `lints` with rustfmt and clippy. Leaves PATH with ccache, then a new enough cargo.
 ensure_prerequisites() {
     local with_lints=no package missing=()
@@ -135,7 +148,6 @@ ensure_prerequisites() {
     fi
     find_cargo || die 2 "no cargo of version $CARGO_VERSION_MIN or newer" \
         "rustup update stable; or on Debian 12 enable bookworm-security (cargo-web here: $(apt_candidate cargo-web))"
-    # First in PATH: a compiler asked for by name is then the cached one.
-    export PATH=/usr/lib/ccache:$PATH
+    use_ccache
     ok "tools present, $CARGO_FOUND"
 }
