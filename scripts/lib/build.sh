@@ -74,7 +74,8 @@ build_with_progress() {
         elif ((SECONDS - shown >= every)); then
             shown=$SECONDS
             line="  $(duration $((SECONDS - began)))  $(progress_line "$log" "$stamp")"
-            say "${line:0:140}"
+            line=${line:0:140}
+            say "${line%"${line##*[![:space:]]}"}"
         fi
     done
     wait "$pid" || code=$?
