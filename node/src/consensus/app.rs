@@ -28,9 +28,7 @@ use tokio::sync::{mpsc, watch as channel};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::application::{
-    Application, ApplicationError, Candidate, Check, Decided, Equivocation, Origin, Slot, Tip,
-};
+use super::application::{Application, ApplicationError, Candidate, Check, Decided, Equivocation, Origin, Slot, Tip};
 use super::context::{self, Address, Height, KanheContext, ProposalPart, Seal, ValidatorSet, Value};
 use super::engine::{Timing, ValidatorKey};
 use super::fatal::Fatal;
@@ -773,9 +771,8 @@ fn equivocations(evidence: &MisbehaviorEvidence<KanheContext>) -> Vec<Equivocati
         Seal::Withheld => None,
     };
     for (address, pairs) in evidence.votes.iter() {
-        let found = pairs.iter().filter_map(|(one, other)| {
-            Some(Equivocation::Votes(Box::new([vote(one)?, vote(other)?])))
-        });
+        let found =
+            pairs.iter().filter_map(|(one, other)| Some(Equivocation::Votes(Box::new([vote(one)?, vote(other)?]))));
         by_validator.entry(*address).or_default().extend(found);
     }
     let proposal = |signed: &SignedProposal<KanheContext>| match &signed.signature {
@@ -783,9 +780,9 @@ fn equivocations(evidence: &MisbehaviorEvidence<KanheContext>) -> Vec<Equivocati
         Seal::Withheld => None,
     };
     for (address, pairs) in evidence.proposals.iter() {
-        let found = pairs.iter().filter_map(|(one, other)| {
-            Some(Equivocation::Proposals(Box::new([proposal(one)?, proposal(other)?])))
-        });
+        let found = pairs
+            .iter()
+            .filter_map(|(one, other)| Some(Equivocation::Proposals(Box::new([proposal(one)?, proposal(other)?]))));
         by_validator.entry(*address).or_default().extend(found);
     }
     by_validator.into_values().flatten().collect()

@@ -119,11 +119,7 @@ pub trait Application: Send + Sync + 'static {
 
     /// Builds a block for a turn on top of the tip, carrying the parent's certificate (none for block 1). An empty
     /// block is fine. Called ahead of time where the turn is known.
-    fn candidate(
-        &self,
-        slot: &Slot,
-        last_certificate: Option<&Certificate>,
-    ) -> Result<Candidate, ApplicationError>;
+    fn candidate(&self, slot: &Slot, last_certificate: Option<&Certificate>) -> Result<Candidate, ApplicationError>;
 
     /// Stores the body of a candidate, durably, before it is proposed.
     fn keep(&self, height: Height, candidate: &Candidate) -> Result<(), ApplicationError>;

@@ -22,7 +22,7 @@ use malachite_core::{LivenessMsg, ProposedValue, SignedConsensusMsg};
 use malachite_sync::{RawDecidedValue, Request, Response, Status, ValueRequest, ValueResponse};
 use malachite_types::{
     ExtendedCommitCertificate, ExtendedCommitSignature, PolkaCertificate, PolkaSignature, Round, RoundCertificate,
-    RoundCertificateType, RoundSignature, SignedProposal, SignedVote, ValidatorProof, Validity, VoteType,
+    RoundCertificateType, RoundSignature, SignedProposal, SignedVote, ValidatorProof, Validity,
 };
 
 use super::context::{
@@ -398,8 +398,7 @@ impl Codec<Status<KanheContext>> for EngineCodec {
     type Error = MessageError;
 
     fn encode(&self, status: &Status<KanheContext>) -> Result<Bytes, MessageError> {
-        let fields: StatusFields =
-            (blob(status.peer_id.to_bytes())?, status.tip_height.0, status.history_min_height.0);
+        let fields: StatusFields = (blob(status.peer_id.to_bytes())?, status.tip_height.0, status.history_min_height.0);
         Ok(message(STATUS, &fields))
     }
 
@@ -524,9 +523,8 @@ impl EngineCodec {
             self.saw_in_certificate(proto::VoteType::Precommit, height, round, Some(value), *address, signature);
         }
         self.saw(|watch| watch.synced(height, value, SyncedCertificate { round, signatures: signatures.clone() }));
-        let signed = |(address, signature)| {
-            ExtendedCommitSignature::new(Address(address), Seal::Signed(signature), None)
-        };
+        let signed =
+            |(address, signature)| ExtendedCommitSignature::new(Address(address), Seal::Signed(signature), None);
         Ok(ExtendedCommitCertificate {
             height: Height(height),
             round: Round::new(round.0),
@@ -580,7 +578,7 @@ impl Codec<ProposedValue<KanheContext>> for EngineCodec {
 #[cfg(test)]
 mod tests {
     use kanhe_proto::key::{SecretKey, Signer};
-    use malachite_types::NilOrVal;
+    use malachite_types::{NilOrVal, VoteType};
 
     use super::*;
 
@@ -656,12 +654,7 @@ mod tests {
             height: Height(BlockNumber(5)),
             round: Round::new(0),
             cert_type: RoundCertificateType::Skip,
-            round_signatures: vec![RoundSignature::new(
-                VoteType::Prevote,
-                NilOrVal::Nil,
-                Address(address()),
-                seal(),
-            )],
+            round_signatures: vec![RoundSignature::new(VoteType::Prevote, NilOrVal::Nil, Address(address()), seal())],
         };
         check(&LivenessMsg::SkipRoundCertificate(round));
         check(&ValidatorProof::<KanheContext>::new(vec![1; 42], vec![2; 38], seal()));

@@ -356,14 +356,7 @@ impl Context for KanheContext {
     fn select_proposer<'a>(&self, set: &'a ValidatorSet, height: Height, round: Round) -> &'a Validator {
         &set.members[turn(set.members.len(), height.0, round.as_u32().unwrap_or(0))]
     }
-    fn new_proposal(
-        &self,
-        height: Height,
-        round: Round,
-        value: Value,
-        pol_round: Round,
-        address: Address,
-    ) -> Proposal {
+    fn new_proposal(&self, height: Height, round: Round, value: Value, pol_round: Round, address: Address) -> Proposal {
         Proposal { height, round, value, pol_round, address }
     }
     fn new_prevote(&self, height: Height, round: Round, value: NilOrVal<ValueId<Self>>, address: Address) -> Vote {

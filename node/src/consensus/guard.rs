@@ -326,9 +326,10 @@ fn born(chain: &ChainContext, key: &PublicKey) -> Vec<u8> {
 }
 
 fn records(payloads: &[Vec<u8>]) -> impl Iterator<Item = Result<Record, GuardError>> + '_ {
-    payloads.iter().enumerate().map(|(index, payload)| {
-        read_record(payload).map_err(|reason| GuardError::Entry { index, reason })
-    })
+    payloads
+        .iter()
+        .enumerate()
+        .map(|(index, payload)| read_record(payload).map_err(|reason| GuardError::Entry { index, reason }))
 }
 
 fn read_record(payload: &[u8]) -> Result<Record, String> {

@@ -1,13 +1,14 @@
 //! An append-only file of checksummed entries, each durable before [`Journal::append`] returns.
 //!
 //! # Layout
-//! Magic (8 bytes), then entries: length (u32, big-endian) ‖ payload ‖ sum (8 bytes), where the sum is the first 8
-//! bytes of SHA-256(sum of the entry before ‖ length ‖ payload), zeros before the first. So an entry that was
-//! removed or altered shows at the next one.
+//! Magic (8 bytes), then entries: length (u32, big-endian) ‖ length inverted (u32) ‖ payload ‖ sum (8 bytes), where the
+//! sum is the first 8 bytes of SHA-256(sum of the entry before ‖ length ‖ payload), zeros before the first. So an entry
+//! that was removed or altered shows at the next one, and an altered length cannot hide the entries after it.
 //!
 //! # Durability
-//! A write that was interrupted leaves a torn last entry, which opening cuts off: its caller was never answered.
-//! Anything else that does not read is damage, and is left as it is for the operator.
+//! A write that was interrupted leaves a torn last entry: one that ends early, or in zeros where a file system grew the
+//! file before it wrote the bytes. Opening cuts it off, since its caller was never answered. Anything else that does
+//! not read is damage, and is left as it is for the operator.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -18,6 +19,7 @@ use kanhe_proto::hash::sha256;
 const MAGIC: [u8; 8] = *b"kanhejn1";
 const SUM_BYTES: usize = 8;
 const LENGTH_BYTES: usize = 4;
+const HEAD_BYTES: usize = 2 * LENGTH_BYTES;
 /// Bytes of one entry.
 pub const ENTRY_BYTES_MAX: usize = 64 << 10;
 
@@ -100,8 +102,9 @@ impl Journal {
         assert!(payload.len() <= ENTRY_BYTES_MAX, "entries of this program are small");
         let length = u32::try_from(payload.len()).expect("at most ENTRY_BYTES_MAX").to_be_bytes();
         let sum = sum_of(&self.sum, &length, payload);
-        let mut entry = Vec::with_capacity(LENGTH_BYTES + payload.len() + SUM_BYTES);
+        let mut entry = Vec::with_capacity(HEAD_BYTES + payload.len() + SUM_BYTES);
         entry.extend_from_slice(&length);
+        entry.extend_from_slice(&length.map(|byte| !byte));
         entry.extend_from_slice(payload);
         entry.extend_from_slice(&sum);
         let written = self.file.write_all(&entry).and_then(|()| self.file.sync_data());
@@ -130,7 +133,7 @@ fn parse(bytes: &[u8], path: &Path) -> Result<Parsed, JournalError> {
         let rest = &bytes[parsed.end..];
         match entry(rest, &parsed.sum) {
             Entry::Whole(payload, sum) => {
-                parsed.end += LENGTH_BYTES + payload.len() + SUM_BYTES;
+                parsed.end += HEAD_BYTES + payload.len() + SUM_BYTES;
                 parsed.payloads.push(payload.to_vec());
                 parsed.sum = sum;
             }
@@ -149,26 +152,22 @@ enum Entry<'a> {
 
 fn entry<'a>(rest: &'a [u8], before: &[u8; SUM_BYTES]) -> Entry<'a> {
     // A file system may have grown the file and not yet written its bytes.
-    if rest.iter().all(|byte| *byte == 0) {
+    let written = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let Some((head, after)) = rest.split_first_chunk::<HEAD_BYTES>().filter(|_| written >= HEAD_BYTES) else {
         return Entry::Torn;
-    }
-    let Some((length, rest)) = rest.split_first_chunk::<LENGTH_BYTES>() else { return Entry::Torn };
-    let len = u32::from_be_bytes(*length) as usize;
-    if len > ENTRY_BYTES_MAX {
+    };
+    let (length, inverted) = head.split_at(LENGTH_BYTES);
+    let len = u32::from_be_bytes(length.try_into().expect("4 bytes")) as usize;
+    if length.iter().zip(inverted).any(|(byte, inverted)| *byte != !*inverted) || len > ENTRY_BYTES_MAX {
         return Entry::Damaged;
     }
-    if rest.len() < len + SUM_BYTES {
-        return Entry::Torn;
+    if let (Some(payload), Some(found)) = (after.get(..len), after.get(len..len + SUM_BYTES)) {
+        let sum = sum_of(before, length, payload);
+        if found == sum {
+            return Entry::Whole(payload, sum);
+        }
     }
-    let (payload, rest) = rest.split_at(len);
-    let sum = sum_of(before, length, payload);
-    if rest[..SUM_BYTES] == sum {
-        Entry::Whole(payload, sum)
-    } else if rest.len() == SUM_BYTES {
-        Entry::Torn
-    } else {
-        Entry::Damaged
-    }
+    if written < HEAD_BYTES + len + SUM_BYTES { Entry::Torn } else { Entry::Damaged }
 }
 
 fn sum_of(before: &[u8; SUM_BYTES], length: &[u8], payload: &[u8]) -> [u8; SUM_BYTES] {
@@ -215,7 +214,7 @@ mod tests {
     #[test]
     fn every_cut_of_the_last_entry_is_torn_and_going_on_works() {
         let (path, bytes) = written("torn");
-        let last = bytes.len() - (LENGTH_BYTES + 5 + SUM_BYTES);
+        let last = bytes.len() - (HEAD_BYTES + 5 + SUM_BYTES);
         for cut in last..bytes.len() {
             std::fs::write(&path, &bytes[..cut]).unwrap();
             let (mut journal, payloads) = Journal::open(&path).unwrap();
@@ -229,15 +228,14 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_bit_before_the_last_entry_is_damage() {
+    fn a_flipped_bit_is_damage() {
         let (path, bytes) = written("flip");
-        let last = bytes.len() - (LENGTH_BYTES + 5 + SUM_BYTES);
-        for at in MAGIC.len()..last {
+        for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
-            flipped[at] ^= 1;
+            flipped[bit / 8] ^= 1 << (bit % 8);
             std::fs::write(&path, &flipped).unwrap();
             let read = Journal::read(&path);
-            assert!(matches!(read, Err(JournalError::Damaged { .. })), "byte {at}: {read:?}");
+            assert!(matches!(read, Err(JournalError::Damaged { .. })), "bit {bit}: {read:?}");
         }
     }
 
