@@ -1,5 +1,7 @@
 //! What is asked of a transaction before it may wait for a block.
 
+use std::sync::{Arc, Weak};
+
 use kanhe_proto::hash::TransactionId;
 use kanhe_proto::ids::{Height, SpanMs, TimeMs};
 use kanhe_proto::key::PublicKey;
@@ -10,6 +12,7 @@ use super::Chain;
 use super::error::ChainError;
 use super::overlay::TipView;
 use crate::ledger::{Checked, Code, Execution, Refusal, Registry, SignatureCheck, check_stateless};
+use crate::mempool::{Admission, Denial};
 
 /// A check before the pool: a refusal, or the chain that cannot be read.
 pub type AdmissionError = Refusal;
@@ -46,6 +49,44 @@ impl Chain {
     /// Where an id was committed.
     pub fn committed_height(&self, id: &TransactionId) -> Result<Option<Height>, ChainError> {
         Ok(self.storage.read().transaction(id)?.map(|(height, _)| height))
+    }
+}
+
+/// The chain as the pool asks it. Chain and pool know each other, so one of them must not own the other.
+#[derive(Debug, Clone)]
+pub struct ChainAdmission(Weak<Chain>);
+
+impl ChainAdmission {
+    /// Asks this chain for as long as it lives.
+    pub fn new(chain: &Arc<Chain>) -> Self {
+        Self(Arc::downgrade(chain))
+    }
+    fn ask<T>(&self, question: impl FnOnce(&Chain, TimeMs) -> Result<T, Refusal>) -> Result<T, Denial<Code>> {
+        let chain = self.0.upgrade().ok_or(Denial::Undecided)?;
+        question(&chain, chain.now()).map_err(|refusal| match refusal {
+            Refusal::Code(code) => Denial::Code(code),
+            Refusal::Read(error) => {
+                tracing::error!("a transaction cannot be checked: {error:?}");
+                Denial::Undecided
+            }
+        })
+    }
+}
+
+impl Admission for ChainAdmission {
+    type Code = Code;
+
+    fn signer(&self, transaction: &Transaction) -> Result<PublicKey, Denial<Code>> {
+        self.ask(|chain, now| chain.signer(transaction, now))
+    }
+    fn wrong_signature(&self) -> Code {
+        Code::BadSignature
+    }
+    fn admit(&self, transaction: &Transaction, id: &TransactionId) -> Result<(), Denial<Code>> {
+        self.ask(|chain, now| chain.admit(transaction, id, now))
+    }
+    fn committed(&self, id: &TransactionId) -> Option<Height> {
+        self.ask(|chain, _| chain.committed_height(id).map_err(unreadable)).ok().flatten()
     }
 }
 

@@ -9,6 +9,8 @@
 //! The header does not commit to signatures of transactions, so a wrong signature says something about a body, never
 //! about its header ([`BlockError::condemns_header`]).
 
+pub mod source;
+
 mod admission;
 mod application;
 mod blocks;
@@ -20,11 +22,10 @@ mod overlay;
 mod recent;
 mod signatures;
 mod snapshot;
-mod source;
 mod tip;
 mod totals;
 
-pub use admission::AdmissionError;
+pub use admission::{AdmissionError, ChainAdmission};
 pub use candidate::BuiltBlock;
 pub use check::{BlockCheck, CheckRules};
 pub use error::{BlockError, ChainError};

@@ -1,0 +1,288 @@
+//! Homes, crashes, and a check that must find every flipped byte.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{Dice, START, World, change, changes, digest};
+use kanhe_node::storage::fsck::{Report, fsck};
+use kanhe_node::storage::{Column, CreateError, Storage, StorageError, layout};
+use kanhe_proto::hash::ChainId;
+use kanhe_proto::ids::{Height, TimeMs};
+use kanhe_proto::status::Status;
+use kanhe_proto::transaction::StatusTarget;
+use tempfile::tempdir;
+
+/// Files with their content and time of change.
+fn picture(dir: &Path) -> Vec<(String, u64, std::time::SystemTime)> {
+    let mut files = Vec::new();
+    let mut dirs = vec![dir.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let entry = entry.unwrap();
+            let meta = entry.metadata().unwrap();
+            if meta.is_dir() {
+                dirs.push(entry.path());
+            } else {
+                files.push((entry.path().display().to_string(), meta.len(), meta.modified().unwrap()));
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn a_home_is_made_once_and_never_begins_anew() {
+    let world = World::new(4);
+    let chain_id = world.genesis.chain_id();
+    let dir = tempdir().unwrap();
+    let home = dir.path().join("home");
+    assert!(matches!(Storage::open(&home, &chain_id), Err(StorageError::NotInitialised(_))));
+    assert!(!home.exists(), "nothing is written");
+    drop(Storage::create(&home, &world.genesis).unwrap());
+    let before = picture(&home);
+    let again = Storage::create(&home, &world.genesis);
+    assert!(matches!(again, Err(CreateError::Storage(StorageError::AlreadyInitialised(_)))));
+    let other = ChainId([7; 32]);
+    assert!(matches!(Storage::open(&home, &other), Err(StorageError::OtherChain { .. })));
+    assert!(matches!(Storage::open_read_only(&home, &other), Err(StorageError::OtherChain { .. })));
+    assert_eq!(picture(&home), before, "nothing is written");
+    let open = Storage::open(&home, &chain_id).unwrap();
+    let second = Storage::open(&home, &chain_id);
+    assert!(matches!(second, Err(StorageError::InUse(_))), "{second:?}");
+    drop(open);
+
+    // The database is lost: no new beginning.
+    fs::rename(home.join("db"), dir.path().join("away")).unwrap();
+    let before = picture(&home);
+    assert!(matches!(Storage::open(&home, &chain_id), Err(StorageError::Gone(_))));
+    let again = Storage::create(&home, &world.genesis);
+    assert!(matches!(again, Err(CreateError::Storage(StorageError::AlreadyInitialised(_)))));
+    assert_eq!(picture(&home), before, "nothing is written");
+    fs::rename(dir.path().join("away"), home.join("db")).unwrap();
+
+    // The mark is lost: the database says what it is, and the mark comes back.
+    fs::remove_file(home.join("CHAIN")).unwrap();
+    assert!(matches!(Storage::open(&home, &other), Err(StorageError::OtherChain { .. })));
+    drop(Storage::open(&home, &chain_id).unwrap());
+    assert!(home.join("CHAIN").exists());
+
+    // Newer software was here.
+    fs::write(home.join("CHAIN"), format!("schema 2\nchain {chain_id}\n")).unwrap();
+    let before = picture(&home);
+    let newer = Storage::open(&home, &chain_id);
+    assert!(matches!(newer, Err(StorageError::NewerSchema { found: 2, known: 1, .. })));
+    assert_eq!(picture(&home), before, "nothing is written");
+    fs::write(home.join("CHAIN"), "what?").unwrap();
+    assert!(matches!(Storage::open(&home, &chain_id), Err(StorageError::Damaged(_))));
+}
+
+#[test]
+fn an_interrupted_making_is_made_again() {
+    let world = World::new(4);
+    let dir = tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("db.new")).unwrap();
+    fs::write(dir.path().join("db.new/CURRENT"), "half").unwrap();
+    assert!(matches!(Storage::open(dir.path(), &world.genesis.chain_id()), Err(StorageError::NotInitialised(_))));
+    drop(Storage::create(dir.path(), &world.genesis).unwrap());
+    assert!(!dir.path().join("db.new").exists());
+}
+
+#[test]
+fn a_home_that_cannot_be_written_is_said_so() {
+    let world = World::new(4);
+    let dir = tempdir().unwrap();
+    // A file where the directory should be: also root cannot write there.
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    let made = Storage::create(&file, &world.genesis);
+    assert!(matches!(made, Err(CreateError::Storage(StorageError::Unwritable { .. }))), "{made:?}");
+    assert_eq!(fs::read(&file).unwrap(), b"");
+}
+
+#[test]
+fn a_damaged_database_is_said_so() {
+    let world = World::new(4);
+    let chain_id = world.genesis.chain_id();
+    let dir = tempdir().unwrap();
+    drop(Storage::create(dir.path(), &world.genesis).unwrap());
+    let current = dir.path().join("db/CURRENT");
+    let kept = fs::read(&current).unwrap();
+    fs::write(&current, "MANIFEST-999999\n").unwrap();
+    let opened = Storage::open(dir.path(), &chain_id);
+    assert!(matches!(opened, Err(StorageError::Damaged(_))), "{opened:?}");
+    fs::remove_file(&current).unwrap();
+    let opened = Storage::open(dir.path(), &chain_id);
+    assert!(matches!(opened, Err(StorageError::Damaged(_))), "{opened:?}");
+    fs::write(&current, kept).unwrap();
+    drop(Storage::open(dir.path(), &chain_id).unwrap());
+}
+
+/// A chain with something in every column.
+fn grown(world: &World, dir: &Path) {
+    let node = world.create(dir);
+    let own = world.offices[0].uscc;
+    let mut number = 0;
+    for round in 0..12u64 {
+        // Half of the ids expire soon and are swept.
+        let expiry = |n: u64| TimeMs(node.now().0 + if n % 2 == 0 { 300 } else { 600_000 });
+        let mut transactions: Vec<_> = (0..3)
+            .map(|office| {
+                number += 1;
+                world.batch(office, expiry(number), number)
+            })
+            .collect();
+        let one = change(own, StatusTarget::Licence(digest(round)), 0, Status::Suspended);
+        transactions.push(world.transaction(0, expiry(1), &changes(vec![one])));
+        node.block(world, &transactions);
+        assert!(node.source.rejected.lock().unwrap().is_empty());
+    }
+    node.pass(100);
+    let (hash, body) = node.propose(world);
+    node.chain.keep(Height(13), hash, &body).unwrap();
+    assert_eq!(node.chain.tip().header.height, Height(12));
+    assert!(node.chain.totals().counters.swept > 0);
+}
+
+fn check(world: &World, dir: &Path) -> Report {
+    let chain_id = world.genesis.chain_id();
+    let storage = Storage::open_read_only(dir, &chain_id).unwrap();
+    fsck(&storage, &chain_id, &mut |_| {})
+}
+
+#[test]
+fn a_crash_loses_nothing_that_was_committed() {
+    let world = World::new(4);
+    let dir = tempdir().unwrap();
+    let copy = tempdir().unwrap();
+    let node = world.create(dir.path());
+    for number in 0..5 {
+        node.block(&world, &[world.batch(0, TimeMs(START.0 + 600_000), number)]);
+    }
+    // What a killed process leaves: its files as they are, never closed.
+    copy_all(dir.path(), copy.path());
+    let tip = node.chain.tip().hash;
+    let found = world.open(copy.path());
+    assert_eq!(found.chain.tip().hash, tip);
+    found.block(&world, &[world.batch(1, TimeMs(START.0 + 600_000), 9)]);
+    drop(found);
+    let report = check(&world, copy.path());
+    assert!(report.is_clean(), "{:#?}", report.problems);
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.metadata().unwrap().is_dir() {
+            copy_all(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn reading_only_changes_no_file() {
+    let world = World::new(4);
+    let dir = tempdir().unwrap();
+    grown(&world, dir.path());
+    let before = picture(&dir.path().join("db"));
+    let report = check(&world, dir.path());
+    assert!(report.is_clean(), "{:#?}", report.problems);
+    assert!(report.entries > 200 && report.height == 12);
+    let after = picture(&dir.path().join("db"));
+    let data = |files: &[(String, u64, std::time::SystemTime)]| {
+        files.iter().filter(|(name, ..)| !name.contains("/LOG")).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(data(&after), data(&before));
+}
+
+/// Every entry of a column, as stored.
+fn entries(storage: &Storage, column: Column) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let reader = storage.read();
+    let mut iter = reader.iter(column);
+    let mut found = Vec::new();
+    iter.seek_to_first();
+    while let Some((key, value)) = iter.item() {
+        found.push((key.to_vec(), value.to_vec()));
+        iter.next();
+    }
+    found
+}
+
+fn put(storage: &Storage, column: Column, key: &[u8], value: &[u8]) {
+    let db = storage.database();
+    db.put_cf(db.cf_handle(column.name()).unwrap(), key, value).unwrap();
+}
+
+fn delete(storage: &Storage, column: Column, key: &[u8]) {
+    let db = storage.database();
+    db.delete_cf(db.cf_handle(column.name()).unwrap(), key).unwrap();
+}
+
+#[test]
+fn fsck_finds_each_flipped_byte() {
+    let world = World::new(4);
+    let chain_id = world.genesis.chain_id();
+    let dir = tempdir().unwrap();
+    grown(&world, dir.path());
+    let storage = Storage::open(dir.path(), &chain_id).unwrap();
+    let run = || fsck(&storage, &chain_id, &mut |_| {});
+    assert!(run().is_clean(), "{:#?}", run().problems);
+    let mut dice = Dice::new(20_261_124);
+    let mut flips = 0;
+    for column in Column::ALL {
+        let all: Vec<_> = entries(&storage, column).into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let empty = matches!(column, Column::Expiries | Column::IssuerBatches);
+        assert_eq!(all.is_empty(), empty, "{column:?}");
+        for _ in 0..if empty { 0 } else { 12 } {
+            let (key, value) = &all[dice.below(all.len() as u64) as usize];
+            let at = dice.below(value.len() as u64) as usize;
+            let mut flipped = value.clone();
+            flipped[at] ^= 1 << dice.below(8);
+            put(&storage, column, key, &flipped);
+            let report = run();
+            assert!(!report.is_clean(), "byte {at} of {} in {} is not found", value.len(), column.name());
+            put(&storage, column, key, value);
+            flips += 1;
+        }
+    }
+    assert!(flips >= 50);
+    assert!(run().is_clean());
+}
+
+#[test]
+fn fsck_finds_each_lost_and_each_stray_entry() {
+    let world = World::new(4);
+    let chain_id = world.genesis.chain_id();
+    let dir = tempdir().unwrap();
+    grown(&world, dir.path());
+    let storage = Storage::open(dir.path(), &chain_id).unwrap();
+    let run = || fsck(&storage, &chain_id, &mut |_| {});
+    for column in Column::ALL {
+        let all = entries(&storage, column);
+        assert!(!all.is_empty(), "{column:?}");
+        for (key, value) in [&all[0], &all[all.len() / 2]] {
+            // A body that is not decided yet may be there or not.
+            if column == Column::Bodies && layout::read_block(key).unwrap().0 == Height(13) {
+                continue;
+            }
+            delete(&storage, column, key);
+            assert!(!run().is_clean(), "a lost entry of {} is not found", column.name());
+            put(&storage, column, key, value);
+        }
+        let (key, value) = &all[all.len() / 2];
+        let mut stray = key.clone();
+        *stray.last_mut().unwrap() ^= 0x55;
+        assert!(storage.read().get(column, &stray).unwrap().is_none());
+        put(&storage, column, &stray, value);
+        assert!(!run().is_clean(), "a stray entry of {} is not found", column.name());
+        delete(&storage, column, &stray);
+    }
+    assert!(run().is_clean(), "{:#?}", run().problems);
+}
