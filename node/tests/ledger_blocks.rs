@@ -501,3 +501,66 @@ fn admission_refuses_what_a_block_would() {
     let bad = world.transaction(0, expiry, &Payload::IssueBatch(none));
     assert_eq!(code(node.chain.admit(&bad, &bad.body.id(), now)), "refused: batch_count");
 }
+
+/// Not a test: prints what a full block costs. `cargo test -p kanhe-node --test ledger_blocks -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn full_blocks() {
+    use std::time::Instant;
+    let world = World::new(4);
+    let (dir, other_dir) = (tempdir().unwrap(), tempdir().unwrap());
+    let (node, other) = (world.create(dir.path()), world.create(other_dir.path()));
+    let size = world.genesis.parameters.block_transactions_max as u64;
+    let blocks = 40;
+    for number in 0..blocks {
+        let now = node.now();
+        // Every id expires some blocks later, so that sweeping is part of it.
+        let expiry = TimeMs(now.0 + 10 * 100);
+        let transactions: Vec<_> =
+            (0..size).map(|i| world.batch((i % 4) as usize, expiry, number * size + i)).collect();
+        let start = Instant::now();
+        for transaction in &transactions {
+            node.chain.signer(transaction, now).unwrap();
+            node.chain.admit(transaction, &transaction.body.id(), now).unwrap();
+        }
+        let admitted = start.elapsed();
+        node.source.offer(&transactions);
+        node.pass(100);
+        let start = Instant::now();
+        let (hash, body) = node.propose(&world);
+        let built = start.elapsed();
+        node.chain.keep(node.chain.tip().header.height.next(), hash, &body).unwrap();
+        let kept = start.elapsed() - built;
+        let start = Instant::now();
+        node.decide(&world, hash);
+        let committed = start.elapsed();
+        let start = Instant::now();
+        assert!(matches!(other.check(&body), BlockCheck::Valid(_)));
+        let checked = start.elapsed();
+        other.decide(&world, hash);
+        assert!(node.chain.snapshot().unwrap().certified().is_some());
+        if number % 4 == 3 {
+            let evidence = Instant::now();
+            let snapshot = node.chain.snapshot().unwrap();
+            for licence in 0..1_000 {
+                snapshot.evidence(LogIndex(licence), &digest(licence)).unwrap();
+            }
+            println!(
+                "{number}: {} kB, admitted {admitted:?}, built {built:?}, kept {kept:?}, committed {committed:?}, checked {checked:?}, \
+                 evidence {:?} each",
+                body.len() / 1_000,
+                evidence.elapsed() / 1_000,
+            );
+        }
+    }
+    let used: u64 =
+        std::fs::read_dir(dir.path().join("db")).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
+    println!(
+        "{} bytes of disk per transaction, {} of them in tables",
+        used / (blocks * size),
+        node.chain.storage().disk_bytes() / (blocks * size)
+    );
+    let start = Instant::now();
+    let report = fsck(node.chain.storage(), &world.genesis.chain_id(), &mut |_| {});
+    println!("fsck of {} entries: {:?}, clean: {}", report.entries, start.elapsed(), report.is_clean());
+}

@@ -4,9 +4,12 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use common::{Dice, START, World, change, changes, digest};
+use common::{Dice, World, change, changes, digest};
 use kanhe_node::storage::fsck::{Report, fsck};
 use kanhe_node::storage::{Column, CreateError, Storage, StorageError, layout};
 use kanhe_proto::hash::ChainId;
@@ -153,36 +156,55 @@ fn check(world: &World, dir: &Path) -> Report {
     fsck(&storage, &chain_id, &mut |_| {})
 }
 
+/// Names the home of the process that [`a_kill_loses_nothing_that_was_committed`] kills.
+const CRASH_HOME: &str = "KANHE_TEST_CRASH_HOME";
+
+/// Makes blocks and says so after each, until it is killed. Not a test by itself.
 #[test]
-fn a_crash_loses_nothing_that_was_committed() {
+fn crash_child() {
+    let Ok(dir) = std::env::var(CRASH_HOME) else { return };
     let world = World::new(4);
-    let dir = tempdir().unwrap();
-    let copy = tempdir().unwrap();
-    let node = world.create(dir.path());
-    for number in 0..5 {
-        node.block(&world, &[world.batch(0, TimeMs(START.0 + 600_000), number)]);
+    let node = world.open(Path::new(&dir));
+    loop {
+        let number = node.chain.tip().header.log_size;
+        let expiry = TimeMs(node.now().0.max(node.chain.tip().header.time.0) + 60_000);
+        let transactions: Vec<_> = (0..20).map(|i| world.batch(0, expiry, number + i)).collect();
+        node.block(&world, &transactions);
+        let tip = node.chain.tip();
+        println!("\ncommitted {} {}", tip.header.height, tip.hash);
     }
-    // What a killed process leaves: its files as they are, never closed.
-    copy_all(dir.path(), copy.path());
-    let tip = node.chain.tip().hash;
-    let found = world.open(copy.path());
-    assert_eq!(found.chain.tip().hash, tip);
-    found.block(&world, &[world.batch(1, TimeMs(START.0 + 600_000), 9)]);
-    drop(found);
-    let report = check(&world, copy.path());
-    assert!(report.is_clean(), "{:#?}", report.problems);
 }
 
-fn copy_all(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.metadata().unwrap().is_dir() {
-            copy_all(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
+#[test]
+fn a_kill_loses_nothing_that_was_committed() {
+    let world = World::new(4);
+    let dir = tempdir().unwrap();
+    drop(world.create(dir.path()));
+    let mut dice = Dice::new(7);
+    for _ in 0..12 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["crash_child", "--exact", "--nocapture"])
+            .env(CRASH_HOME, dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut said = None;
+        for _ in 0..=dice.below(30) {
+            said = lines.find_map(|line| line.strip_prefix("committed ").map(str::to_owned));
         }
+        std::thread::sleep(Duration::from_micros(dice.below(8_000)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // What it said before it died may still be in the pipe.
+        said = lines.filter_map(|line| line.strip_prefix("committed ").map(str::to_owned)).last().or(said);
+        let said = said.unwrap();
+        let (height, hash) = said.split_once(' ').unwrap();
+        let report = check(&world, dir.path());
+        assert!(report.is_clean(), "{:#?}", report.problems);
+        let storage = Storage::open(dir.path(), &world.genesis.chain_id()).unwrap();
+        let header = storage.read().header(Height(height.parse().unwrap())).unwrap().unwrap();
+        assert_eq!(header.hash().to_string(), hash);
     }
 }
 
