@@ -6,3 +6,8 @@ pub mod sample;
 pub mod sheet;
 pub mod talk;
 pub mod vault;
+pub mod clock;
+pub mod cli;
+pub mod home;
+pub mod node;
+pub mod follow;

@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// All files of the catalogue.
+const FILES: &[&str] = &[include_str!("../../locales/app.yml"), include_str!("../../locales/command.yml")];
+
 /// Key → (language → text), read without the library that compiles the catalogue in: `_version: 2`, two-space
 /// steps, one line per text.
 fn catalogue() -> BTreeMap<String, BTreeMap<String, String>> {
     let mut found: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     let mut path: Vec<String> = Vec::new();
-    for line in include_str!("../../locales/app.yml").lines() {
+    let lines = FILES.iter().flat_map(|file| file.lines());
+    for line in lines {
         let text = line.trim();
         if text.is_empty() || text.starts_with('#') || text.starts_with("_version") {
             continue;

@@ -16,7 +16,7 @@ impl Table {
     /// A table with these headings.
     pub fn new<S: AsRef<str>>(headings: &[S]) -> Self {
         let mut table = comfy_table::Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
         table.set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(headings.iter().map(|heading| Cell::new(clean(heading.as_ref()))));
         Self(table)

@@ -1,0 +1,40 @@
+//! The reference page of the command line, from the same source as `--help`.
+
+use clap::Command;
+
+/// All commands as Markdown.
+pub fn markdown(mut root: Command) -> String {
+    root.build();
+    let mut text = String::from(
+        "# The `kanhe` command\n\n<!-- Written by `kanhe help-markdown`; change the help texts in client/src/cli/. -->\n",
+    );
+    section(&mut text, &mut root, 2);
+    text.trim_end().to_owned()
+}
+
+fn section(text: &mut String, command: &mut Command, level: usize) {
+    let path = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
+    let hashes = "#".repeat(level.min(4));
+    // A fixed width, so that the page does not depend on who writes it.
+    let help = command.clone().term_width(100).render_long_help().to_string();
+    let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+    text.push_str(&format!("\n{hashes} `{path}`\n\n```text\n{}\n```\n", help.join("\n").trim()));
+    for child in command.get_subcommands_mut() {
+        if !child.is_hide_set() && child.get_name() != "help" {
+            section(text, child, level + 1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_has_its_section() {
+        let text = super::markdown(crate::cli::Cli::command());
+        assert!(text.contains("## `kanhe`\n") && text.contains("`kanhe trust pin`"));
+        assert!(text.contains("--passphrase-file") && !text.contains("`kanhe help-markdown`\n\n```"));
+        assert!(text.lines().all(|line| line == line.trim_end()));
+    }
+}

@@ -1,0 +1,142 @@
+//! The command line: one file per group of commands, all on the same [`Context`].
+
+mod context;
+mod help;
+mod status;
+mod trust;
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+pub use context::{Context, name};
+
+use crate::talk::{ExitCode, Failure, Lang, Output};
+
+/// Digital licences that every bureau, bank and counter can prove: wallet, verifier, issuer, operator.
+///
+/// stdout is data, stderr is talk. Exit codes: 0 done or valid; 1 failed here; 2 wrong usage; 3 no node reached;
+/// 4 refused by the chain; 10 invalid; 11 undecided: do not accept; 12 genuine, but suspended, revoked, superseded,
+/// expired or not yet valid.
+#[derive(Debug, Parser)]
+#[command(name = "kanhe", version, arg_required_else_help = true, propagate_version = true)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Node to ask, as http://HOST:PORT; several, separated by commas, are asked in turn [default: those at the pin]
+    #[arg(long, global = true, env = "KANHE_NODE", value_name = "URL", value_delimiter = ',', hide_env_values = true)]
+    pub node: Vec<String>,
+    /// Folder of pins, wallet and memory [default: ~/.kanhe]
+    #[arg(long, global = true, env = "KANHE_HOME", value_name = "DIR", hide_env_values = true)]
+    pub home: Option<PathBuf>,
+    /// Data and errors as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Language: zh or en [default: by KANHE_LANG, else by the locale]
+    #[arg(long, global = true, value_name = "LANG")]
+    pub lang: Option<Lang>,
+    /// Answer every question with yes
+    #[arg(long, short, global = true)]
+    pub yes: bool,
+    /// File (mode 0600) whose first line is the passphrase
+    #[arg(long, global = true, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Open file descriptor whose first line is the passphrase
+    #[arg(long, global = true, value_name = "N")]
+    pub passphrase_fd: Option<i32>,
+}
+
+/// All commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Which chain to believe
+    #[command(subcommand)]
+    Trust(trust::Trust),
+    /// What this home is: pin, wallet, node
+    Status,
+    /// The chain as a node shows it
+    #[command(subcommand)]
+    Chain(status::Chain),
+    /// Completions for a shell, on stdout
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// This reference as Markdown, on stdout
+    #[command(hide = true)]
+    HelpMarkdown,
+}
+
+/// Parses the command line, runs the command and says how it ended.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    Lang::install(cli.global.lang);
+    let output = Output::standard(cli.global.json);
+    match Context::new(&cli.global, output.clone()).and_then(|context| run(cli.command, &context)) {
+        Ok(code) => code,
+        Err(failure) => output.failure(&failure),
+    }
+}
+
+/// Help and version are data; wrong usage is talk, as JSON if `--json` is anywhere.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::Ok;
+    }
+    if std::env::args().any(|arg| arg == "--json") {
+        let text = error.render().to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        return Output::standard(true).failure(&Failure::reported(ExitCode::Usage, "usage", message));
+    }
+    let _ = error.print();
+    ExitCode::Usage
+}
+
+fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Trust(command) => trust::run(command, context),
+        Command::Status => status::home(context),
+        Command::Chain(command) => status::chain(command, context),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "kanhe", &mut text);
+            context.output.line(String::from_utf8_lossy(&text).trim_end())?;
+            Ok(ExitCode::Ok)
+        }
+        Command::HelpMarkdown => {
+            context.output.line(&help::markdown(Cli::command()))?;
+            Ok(ExitCode::Ok)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_anywhere() {
+        let cli = Cli::try_parse_from(["kanhe", "trust", "show", "--json", "--node", "http://a,http://b"]).unwrap();
+        assert!(cli.global.json);
+        assert_eq!(cli.global.node, ["http://a", "http://b"]);
+    }
+}

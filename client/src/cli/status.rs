@@ -1,0 +1,124 @@
+//! `kanhe status` and `kanhe chain status`.
+
+use clap::Subcommand;
+use kanhe_proto::api::NodeStatus;
+use serde::Serialize;
+
+use super::Context;
+use crate::clock;
+use crate::follow;
+use crate::node::NodeClient;
+use crate::talk::{ExitCode, Failure, moment, say};
+
+/// The chain as a node shows it.
+#[derive(Debug, Subcommand)]
+pub enum Chain {
+    /// Asks the node how it does, and proves its newest header
+    Status,
+}
+
+#[derive(Serialize)]
+struct HomeStatus {
+    home: String,
+    chain: Option<String>,
+    height: Option<u64>,
+    conflict: bool,
+    wallet: bool,
+    nodes: Vec<NodeSeen>,
+}
+
+#[derive(Serialize)]
+struct NodeSeen {
+    url: String,
+    height: Option<u64>,
+    error: Option<String>,
+}
+
+/// What this home is.
+pub fn home(context: &Context) -> Result<ExitCode, Failure> {
+    let trust = context.home.trust_if_pinned()?;
+    let seen = |node: NodeClient| match node.status() {
+        Ok(status) => NodeSeen { url: node.url().to_owned(), height: Some(status.height), error: None },
+        Err(error) => NodeSeen { url: node.url().to_owned(), height: None, error: Some(error.to_string()) },
+    };
+    let status = HomeStatus {
+        home: context.home.path().display().to_string(),
+        chain: trust.as_ref().map(|trust| trust.chain_ref().to_string()),
+        height: trust.as_ref().map(|trust| trust.height().0),
+        conflict: trust.as_ref().is_some_and(|trust| trust.conflict.is_some()),
+        wallet: context.home.wallet().exists(),
+        nodes: context.nodes()?.into_iter().map(seen).collect(),
+    };
+    context.output.data(&status, || {
+        let mut lines = vec![say("status.home", &[("path", &status.home)])];
+        lines.push(match (&status.chain, &status.height) {
+            (Some(chain), Some(height)) => say("status.pinned", &[("chain", chain), ("height", height)]),
+            _ => say("status.not_pinned", &[]),
+        });
+        let wallet = context.home.wallet();
+        lines.push(match status.wallet {
+            true => say("status.wallet", &[("path", &wallet.display())]),
+            false => say("status.no_wallet", &[]),
+        });
+        for node in &status.nodes {
+            lines.push(match (&node.height, &node.error) {
+                (Some(height), _) => say("status.node", &[("url", &node.url), ("height", height)]),
+                (None, cause) => {
+                    let cause = cause.as_deref().unwrap_or_default();
+                    say("status.node_away", &[("url", &node.url), ("cause", &cause)])
+                }
+            });
+        }
+        if status.nodes.is_empty() {
+            lines.push(say("status.no_node", &[]));
+        }
+        lines.join("\n")
+    })?;
+    match trust.and_then(|trust| trust.conflict) {
+        Some(conflict) => Err(follow::conflict(conflict.first.header.height)),
+        None => Ok(ExitCode::Ok),
+    }
+}
+
+#[derive(Serialize)]
+struct ChainStatus {
+    node: NodeStatus,
+    /// Whether the node's newest header is proved under the pin.
+    proved: bool,
+    proved_height: Option<u64>,
+}
+
+/// The chain as a node shows it.
+pub fn chain(command: Chain, context: &Context) -> Result<ExitCode, Failure> {
+    let Chain::Status = command;
+    let node = context.node()?.status()?;
+    let mut proved_height = None;
+    if context.home.trust_if_pinned()?.is_some() {
+        let mut follower = context.follower()?;
+        follower.update()?;
+        proved_height = Some(follower.trust().height().0);
+    }
+    let status = ChainStatus { node, proved: proved_height.is_some(), proved_height };
+    context.output.data(&status, || {
+        let node = &status.node;
+        let proved = match status.proved_height {
+            Some(height) => say("chain.proved", &[("height", &height)]),
+            None => say("chain.unproved", &[]),
+        };
+        let time = moment(node.time_ms, clock::now().0);
+        let text = say(
+            "chain.status",
+            &[
+                ("chain", &node.chain),
+                ("height", &node.height),
+                ("time", &time),
+                ("records", &node.log_size),
+                ("pending", &node.pending),
+                ("peers", &node.peers),
+                ("version", &node.version),
+            ],
+        );
+        format!("{text}\n{proved}")
+    })?;
+    Ok(ExitCode::Ok)
+}

@@ -1,0 +1,254 @@
+//! The light client at work: asks nodes, believes nothing without proof, remembers what it has learnt.
+
+use kanhe_proto::api::{EvidenceAnswer, LeafAnswer};
+use kanhe_proto::codec;
+use kanhe_proto::evidence::Evidence;
+use kanhe_proto::hand_over::HandOver;
+use kanhe_proto::hash::LicenceDigest;
+use kanhe_proto::ids::{Height, LogIndex};
+use kanhe_proto::limits::MAP_VALUE_BYTES_MAX;
+use kanhe_proto::map_value::MapValue;
+use kanhe_proto::proof::{CertifiedHeader, ProvedLeaf};
+use kanhe_proto::registry::RegistryRecord;
+use kanhe_proto::trust::{Trust, TrustError};
+
+use crate::clock;
+use crate::home::Home;
+use crate::node::{NodeClient, NodeError};
+use crate::talk::{ExitCode, Failure};
+
+const CERTIFIED_BYTES_MAX: usize = 32 << 10;
+const LEAF_BYTES_MAX: usize = MAP_VALUE_BYTES_MAX + (16 << 10);
+
+/// Why nothing proved was learnt.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// A node gave no answer.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// A node's answer is not believed.
+    #[error("{url}: {error}")]
+    Trust {
+        /// Which node.
+        url: String,
+        /// Why not.
+        error: TrustError,
+    },
+    /// What was learnt cannot be kept.
+    #[error("{0}")]
+    Home(Failure),
+}
+
+impl FollowError {
+    /// The failure of a command.
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Node(error) => error.failure(),
+            Self::Trust { error: TrustError::Conflict(height), .. } => conflict(*height),
+            Self::Trust { error, .. } => {
+                let code = error.code();
+                let exit = match error {
+                    TrustError::Stale => ExitCode::Failure,
+                    _ => ExitCode::Unreachable,
+                };
+                Failure::reported(exit, code, self)
+            }
+            Self::Home(failure) => failure.clone(),
+        }
+    }
+    /// Whether the next node should be asked: what stops trust stops here.
+    fn is_local(&self) -> bool {
+        match self {
+            Self::Node(error) => error.is_local(),
+            Self::Trust { error, .. } => !matches!(error, TrustError::Conflict(_) | TrustError::Stale),
+            Self::Home(_) => false,
+        }
+    }
+}
+
+impl From<FollowError> for Failure {
+    fn from(error: FollowError) -> Self {
+        error.failure()
+    }
+}
+
+/// The alarm: a quorum signed two headers of one height.
+pub fn conflict(height: Height) -> Failure {
+    Failure::of(ExitCode::Failure, "conflict", &[("height", &height)])
+}
+
+/// What an update of trust brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Updated {
+    /// Height known before.
+    pub from: Height,
+    /// Height known now.
+    pub to: Height,
+    /// Changes of the validator set that were followed.
+    pub hand_overs: usize,
+}
+
+/// Trust, and nodes to learn from.
+#[derive(Debug)]
+pub struct Follower {
+    home: Home,
+    nodes: Vec<NodeClient>,
+    trust: Trust,
+}
+
+impl Follower {
+    /// With what the home believes.
+    pub fn open(home: &Home, nodes: Vec<NodeClient>) -> Result<Self, Failure> {
+        Ok(Self { home: home.clone(), nodes, trust: home.trust()? })
+    }
+    /// What is believed.
+    pub const fn trust(&self) -> &Trust {
+        &self.trust
+    }
+    /// Nodes that are asked, in order.
+    pub fn nodes(&self) -> &[NodeClient] {
+        &self.nodes
+    }
+
+    /// Asks node after node until one's answer is believed.
+    pub fn ask<T>(
+        &mut self,
+        mut question: impl FnMut(&mut Self, &NodeClient) -> Result<T, FollowError>,
+    ) -> Result<T, FollowError> {
+        let mut last = FollowError::Node(NodeError::Unnamed);
+        for node in self.nodes.clone() {
+            match question(self, &node) {
+                Ok(answer) => return Ok(answer),
+                Err(error) if error.is_local() => last = error,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    /// Follows hand-overs up to the newest header.
+    pub fn update(&mut self) -> Result<Updated, FollowError> {
+        self.ask(|follower, node| follower.update_from(node))
+    }
+
+    fn update_from(&mut self, node: &NodeClient) -> Result<Updated, FollowError> {
+        let from = self.trust.height();
+        let answer = node.trust(from)?;
+        let hand_overs = answer.hand_overs.len();
+        for bytes in &answer.hand_overs {
+            let hand_over = HandOver::from_bytes(bytes).map_err(|error| node.malformed(error))?;
+            if hand_over.certified.header.height < self.trust.height() {
+                continue;
+            }
+            let followed = self.trust.hand_over(&hand_over, clock::now());
+            if let Err(error) = followed {
+                return Err(self.disbelieve(node, &hand_over.certified, error));
+            }
+        }
+        if let Some(newest) = &answer.newest {
+            let newest = certified(node, newest)?;
+            self.believe(node, &newest)?;
+        }
+        self.keep()?;
+        Ok(Updated { from, to: self.trust.height(), hand_overs })
+    }
+
+    /// Believes a node's newest header, following hand-overs to it if the set is not known yet.
+    pub fn believe_newest(&mut self, node: &NodeClient, header: &CertifiedHeader) -> Result<(), FollowError> {
+        match self.trust.check_online(header, clock::now()) {
+            Err(TrustError::UnknownValidators) => {
+                self.update_from(node)?;
+            }
+            Err(error) => return Err(self.disbelieve(node, header, error)),
+            Ok(()) => {}
+        }
+        let before = self.trust.height();
+        self.believe(node, header)?;
+        if self.trust.height() > before { self.keep() } else { Ok(()) }
+    }
+
+    fn believe(&mut self, node: &NodeClient, header: &CertifiedHeader) -> Result<(), FollowError> {
+        let now = clock::now();
+        let believed = self.trust.check_online(header, now).and_then(|()| self.trust.accept(header, now));
+        believed.map_err(|error| self.disbelieve(node, header, error))
+    }
+
+    /// A contradiction is kept before it is reported.
+    fn disbelieve(&mut self, node: &NodeClient, header: &CertifiedHeader, error: TrustError) -> FollowError {
+        if matches!(error, TrustError::Conflict(_)) {
+            let _ = self.trust.accept(header, clock::now());
+            if let Err(error) = self.keep() {
+                return error;
+            }
+        }
+        FollowError::Trust { url: node.url().to_owned(), error }
+    }
+
+    fn keep(&self) -> Result<(), FollowError> {
+        self.home.save_trust(&self.trust).map_err(FollowError::Home)
+    }
+
+    /// Evidence of a licence as of now.
+    pub fn evidence(&mut self, batch: LogIndex, digest: &LicenceDigest) -> Result<Evidence, FollowError> {
+        self.ask(|follower, node| {
+            let answer = node.evidence(batch, digest)?;
+            follower.read_evidence(node, &answer)
+        })
+    }
+
+    /// Evidence in an answer, under a header that is believed.
+    pub fn read_evidence(&mut self, node: &NodeClient, answer: &EvidenceAnswer) -> Result<Evidence, FollowError> {
+        let evidence = Evidence::from_bytes(&answer.evidence).map_err(|error| node.malformed(error))?;
+        self.believe_newest(node, &evidence.certified)?;
+        Ok(evidence)
+    }
+
+    /// A registry record as of now; `None` is proved absence.
+    pub fn registry<T: RegistryRecord>(
+        &mut self,
+        id: &T::Id,
+        fetch: impl Fn(&NodeClient) -> Result<LeafAnswer, NodeError>,
+    ) -> Result<Found<T>, FollowError> {
+        self.ask(|follower, node| {
+            let answer = fetch(node)?;
+            let header = certified(node, &answer.certified)?;
+            follower.believe_newest(node, &header)?;
+            let value = read_leaf(&answer, &header, id).map_err(|cause| node.malformed(cause))?;
+            Ok(Found { value, header, answer })
+        })
+    }
+
+    /// A registry record from an answer kept earlier, under a header that is believed whatever its age.
+    pub fn registry_kept<T: RegistryRecord>(&self, id: &T::Id, answer: LeafAnswer) -> Result<Found<T>, String> {
+        let header: CertifiedHeader =
+            codec::decode(&answer.certified, CERTIFIED_BYTES_MAX).map_err(|error| error.to_string())?;
+        self.trust.check(&header, clock::now()).map_err(|error| error.to_string())?;
+        let value = read_leaf(&answer, &header, id)?;
+        Ok(Found { value, header, answer })
+    }
+}
+
+/// What the registry holds, and how that is proved.
+#[derive(Debug, Clone)]
+pub struct Found<T> {
+    /// The record; `None` is proved absence.
+    pub value: Option<T>,
+    /// The header that proves it.
+    pub header: CertifiedHeader,
+    /// The answer, to be kept.
+    pub answer: LeafAnswer,
+}
+
+/// A certified header in an answer; nothing of it is checked yet.
+pub fn certified(node: &NodeClient, bytes: &[u8]) -> Result<CertifiedHeader, NodeError> {
+    codec::decode(bytes, CERTIFIED_BYTES_MAX).map_err(|error| node.malformed(error))
+}
+
+fn read_leaf<T: RegistryRecord + MapValue>(
+    answer: &LeafAnswer,
+    header: &CertifiedHeader,
+    id: &T::Id,
+) -> Result<Option<T>, String> {
+    let leaf: ProvedLeaf = codec::decode(&answer.leaf, LEAF_BYTES_MAX).map_err(|error| error.to_string())?;
+    leaf.read(&header.header.registry_root, &T::key_of(id)).map_err(|error| error.to_string())
+}

@@ -1,0 +1,373 @@
+//! A node's HTTP API, typed. What comes back is a claim until a light client has checked it.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use kanhe_proto::api::{
+    BatchAnswer, EVIDENCE_MANY_MAX, EvidenceAnswer, EvidenceMany, EvidenceManyAnswer, EvidenceQuery, HeaderAnswer,
+    LeafAnswer, NodeStatus, Problem, TransactionStatus, TrustAnswer, WAIT_MAX_SECONDS,
+};
+use kanhe_proto::hash::{Hash, LicenceDigest, TransactionId};
+use kanhe_proto::identifiers::{TypeCode, TypeVersion, Uscc};
+use kanhe_proto::ids::{Height, LogIndex};
+use kanhe_proto::key::KeyId;
+use kanhe_proto::limits::{
+    BLOCK_BYTES_MAX, EVIDENCE_BYTES_MAX, GENESIS_BYTES_MAX, HAND_OVER_BYTES_MAX, RECORD_BYTES_MAX, SCHEMA_BYTES_MAX,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::talk::{ExitCode, Failure};
+
+/// Longest time to reach a node.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time of a whole exchange; a long-poll may wait for [`WAIT_MAX_SECONDS`] of it.
+const CALL_TIMEOUT: Duration = Duration::from_secs(WAIT_MAX_SECONDS + 30);
+/// Longest answer in JSON where nothing else is said. Bytes travel as base64url, a third longer.
+const JSON_BYTES_MAX: usize = 1 << 20;
+const OCTETS: &str = "application/octet-stream";
+
+/// Why a node gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NodeError {
+    /// No node is known.
+    #[error("no node is named")]
+    Unnamed,
+    /// No connection, or it broke off.
+    #[error("{url}: {cause}")]
+    Unreachable {
+        /// Which node.
+        url: String,
+        /// Why.
+        cause: String,
+    },
+    /// It answers with something else than the API has.
+    #[error("{url}: {cause}")]
+    Malformed {
+        /// Which node.
+        url: String,
+        /// What is wrong.
+        cause: String,
+    },
+    /// It does not have what was asked for.
+    #[error("{url}: {detail}")]
+    NotFound {
+        /// Which node.
+        url: String,
+        /// Stable code.
+        code: String,
+        /// Its words.
+        detail: String,
+    },
+    /// It is overloaded or not ready: another may answer.
+    #[error("{url}: {detail}")]
+    Busy {
+        /// Which node.
+        url: String,
+        /// Stable code.
+        code: String,
+        /// Its words.
+        detail: String,
+    },
+    /// It refused what was sent.
+    #[error("{url}: {detail}")]
+    Refused {
+        /// Which node.
+        url: String,
+        /// Stable code.
+        code: String,
+        /// Its words.
+        detail: String,
+    },
+}
+
+impl NodeError {
+    /// Whether another node may do better.
+    pub const fn is_local(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Malformed { .. } | Self::Busy { .. })
+    }
+    /// The failure of a command.
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Unnamed => Failure::of(ExitCode::Usage, "no_node", &[]),
+            Self::Unreachable { url, cause } => {
+                Failure::of(ExitCode::Unreachable, "unreachable", &[("url", url), ("cause", cause)])
+            }
+            Self::Malformed { url, cause } => {
+                Failure::of(ExitCode::Unreachable, "node_malformed", &[("url", url), ("cause", cause)])
+            }
+            Self::Busy { code, .. } => Failure::reported(ExitCode::Unreachable, code, self),
+            Self::NotFound { code, .. } | Self::Refused { code, .. } => {
+                Failure::reported(ExitCode::Refused, code, self)
+            }
+        }
+    }
+}
+
+impl From<NodeError> for Failure {
+    fn from(error: NodeError) -> Self {
+        error.failure()
+    }
+}
+
+/// One node.
+#[derive(Debug, Clone)]
+pub struct NodeClient {
+    url: String,
+    agent: ureq::Agent,
+}
+
+impl NodeClient {
+    /// A node by its URL; nothing is sent yet.
+    pub fn new(url: &str) -> Self {
+        let url = url.trim().trim_end_matches('/').to_owned();
+        let config = ureq::Agent::config_builder()
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_global(Some(CALL_TIMEOUT))
+            .http_status_as_error(false)
+            // A redirect would send what is asked for to whomever a node names.
+            .max_redirects(0)
+            .max_redirects_will_error(true);
+        // No proxy can reach this machine's own loopback.
+        let config = if is_loopback(&url) { config.proxy(None) } else { config };
+        Self { url, agent: config.build().into() }
+    }
+    /// Its URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The genesis file.
+    pub fn genesis(&self) -> Result<Vec<u8>, NodeError> {
+        self.get("/v1/genesis", GENESIS_BYTES_MAX)
+    }
+    /// Hand-overs after a height, and the newest header.
+    pub fn trust(&self, from: Height) -> Result<TrustAnswer, NodeError> {
+        self.get_json(&format!("/v1/trust?from={from}"), 3 * HAND_OVER_BYTES_MAX)
+    }
+    /// Hands a transaction in.
+    pub fn submit(&self, transaction: &[u8]) -> Result<TransactionStatus, NodeError> {
+        self.post("/v1/transactions", OCTETS, transaction, JSON_BYTES_MAX)
+    }
+    /// State of a transaction; waits for a final one for at most so many seconds.
+    pub fn transaction(&self, id: &TransactionId, wait_seconds: u64) -> Result<TransactionStatus, NodeError> {
+        let wait = wait_seconds.min(WAIT_MAX_SECONDS);
+        self.get_json(&format!("/v1/transactions/{id}?wait={wait}"), JSON_BYTES_MAX)
+    }
+    /// Evidence of one licence.
+    pub fn evidence(&self, batch: LogIndex, digest: &LicenceDigest) -> Result<EvidenceAnswer, NodeError> {
+        self.get_json(&format!("/v1/evidence/{batch}/{digest}"), 2 * EVIDENCE_BYTES_MAX)
+    }
+    /// Evidence of several licences, in order; any number, asked for in portions.
+    pub fn evidence_many(&self, licences: &[EvidenceQuery]) -> Result<Vec<Option<EvidenceAnswer>>, NodeError> {
+        let mut all = Vec::with_capacity(licences.len());
+        for portion in licences.chunks(EVIDENCE_MANY_MAX) {
+            let question = EvidenceMany { licences: portion.to_vec() };
+            let answer: EvidenceManyAnswer =
+                self.post_json("/v1/evidence", &question, portion.len() * 2 * EVIDENCE_BYTES_MAX)?;
+            if answer.evidence.len() != portion.len() {
+                return Err(self.malformed("as many answers as questions were due"));
+            }
+            all.extend(answer.evidence);
+        }
+        Ok(all)
+    }
+
+    /// A bureau.
+    pub fn bureau(&self, uscc: &Uscc) -> Result<LeafAnswer, NodeError> {
+        self.leaf(&format!("/v1/registry/bureaus/{uscc}"))
+    }
+    /// A key of a bureau.
+    pub fn key(&self, uscc: &Uscc, key: KeyId) -> Result<LeafAnswer, NodeError> {
+        self.leaf(&format!("/v1/registry/keys/{uscc}/{key}"))
+    }
+    /// A version of a licence type.
+    pub fn licence_type(&self, code: &TypeCode, version: TypeVersion) -> Result<LeafAnswer, NodeError> {
+        self.leaf(&format!("/v1/registry/types/{code}/{version}"))
+    }
+    /// A right to issue.
+    pub fn accreditation(&self, issuer: &Uscc, code: &TypeCode) -> Result<LeafAnswer, NodeError> {
+        self.leaf(&format!("/v1/registry/accreditations/{issuer}/{code}"))
+    }
+    /// A relying party.
+    pub fn relying_party(&self, uscc: &Uscc) -> Result<LeafAnswer, NodeError> {
+        self.leaf(&format!("/v1/registry/relying-parties/{uscc}"))
+    }
+    /// A purpose.
+    pub fn purpose(&self, code: &str) -> Result<LeafAnswer, NodeError> {
+        self.leaf(&format!("/v1/registry/purposes/{}", percent(code)))
+    }
+    /// A supervisor's right over an issuer's licences of a type.
+    pub fn supervision(&self, supervisor: &Uscc, issuer: &Uscc, code: &TypeCode) -> Result<LeafAnswer, NodeError> {
+        self.leaf(&format!("/v1/registry/supervisions/{supervisor}/{issuer}/{code}"))
+    }
+    /// The bureaus that vote.
+    pub fn membership(&self) -> Result<LeafAnswer, NodeError> {
+        self.leaf("/v1/registry/membership")
+    }
+    /// The chain's parameters.
+    pub fn parameters(&self) -> Result<LeafAnswer, NodeError> {
+        self.leaf("/v1/registry/parameters")
+    }
+    /// History of a licence.
+    pub fn licence_status(&self, issuer: &Uscc, digest: &LicenceDigest) -> Result<LeafAnswer, NodeError> {
+        self.leaf(&format!("/v1/status/licences/{issuer}/{digest}"))
+    }
+    /// History of a batch.
+    pub fn batch_status(&self, issuer: &Uscc, batch: LogIndex) -> Result<LeafAnswer, NodeError> {
+        self.leaf(&format!("/v1/status/batches/{issuer}/{batch}"))
+    }
+    /// The text of a schema; refused unless it has this digest.
+    pub fn schema(&self, digest: &Hash) -> Result<String, NodeError> {
+        let bytes = self.get(&format!("/v1/schemas/{digest}"), SCHEMA_BYTES_MAX)?;
+        let text = String::from_utf8(bytes).map_err(|error| self.malformed(error))?;
+        if kanhe_proto::genesis::schema_digest(&text) == *digest {
+            Ok(text)
+        } else {
+            Err(self.malformed("a schema of another digest"))
+        }
+    }
+    /// A certified header; none: the newest.
+    pub fn header(&self, height: Option<Height>) -> Result<HeaderAnswer, NodeError> {
+        let which = height.map_or_else(|| "newest".to_owned(), |height| height.to_string());
+        self.get_json(&format!("/v1/headers/{which}"), JSON_BYTES_MAX)
+    }
+    /// The bytes of a block.
+    pub fn block(&self, height: Height) -> Result<Vec<u8>, NodeError> {
+        self.get(&format!("/v1/blocks/{height}"), BLOCK_BYTES_MAX)
+    }
+    /// A record of the log.
+    pub fn record(&self, index: LogIndex) -> Result<BatchAnswer, NodeError> {
+        self.get_json(&format!("/v1/records/{index}"), 2 * RECORD_BYTES_MAX + JSON_BYTES_MAX)
+    }
+    /// How the node does: its own word.
+    pub fn status(&self) -> Result<NodeStatus, NodeError> {
+        self.get_json("/v1/status", JSON_BYTES_MAX)
+    }
+
+    fn leaf(&self, path: &str) -> Result<LeafAnswer, NodeError> {
+        self.get_json(path, JSON_BYTES_MAX)
+    }
+
+    /// GET of bytes.
+    pub fn get(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>, NodeError> {
+        self.answer(self.agent.get(self.address(path)).call(), bytes_max)
+    }
+    /// GET of JSON.
+    pub fn get_json<T: DeserializeOwned>(&self, path: &str, bytes_max: usize) -> Result<T, NodeError> {
+        self.read_json(&self.get(path, bytes_max)?)
+    }
+    /// POST of bytes, answered by JSON.
+    pub fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+        bytes_max: usize,
+    ) -> Result<T, NodeError> {
+        let sent = self.agent.post(self.address(path)).content_type(content_type).send(body);
+        self.read_json(&self.answer(sent, bytes_max)?)
+    }
+    /// POST of JSON, answered by JSON.
+    pub fn post_json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        bytes_max: usize,
+    ) -> Result<T, NodeError> {
+        let body = serde_json::to_vec(body).map_err(|error| self.malformed(error))?;
+        self.post(path, "application/json", &body, bytes_max)
+    }
+
+    fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    fn answer(
+        &self,
+        answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, NodeError> {
+        let unreachable =
+            |error: ureq::Error| NodeError::Unreachable { url: self.url.clone(), cause: error.to_string() };
+        let mut answer = answer.map_err(unreachable)?;
+        let status = answer.status().as_u16();
+        let success = answer.status().is_success();
+        let limit = if success { bytes_max } else { JSON_BYTES_MAX };
+        let body = answer.body_mut().with_config().limit(limit as u64).read_to_vec();
+        let body = body.map_err(|error| match error {
+            ureq::Error::BodyExceedsLimit(_) => self.malformed(error),
+            other => unreachable(other),
+        })?;
+        if success { Ok(body) } else { Err(self.problem(status, &body)) }
+    }
+
+    fn problem(&self, status: u16, body: &[u8]) -> NodeError {
+        let url = self.url.clone();
+        let (code, detail) = match serde_json::from_slice::<Problem>(body) {
+            Ok(problem) => (problem.code, problem.detail),
+            Err(_) if status < 500 && status != 404 => return self.malformed(format_args!("HTTP {status}")),
+            Err(_) => (format!("http_{status}"), format!("HTTP {status}")),
+        };
+        match status {
+            404 => NodeError::NotFound { url, code, detail },
+            408 | 429 | 500.. => NodeError::Busy { url, code, detail },
+            _ => NodeError::Refused { url, code, detail },
+        }
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, NodeError> {
+        serde_json::from_slice(bytes).map_err(|error| self.malformed(error))
+    }
+
+    /// An answer that cannot be.
+    pub fn malformed(&self, cause: impl Display) -> NodeError {
+        NodeError::Malformed { url: self.url.clone(), cause: cause.to_string() }
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    ["127.", "localhost", "[::1]"].iter().any(|loopback| host.starts_with(loopback))
+}
+
+/// A path segment: all but letters, digits and `-._~` escaped.
+fn percent(text: &str) -> String {
+    let mut path = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_keep_the_code_of_the_chain() {
+        let node = NodeClient::new("http://127.0.0.1:1/");
+        assert_eq!(node.url(), "http://127.0.0.1:1");
+        let body = br#"{"type":"urn:kanhe:problem:not_accredited","title":"t","status":422,"code":"not_accredited","detail":"d"}"#;
+        let failure = node.problem(422, body).failure();
+        assert_eq!((failure.exit, failure.code.as_str()), (ExitCode::Refused, "not_accredited"));
+        assert!(matches!(node.problem(404, body), NodeError::NotFound { .. }));
+        assert!(node.problem(503, b"").is_local() && node.problem(400, b"<html>").is_local());
+    }
+
+    #[test]
+    fn nobody_there_is_unreachable() {
+        let failure = NodeClient::new("http://127.0.0.1:1").status().unwrap_err().failure();
+        assert_eq!(failure.exit, ExitCode::Unreachable);
+    }
+
+    #[test]
+    fn paths_hold_any_code() {
+        assert_eq!(percent("loan-check"), "loan-check");
+        assert_eq!(percent("a/b 贷"), "a%2Fb%20%E8%B4%B7");
+    }
+}
