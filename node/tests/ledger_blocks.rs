@@ -50,7 +50,7 @@ fn some(
         if *length >= 29 {
             continue;
         }
-        let status = if *length % 2 == 0 { Status::Suspended } else { Status::Active };
+        let status = if length.is_multiple_of(2) { Status::Suspended } else { Status::Active };
         let own = world.offices[0].uscc;
         let one = change(own, StatusTarget::Licence(digest(licence)), *length, status);
         *length += 1;
@@ -546,8 +546,8 @@ fn full_blocks() {
                 snapshot.evidence(LogIndex(licence), &digest(licence)).unwrap();
             }
             println!(
-                "{number}: {} kB, admitted {admitted:?}, built {built:?}, kept {kept:?}, committed {committed:?}, checked {checked:?}, \
-                 evidence {:?} each",
+                "{number}: {} kB, admitted {admitted:?}, built {built:?}, kept {kept:?}, committed {committed:?}, \
+                 checked {checked:?}, evidence {:?} each",
                 body.len() / 1_000,
                 evidence.elapsed() / 1_000,
             );

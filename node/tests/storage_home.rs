@@ -131,7 +131,7 @@ fn grown(world: &World, dir: &Path) {
     let mut number = 0;
     for round in 0..12u64 {
         // Half of the ids expire soon and are swept.
-        let expiry = |n: u64| TimeMs(node.now().0 + if n % 2 == 0 { 300 } else { 600_000 });
+        let expiry = |n: u64| TimeMs(node.now().0 + if n.is_multiple_of(2) { 300 } else { 600_000 });
         let mut transactions: Vec<_> = (0..3)
             .map(|office| {
                 number += 1;

@@ -69,7 +69,7 @@ impl<'v, V: View> Registry<'v, V> {
         remember(&mut self.accredited, (issuer, type_code.clone()), |id| {
             Ok(read::<Accreditation, V>(view, id)?.is_some_and(|entry| entry.intervals.hold_at(height)))
         })
-        .map(|known| *known)
+        .copied()
     }
 
     /// Is the version of the type in force?
@@ -78,7 +78,7 @@ impl<'v, V: View> Registry<'v, V> {
         remember(&mut self.types, (type_code.clone(), version), |id| {
             Ok(read::<LicenceType, V>(view, id)?.is_some_and(|entry| entry.intervals.hold_at(height)))
         })
-        .map(|known| *known)
+        .copied()
     }
 
     /// May the bureau act on the issuer's licences of the type?
@@ -87,7 +87,7 @@ impl<'v, V: View> Registry<'v, V> {
         remember(&mut self.supervisors, (supervisor, issuer, type_code.clone()), |id| {
             Ok(read::<Supervision, V>(view, id)?.is_some_and(|entry| entry.intervals.hold_at(height)))
         })
-        .map(|known| *known)
+        .copied()
     }
 }
 

@@ -28,7 +28,7 @@ const VALIDATORS_BYTES_MAX: usize = 32 << 10;
 pub struct Reader<'a> {
     storage: &'a Storage,
     snapshot: Snapshot<'a>,
-    swept_before: TimeMs,
+    swept: Option<SpentKey>,
 }
 
 impl fmt::Debug for Reader<'_> {
@@ -41,8 +41,8 @@ impl fmt::Debug for Reader<'_> {
 pub type Iter<'r> = DBRawIteratorWithThreadMode<'r, DB>;
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(storage: &'a Storage, snapshot: Snapshot<'a>, swept_before: TimeMs) -> Self {
-        Self { storage, snapshot, swept_before }
+    pub(super) const fn new(storage: &'a Storage, snapshot: Snapshot<'a>, swept: Option<SpentKey>) -> Self {
+        Self { storage, snapshot, swept }
     }
 
     /// A stored value.
@@ -152,8 +152,14 @@ impl<'a> Reader<'a> {
     /// The first ids of the state that expire before a time, in order.
     pub fn expired(&self, before: TimeMs, max: usize) -> Result<Vec<SpentKey>, StorageError> {
         let mut found = Vec::new();
+        if max == 0 {
+            return Ok(found);
+        }
         let mut iter = self.iter(Column::Expiries);
-        iter.seek(self.swept_before.0.to_be_bytes());
+        match &self.swept {
+            Some(last) => iter.seek(layout::spent(last)),
+            None => iter.seek_to_first(),
+        }
         while let Some(key) = iter.key().filter(|_| found.len() < max) {
             let spent = layout::read_spent(key).ok_or_else(|| StorageError::undecodable(Column::Expiries))?;
             if spent.expiry >= before {

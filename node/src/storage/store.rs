@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::codec;
@@ -10,7 +11,7 @@ use kanhe_proto::genesis::{Genesis, GenesisError, schema_digest};
 use kanhe_proto::hash::{ChainId, Hash, HeaderHash, MapKey, TransactionId};
 use kanhe_proto::header::Header;
 use kanhe_proto::identifiers::Uscc;
-use kanhe_proto::ids::{Height, LogIndex, TimeMs};
+use kanhe_proto::ids::{Height, LogIndex};
 use kanhe_proto::merkle::log::LogNode;
 use kanhe_proto::merkle::map::value_hash;
 use kanhe_proto::validators::ValidatorSet;
@@ -80,8 +81,9 @@ pub struct Commit<'a> {
 pub struct Storage {
     db: DB,
     failed: AtomicBool,
-    /// Ids that expire before are swept. Lets the search for the next ones skip what RocksDB has only marked deleted.
-    swept_before: AtomicU64,
+    /// Up to here, included, all ids are swept, and none is recorded there any more: it would be expired. Lets the
+    /// search for the next ones skip what RocksDB has only marked deleted.
+    swept: Mutex<Option<SpentKey>>,
 }
 
 impl Storage {
@@ -138,7 +140,7 @@ impl Storage {
             }
         };
         let db = db.map_err(|error| StorageError::opening(&home.dir, error))?;
-        Ok(Self { db, failed: AtomicBool::new(false), swept_before: AtomicU64::new(0) })
+        Ok(Self { db, failed: AtomicBool::new(false), swept: Mutex::default() })
     }
 
     fn check_meta(&self, home: &Home, chain_id: &ChainId) -> Result<(), StorageError> {
@@ -222,7 +224,7 @@ impl Storage {
         }
         self.write(batch)?;
         if let Some(last) = commit.swept.last() {
-            self.swept_before.fetch_max(last.expiry.0, Ordering::Relaxed);
+            *self.swept.lock().unwrap_or_else(PoisonError::into_inner) = Some(*last);
         }
         Ok(())
     }
@@ -260,7 +262,9 @@ impl Storage {
 
     /// All that is stored now, unchanging while it is read.
     pub fn read(&self) -> Reader<'_> {
-        Reader::new(self, self.db.snapshot(), TimeMs(self.swept_before.load(Ordering::Relaxed)))
+        // In this order: what was swept before the snapshot is swept in it as well.
+        let swept = *self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        Reader::new(self, self.db.snapshot(), swept)
     }
 
     /// The database itself, for tests that damage it.
