@@ -113,10 +113,7 @@ fn sender(bench: &Bench) {
     let payload = Payload::IssueBatch(issue(1));
     bench.refuses(&bench.signed(&office.issuing, &payload, |b| b.sender = common::uscc(99)), Code::UnknownSender);
     bench.refuses(&bench.signed(&SecretKey::from_seed([9; 32]), &payload, |_| {}), Code::UnknownKey);
-    bench.refuses(
-        &bench.signed(&bench.world.offices[1].issuing, &payload, |_| {}),
-        Code::UnknownKey,
-    );
+    bench.refuses(&bench.signed(&bench.world.offices[1].issuing, &payload, |_| {}), Code::UnknownKey);
     bench.refuses(&bench.signed(&office.governance, &payload, |_| {}), Code::KeyRole);
     bench.refuses(&bench.signed(&office.validator, &payload, |_| {}), Code::KeyRole);
     bench.refuses(&bench.signed(&office.retired, &payload, |_| {}), Code::KeyNotValid);
@@ -187,9 +184,8 @@ fn statuses(bench: &mut Bench) {
     bench.refuses(&bench.status(0, vec![change(own, licence(3), 1, Status::Active)]), Code::SetBySupervisor);
     bench.commit(&bench.status(1, vec![supervised(change(own, licence(3), 1, Status::Active), TYPE)]));
 
-    let turns = (0..30).map(|i| {
-        change(own, licence(4), i, if i % 2 == 0 { Status::Suspended } else { Status::Active })
-    });
+    let turns =
+        (0..30).map(|i| change(own, licence(4), i, if i % 2 == 0 { Status::Suspended } else { Status::Active }));
     bench.commit(&bench.status(0, turns.collect()));
     bench.refuses(&bench.status(0, vec![change(own, licence(4), 30, Status::Suspended)]), Code::HistoryFull);
     bench.commit(&bench.status(0, vec![change(own, licence(4), 30, Status::Superseded)]));
