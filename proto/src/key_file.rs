@@ -138,9 +138,8 @@ impl KdfCost {
     pub const MAX: Self = Self { memory_kib: 1 << 20, passes: 16, lanes: 4 };
 
     fn params(self) -> Result<Params, KeyFileError> {
-        let within = self.memory_kib <= Self::MAX.memory_kib
-            && self.passes <= Self::MAX.passes
-            && self.lanes <= Self::MAX.lanes;
+        let within =
+            self.memory_kib <= Self::MAX.memory_kib && self.passes <= Self::MAX.passes && self.lanes <= Self::MAX.lanes;
         let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(32));
         params.ok().filter(|_| within).ok_or(KeyFileError::Cost(self))
     }

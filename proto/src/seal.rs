@@ -145,13 +145,9 @@ fn hpke_seal(
     }
     let key = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&recipient.bytes).map_err(|_| SealError::KeyWrong)?;
     let mut seed = SeedRng(seed);
-    let (enc, mut context) = setup_sender_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-        &OpModeS::Base,
-        &key,
-        info,
-        &mut seed,
-    )
-    .map_err(|_| SealError::KeyWrong)?;
+    let (enc, mut context) =
+        setup_sender_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(&OpModeS::Base, &key, info, &mut seed)
+            .map_err(|_| SealError::KeyWrong)?;
     let ciphertext = context
         .seal(plaintext, associated)
         .map_err(|_| SealError::TooLong { len: plaintext.len(), max: PLAINTEXT_BYTES_MAX })?;
@@ -201,13 +197,9 @@ impl SealingSecret {
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let (secret, _) = X25519HkdfSha256::derive_keypair(&self.seed);
         let enc = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(enc).map_err(|_| SealError::Unopenable)?;
-        let mut context = setup_receiver::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-            &OpModeR::Base,
-            &secret,
-            &enc,
-            info,
-        )
-        .map_err(|_| SealError::Unopenable)?;
+        let mut context =
+            setup_receiver::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(&OpModeR::Base, &secret, &enc, info)
+                .map_err(|_| SealError::Unopenable)?;
         context.open(ciphertext, associated).map(Zeroizing::new).map_err(|_| SealError::Unopenable)
     }
 }
@@ -251,12 +243,10 @@ mod tests {
 
     #[test]
     fn rfc_9180_appendix_a_2_1() {
-        let secret = SealingSecret::from_seed(array("1ac01f181fdf9f352797655161c58b75c656a6cc2716dcb66372da835542e1df"));
+        let secret =
+            SealingSecret::from_seed(array("1ac01f181fdf9f352797655161c58b75c656a6cc2716dcb66372da835542e1df"));
         let recipient = secret.public_key();
-        assert_eq!(
-            recipient.bytes[..],
-            array("4310ee97d88cc1f088a5576c77ab0cf5c3ac797f3d95139c6c84b5429c59662a")
-        );
+        assert_eq!(recipient.bytes[..], array("4310ee97d88cc1f088a5576c77ab0cf5c3ac797f3d95139c6c84b5429c59662a"));
         let text = b"Beauty is truth, truth beauty";
         let seed = array("909a9b35d3dc4713a5e72a4da274b55d3d3821a37e5d099e74a647db583a904b");
         let (enc, ciphertext) = hpke_seal(&recipient, b"Ode on a Grecian Urn", b"Count-0", text, seed).unwrap();
@@ -295,7 +285,8 @@ mod tests {
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            let opened = codec::decode::<Sealed>(&flipped, SEALED_BYTES_MAX).map(|sealed| secret.open(&info(), &sealed));
+            let opened =
+                codec::decode::<Sealed>(&flipped, SEALED_BYTES_MAX).map(|sealed| secret.open(&info(), &sealed));
             // RFC 7748 ignores the highest bit of a public key; HPKE hashes the bytes, so that it shows all the same.
             assert!(!matches!(opened, Ok(Ok(_))), "bit {bit}");
         }
