@@ -34,7 +34,7 @@ fn clock(at_ms: u64, now_ms: u64) -> String {
     let zone = TimeZone::fixed(offset(8));
     let local = |ms: u64| {
         let ms = i64::try_from(ms).unwrap_or(i64::MAX);
-        Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX).to_zoned(zone.clone())
+        Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX).to_zoned_datetime(zone.clone())
     };
     let (at, now) = (local(at_ms), local(now_ms));
     let form = if at.date() == now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };

@@ -165,7 +165,13 @@ impl Vault {
         if let Some(kept) = &replaced {
             std::fs::hard_link(to, kept)?;
         }
-        std::fs::rename(&fresh, to)?;
+        if replaced.is_some() {
+            std::fs::rename(&fresh, to)?;
+        } else {
+            // A link fails where a rename would replace what another process has just made.
+            std::fs::hard_link(&fresh, to)?;
+            std::fs::remove_file(&fresh)?;
+        }
         store::sync_folder(&store::folder(to)?)?;
         drop(existing);
         Ok(Restored { vault: Self::open(to, passphrase)?, info, replaced })

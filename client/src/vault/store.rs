@@ -84,8 +84,8 @@ impl Vault {
         let dir = folder(path)?;
         let unfinished = sibling(path, &format!("new-{}", text::hex(&seal::random::<4>()?)));
         let result = (|| {
-            let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&unfinished)?;
-            let database = Builder::new().create_file(file)?;
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+            let database = Builder::new().create(&unfinished)?;
             let made = Self { database, path: path.to_path_buf(), head, keys };
             made.write_head(&made.head)?;
             made.fill(fill)?;
