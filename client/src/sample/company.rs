@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use kanhe_proto::identifiers::Uscc;
 
-use super::person::{day, name, years_later};
 use super::Dice;
+use super::person::{day, name, years_later};
 
 const FIRST: &[&str] = &[
     "泉", "齐", "鲁", "舜", "岱", "恒", "瑞", "鼎", "华", "中", "天", "海", "云", "智", "金", "信", "德", "汇", "博",
@@ -37,7 +37,8 @@ const FORMS: &[(&str, &str)] = &[
     ("股份有限公司", "股份有限公司（非上市）"),
     ("合伙企业（有限合伙）", "有限合伙企业"),
 ];
-const ROADS: &[&str] = &["新泺大街", "舜华路", "颖秀路", "天辰路", "经十东路", "港兴三路", "飞跃大道", "旅游路", "凤凰路"];
+const ROADS: &[&str] =
+    &["新泺大街", "舜华路", "颖秀路", "天辰路", "经十东路", "港兴三路", "飞跃大道", "旅游路", "凤凰路"];
 const ALPHABET_31: &[u8; 31] = b"0123456789ABCDEFGHJKLMNPQRTUWXY";
 
 /// A code of Jinan's market regulation: 91, 370100, an organisation code that begins with MA3, check character.

@@ -21,7 +21,12 @@ pub(super) fn row(dice: &mut Dice, taken: &mut BTreeSet<String>, number: u64) ->
         owner.id.as_str().to_string(),
         shared.to_string(),
         owner.address.clone(),
-        format!("{}{:03}{:03}GB{parcel:05}F{building:04}{unit:04}", &owner.id.as_str()[..6], number % 20 + 1, number % 300 + 1),
+        format!(
+            "{}{:03}{:03}GB{parcel:05}F{building:04}{unit:04}",
+            &owner.id.as_str()[..6],
+            number % 20 + 1,
+            number % 300 + 1
+        ),
         "国有建设用地使用权/房屋所有权".to_string(),
         dice.pick(&["出让/市场化商品房", "划拨/房改房", "出让/存量房"]).to_string(),
         "城镇住宅用地/成套住宅".to_string(),

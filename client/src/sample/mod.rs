@@ -3,8 +3,8 @@
 //! The same seed gives the same data on every machine. Names and numbers are drawn at random from real patterns; that a
 //! number is also some real person's cannot be excluded, so sample data is never to be mixed with real data.
 
-mod dice;
 mod company;
+mod dice;
 mod home;
 mod person;
 mod subject;

@@ -19,20 +19,37 @@ pub(super) fn read(bytes: &[u8]) -> Result<Sheet, SheetError> {
         .delimiter(delimiter(&text))
         .from_reader(text.as_bytes());
     let mut rows = Rows::new(Format::Csv);
+    let mut lines = Lines { bytes: text.as_bytes(), at: 0, line: 1 };
     let mut record = csv::StringRecord::new();
     loop {
-        let line = reader.position().line();
+        let line = lines.of(reader.position().byte());
         match reader.read_record(&mut record) {
             Ok(false) => break,
-            Ok(true) => {
-                let line = record.position().map_or(line, csv::Position::line);
-                let line = u32::try_from(line).unwrap_or(u32::MAX);
-                rows.add(line, record.iter().map(cell).collect())?;
-            }
+            Ok(true) => rows.add(line, record.iter().map(cell).collect())?,
             Err(error) => return Err(SheetError::NotCsv { line, what: error.to_string() }),
         }
     }
     rows.finish()
+}
+
+/// Lines as editors count them. The reader's own count is behind where a record follows CR LF or empty lines.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: u32,
+}
+
+impl Lines<'_> {
+    /// The line of the first record at or after a position; positions never go back.
+    fn of(&mut self, byte: u64) -> u32 {
+        let from = usize::try_from(byte).unwrap_or(usize::MAX).min(self.bytes.len());
+        let blank = self.bytes[from..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let to = (from + blank).max(self.at);
+        let passed = self.bytes[self.at..to].iter().filter(|byte| **byte == b'\n').count();
+        self.line = self.line.saturating_add(u32::try_from(passed).unwrap_or(u32::MAX));
+        self.at = to;
+        self.line
+    }
 }
 
 fn cell(text: &str) -> Cell {

@@ -164,9 +164,7 @@ impl Fault {
 
     /// Both in one language, for a file to mend.
     pub fn reason(&self, lang: Lang) -> String {
-        let part = |which: &str| {
-            say_in(lang, &format!("sheet.{}.{which}", self.code()), &[("detail", &self.detail())])
-        };
+        let part = |which: &str| say_in(lang, &format!("sheet.{}.{which}", self.code()), &[("detail", &self.detail())]);
         let stop = if lang == Lang::Zh { "；" } else { "; " };
         format!("{}{stop}{}", part("message"), part("hint"))
     }

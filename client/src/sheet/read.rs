@@ -78,7 +78,7 @@ pub enum SheetError {
     #[error("line {line}: not readable as CSV: {what}")]
     NotCsv {
         /// The line.
-        line: u64,
+        line: u32,
         /// What is wrong.
         what: String,
     },

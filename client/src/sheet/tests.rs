@@ -53,14 +53,7 @@ fn every_fault_says_what_and_what_to_do_in_both_languages() {
 fn all_faults_of_all_rows_are_told_with_their_lines() {
     let sheet = cards(
         6,
-        &[
-            (0, 1, "3.70102E+17"),
-            (1, 4, "1990/1/5"),
-            (1, 0, ""),
-            (2, 2, "未知"),
-            (3, 0, "王伟 "),
-            (4, 0, "王＝Ａ"),
-        ],
+        &[(0, 1, "3.70102E+17"), (1, 4, "1990/1/5"), (1, 0, ""), (2, 2, "未知"), (3, 0, "王伟 "), (4, 0, "王＝Ａ")],
     );
     let report = checked(&sheet, &columns(Subject::IdentityCard));
     let expected =

@@ -147,8 +147,7 @@ const fn form(kind: Kind, claim: bool) -> &'static str {
 /// The bad rows of a sheet in a file of the same format and headings, with the reason in a last column. Once mended it
 /// can be read as it is. Formulas come out empty.
 pub fn write_bad_rows(sheet: &Sheet, report: &Report, lang: Lang, path: &Path) -> Result<(), Failure> {
-    let kept: Vec<usize> =
-        (0..sheet.headings.len()).filter(|place| sheet.headings[*place] != REASON_HEADING).collect();
+    let kept: Vec<usize> = (0..sheet.headings.len()).filter(|place| sheet.headings[*place] != REASON_HEADING).collect();
     let mut headings: Vec<String> = kept.iter().map(|place| sheet.headings[*place].clone()).collect();
     headings.push(REASON_HEADING.to_string());
     let mut writer = Writer::new(sheet.format, headings);

@@ -124,9 +124,8 @@ fn first_line(input: impl Read, source: &str) -> Result<Passphrase, Failure> {
     let passphrase = text.map(|text| Passphrase(text.to_string()));
     bytes.zeroize();
     let cause = read.err().map_or_else(|| say("prompt.not_a_line", &[]), |error| error.to_string());
-    passphrase.ok_or_else(|| {
-        Failure::of(ExitCode::Failure, "passphrase_unread", &[("source", &source), ("cause", &cause)])
-    })
+    passphrase
+        .ok_or_else(|| Failure::of(ExitCode::Failure, "passphrase_unread", &[("source", &source), ("cause", &cause)]))
 }
 
 #[cfg(test)]

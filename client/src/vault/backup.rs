@@ -179,12 +179,7 @@ impl Vault {
 }
 
 /// The vault that a restore would replace, if it may.
-fn existing(
-    to: &Path,
-    passphrase: &Passphrase,
-    info: &BackupInfo,
-    older: Older,
-) -> Result<Option<Vault>, VaultError> {
+fn existing(to: &Path, passphrase: &Passphrase, info: &BackupInfo, older: Older) -> Result<Option<Vault>, VaultError> {
     let vault = match Vault::open(to, passphrase) {
         Ok(vault) => vault,
         Err(VaultError::Missing(_)) => return Ok(None),
@@ -233,16 +228,16 @@ fn checked(from: &Path) -> Result<BufReader<File>, VaultError> {
         _ => VaultError::Io(error),
     };
     let length = std::fs::metadata(from).map_err(missing)?.len();
-    let content = length.checked_sub(32).ok_or(BackupDamaged("it is cut off"))?;
+    let content = length.checked_sub(32 + 8).ok_or(BackupDamaged("it is cut off"))?;
     let mut file = BufReader::with_capacity(PIECE_BYTES, File::open(from)?);
     let mut hasher = Sha256::new();
     let mut magic = [0; 8];
-    file.read_exact(&mut magic)?;
+    file.read_exact(&mut magic).map_err(cut)?;
     if magic != *MAGIC {
         return Err(BackupDamaged("it is no backup of a vault"));
     }
     hasher.update(magic);
-    let mut rest = (&mut file).take(content.saturating_sub(8));
+    let mut rest = (&mut file).take(content);
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match rest.read(&mut buffer)? {
@@ -251,7 +246,7 @@ fn checked(from: &Path) -> Result<BufReader<File>, VaultError> {
         }
     }
     let mut sum = [0; 32];
-    file.read_exact(&mut sum)?;
+    file.read_exact(&mut sum).map_err(cut)?;
     if sum != <[u8; 32]>::from(hasher.finalize()) {
         return Err(BackupDamaged("it is cut off or changed"));
     }
@@ -260,7 +255,7 @@ fn checked(from: &Path) -> Result<BufReader<File>, VaultError> {
 
 fn read_head(input: &mut impl Read) -> Result<(BackupHead, [u8; 32]), VaultError> {
     let mut magic = [0; 8];
-    input.read_exact(&mut magic)?;
+    input.read_exact(&mut magic).map_err(cut)?;
     let bytes = part(input, HEAD_BYTES_MAX)?;
     let unreadable = BackupDamaged("its head is not readable");
     let mut value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| unreadable)?;
@@ -269,9 +264,16 @@ fn read_head(input: &mut impl Read) -> Result<(BackupHead, [u8; 32]), VaultError
     Ok((head, sha256(&[&bytes])))
 }
 
+/// A file that ends too early is damaged; other trouble is the file system's.
+fn cut(error: std::io::Error) -> VaultError {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => BackupDamaged("it is cut off"),
+        _ => VaultError::Io(error),
+    }
+}
+
 /// One part after its length.
 fn part(input: &mut impl Read, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-    let cut = |_| BackupDamaged("it is cut off");
     let mut length = [0; 4];
     input.read_exact(&mut length).map_err(cut)?;
     let length = u32::from_be_bytes(length) as usize;
@@ -306,9 +308,9 @@ impl Pieces {
     }
 
     fn unseal(&mut self, sealed: &[u8]) -> Result<(Zeroizing<Vec<u8>>, bool), VaultError> {
-        let opened = [false, true].into_iter().find_map(|last| {
-            self.key.unseal(&self.associated(last), sealed).map(|piece| (piece, last))
-        });
+        let opened = [false, true]
+            .into_iter()
+            .find_map(|last| self.key.unseal(&self.associated(last), sealed).map(|piece| (piece, last)));
         self.number += 1;
         opened.ok_or(BackupDamaged("a part was changed"))
     }

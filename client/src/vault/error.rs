@@ -72,9 +72,7 @@ impl VaultError {
                 let made = crate::talk::moment(*made_ms, now_ms());
                 Failure::of(exit, "backup_older", &[("changes", changes), ("made", &made)])
             }
-            Self::Form { table, source } => {
-                Failure::of(exit, "vault_form", &[("table", table), ("cause", source)])
-            }
+            Self::Form { table, source } => Failure::of(exit, "vault_form", &[("table", table), ("cause", source)]),
             Self::Io(error) => Failure::of(exit, "vault_io", &[("cause", error)]),
             Self::Database(what) => Failure::of(exit, "vault_io", &[("cause", what)]),
         }

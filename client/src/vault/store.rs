@@ -225,10 +225,7 @@ impl Vault {
     }
 
     /// State and every row of one moment, each as (table, key, value).
-    pub(super) fn export(
-        &self,
-        mut each: impl FnMut(&[u8]) -> Result<(), VaultError>,
-    ) -> Result<State, VaultError> {
+    pub(super) fn export(&self, mut each: impl FnMut(&[u8]) -> Result<(), VaultError>) -> Result<State, VaultError> {
         let state = self.check()?;
         let transaction = self.database.begin_read()?;
         let rows = transaction.open_table(ROWS)?;
@@ -239,10 +236,7 @@ impl Vault {
         Ok(state)
     }
 
-    fn fill(
-        &self,
-        fill: impl FnOnce(&mut Transaction<'_, '_>) -> Result<State, VaultError>,
-    ) -> Result<(), VaultError> {
+    fn fill(&self, fill: impl FnOnce(&mut Transaction<'_, '_>) -> Result<State, VaultError>) -> Result<(), VaultError> {
         let writing = self.database.begin_write()?;
         let state = {
             let rows = writing.open_table(ROWS)?;
