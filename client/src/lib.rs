@@ -2,12 +2,13 @@
 
 rust_i18n::i18n!("locales", fallback = "en");
 
+pub mod cli;
+pub mod clock;
+pub mod follow;
+pub mod home;
+pub mod node;
 pub mod sample;
 pub mod sheet;
 pub mod talk;
 pub mod vault;
-pub mod clock;
-pub mod cli;
-pub mod home;
-pub mod node;
-pub mod follow;
+pub mod wallet;

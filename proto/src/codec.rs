@@ -16,10 +16,7 @@ pub const BYTES_MAX: usize = 64 << 20;
 type Settings = Configuration<BigEndian, Fixint, Limit<CLAIM_MAX>>;
 
 const fn settings() -> Settings {
-    bincode::config::standard()
-        .with_big_endian()
-        .with_fixed_int_encoding()
-        .with_limit::<CLAIM_MAX>()
+    bincode::config::standard().with_big_endian().with_fixed_int_encoding().with_limit::<CLAIM_MAX>()
 }
 
 /// Why bytes are not the encoding of a value.

@@ -16,9 +16,7 @@ use crate::merkle::log::{self, InclusionProof};
 use crate::proof::{CertifiedHeader, ProofError, ProvedLeaf, ProvedRecord};
 use crate::record::{BatchRecord, Record};
 use crate::registry::{Accreditation, Bureau, KeyEntry, KeyRole, LicenceType, RegistryRecord, Supervision};
-use crate::status::{
-    BatchStatus, LicenceStatus, Status, StatusEntry, batch_status_key, entry_at, licence_status_key,
-};
+use crate::status::{BatchStatus, LicenceStatus, Status, StatusEntry, batch_status_key, entry_at, licence_status_key};
 
 /// Layout of evidence.
 pub const EVIDENCE_VERSION: u8 = 1;

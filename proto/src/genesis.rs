@@ -211,8 +211,12 @@ impl Genesis {
         insert_all(&mut records, &self.relying_parties, "relying party")?;
         insert_all(&mut records, &self.purposes, "purpose")?;
         insert_all(&mut records, std::slice::from_ref(&self.parameters), "parameters")?;
-        let mut bureaus: Vec<Uscc> =
-            self.bureaus.iter().filter(|bureau| bureau.intervals.hold_at(Height(0))).map(|bureau| bureau.uscc).collect();
+        let mut bureaus: Vec<Uscc> = self
+            .bureaus
+            .iter()
+            .filter(|bureau| bureau.intervals.hold_at(Height(0)))
+            .map(|bureau| bureau.uscc)
+            .collect();
         bureaus.sort_unstable();
         let membership = Membership { bureaus: List::new(bureaus).expect("as many as the list of bureaus at most") };
         insert_all(&mut records, &[membership], "membership")?;

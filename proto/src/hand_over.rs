@@ -139,8 +139,7 @@ impl HandOver {
         parameters: &Parameters,
         chain: &ChainContext,
     ) -> Result<(), HandOverError> {
-        let record =
-            GovernanceRecord::from_record(&act.record.record).map_err(|_| HandOverError::NotGovernance)?;
+        let record = GovernanceRecord::from_record(&act.record.record).map_err(|_| HandOverError::NotGovernance)?;
         let proposal = record.proposal_id();
         act.record.verify(&self.certified.header).map_err(|_| HandOverError::NotInLog(proposal))?;
         let refuse = |bureau, reason| Err(HandOverError::Vote { bureau, proposal, reason });

@@ -9,9 +9,9 @@ use crate::header::Header;
 use crate::ids::LogIndex;
 use crate::limits::{MAP_VALUE_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::map_value::{MapValue, ValueError};
+use crate::merkle::MerkleError;
 use crate::merkle::log::{self, InclusionProof};
 use crate::merkle::map::{self, MapProof};
-use crate::merkle::MerkleError;
 
 /// A header and the quorum that stands behind it, trimmed as clients get it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

@@ -229,10 +229,7 @@ impl Request {
             for vct in &query.meta.vct_values {
                 for claim in query.claim_names() {
                     if !asker.may_ask(&vct.code, claim) {
-                        return Err(RequestError::BeyondRight {
-                            type_code: vct.code.clone(),
-                            claim: claim.to_owned(),
-                        });
+                        return Err(RequestError::BeyondRight { type_code: vct.code.clone(), claim: claim.to_owned() });
                     }
                 }
             }

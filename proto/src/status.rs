@@ -249,10 +249,7 @@ mod tests {
     #[test]
     fn only_a_supervisor_lifts_what_a_supervisor_set() {
         let mut entries = StatusEntries::empty();
-        let supervised = |status| StatusEntry {
-            supervised_type: Some("1".parse().unwrap()),
-            ..entry(status, 1, 1)
-        };
+        let supervised = |status| StatusEntry { supervised_type: Some("1".parse().unwrap()), ..entry(status, 1, 1) };
         append(&mut entries, 0, supervised(Status::Suspended)).unwrap();
         assert_eq!(append(&mut entries, 1, entry(Status::Active, 1, 1)), Err(StatusError::SetBySupervisor));
         append(&mut entries, 1, supervised(Status::Active)).unwrap();

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::evidence::{Cause, Evidence, Facts, LicencePath, Subject};
-use crate::ids::{SpanMs, TimeMs};
 use crate::identifiers::Uscc;
+use crate::ids::{SpanMs, TimeMs};
 use crate::request::{LicenceQuery, Request};
 use crate::response::{PATH_BYTES_MAX, Response, Stapled};
 use crate::sd_jwt::{self, ExpectedBinding, HOLDER_BINDING_CLAIM, SdJwtError, UnverifiedSdJwt, VerifiedLicence};
@@ -279,8 +279,7 @@ impl Judge<'_> {
     fn evidence(&self, stapled: Option<&Stapled>) -> Result<(Evidence, LicencePath), Finding> {
         let stapled = stapled.ok_or_else(|| undecided("evidence_missing"))?;
         let evidence = Evidence::from_bytes(&stapled.evidence).map_err(|error| undecided(error.code()))?;
-        let path =
-            codec::decode(&stapled.path, PATH_BYTES_MAX).map_err(|_| undecided("path_malformed"))?;
+        let path = codec::decode(&stapled.path, PATH_BYTES_MAX).map_err(|_| undecided("path_malformed"))?;
         self.trust.check(&evidence.certified, self.moment.now).map_err(|error| undecided(error.code()))?;
         Ok((evidence, path))
     }
@@ -309,8 +308,7 @@ impl Judge<'_> {
     fn describe(&self, facts: &Facts, licence: &VerifiedLicence, verdict: &mut LicenceVerdict) {
         verdict.as_of = Some(facts.as_of);
         verdict.claims = licence.claims.clone();
-        verdict.issuer =
-            facts.issuer.as_ref().map(|issuer| Issuer { uscc: issuer.uscc, names: issuer.names.clone() });
+        verdict.issuer = facts.issuer.as_ref().map(|issuer| Issuer { uscc: issuer.uscc, names: issuer.names.clone() });
         verdict.licence_type = facts
             .licence_type
             .as_ref()

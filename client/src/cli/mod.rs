@@ -2,8 +2,12 @@
 
 mod context;
 mod help;
+mod qr;
+pub mod show;
 mod status;
 mod trust;
+pub mod types;
+mod wallet;
 
 use std::path::PathBuf;
 
@@ -62,6 +66,9 @@ pub enum Command {
     /// Which chain to believe
     #[command(subcommand)]
     Trust(trust::Trust),
+    /// Licences of one's own: apply, take in, show
+    #[command(subcommand)]
+    Wallet(wallet::Wallet),
     /// What this home is: pin, wallet, node
     Status,
     /// The chain as a node shows it
@@ -109,6 +116,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
         Command::Trust(command) => trust::run(command, context),
+        Command::Wallet(command) => wallet::run(command, context),
         Command::Status => status::home(context),
         Command::Chain(command) => status::chain(command, context),
         Command::Completions { shell } => {

@@ -165,6 +165,10 @@ impl Run {
             _ = shutdown.wait_for(|asked| *asked) => Ok(()),
             fatal = self.serve() => Err(fatal),
         };
+        if let Some(Building { task, .. }) = self.building.take() {
+            // It uses the database, which the caller may close next.
+            let _ = task.await;
+        }
         self.engine.actor.get_cell().stop_children(None);
         self.engine.actor.stop(None);
         let _ = timeout(ENGINE_END, &mut self.engine.handle).await;

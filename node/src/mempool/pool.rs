@@ -97,8 +97,8 @@ impl<A: Admission> Mempool<A> {
         }
     }
     /// Signatures that held, for the check of blocks.
-    pub fn verified(&self) -> Arc<VerifiedCache> {
-        Arc::clone(&self.verified)
+    pub fn cache(&self) -> &Arc<VerifiedCache> {
+        &self.verified
     }
     /// Whether any transaction waits.
     pub fn work(&self) -> watch::Receiver<bool> {

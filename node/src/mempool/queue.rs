@@ -141,7 +141,8 @@ impl Queue {
     pub(super) fn take(&mut self, limits: &TakeLimits) -> Vec<Arc<PooledTransaction>> {
         let mut order: Vec<Uscc> = self.sponsors.keys().copied().collect();
         let start = self.first.map_or(0, |first| order.partition_point(|sponsor| *sponsor <= first));
-        order.rotate_left(start % order.len().max(1));
+        let sponsors = order.len().max(1);
+        order.rotate_left(start % sponsors);
         self.first = order.first().copied();
         let mut lanes: Vec<Lane<'_>> =
             order.iter().map(|sponsor| Lane::new(&self.sponsors[sponsor], limits.bytes)).collect();

@@ -71,3 +71,31 @@ impl request_response::Codec for Codec {
         write(io, &response.to_bytes().map_err(invalid)?).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::io::Cursor;
+    use libp2p::request_response::Codec as _;
+
+    const PROTOCOL: StreamProtocol = StreamProtocol::new("/test");
+
+    async fn request(bytes: Vec<u8>) -> io::Result<Request> {
+        Codec.read_request(&PROTOCOL, &mut Cursor::new(bytes)).await
+    }
+
+    #[tokio::test]
+    async fn streams_are_read_within_the_limit() {
+        let mail = Request::DeliverMail(vec![5; 100_000].into());
+        let mut stream = Cursor::new(Vec::new());
+        Codec.write_request(&PROTOCOL, &mut stream, mail.clone()).await.unwrap();
+        let bytes = stream.into_inner();
+        assert_eq!(request(bytes.clone()).await.unwrap(), mail);
+        assert!(request(bytes[..bytes.len() - 1].to_vec()).await.is_err(), "truncated");
+        assert!(request(vec![0xff; 1_000]).await.is_err(), "a length of 4 GiB");
+        assert!(request(Vec::new()).await.is_err());
+        let mut garbage = bytes;
+        garbage[4] ^= 1;
+        assert!(request(garbage).await.is_err(), "another version");
+    }
+}

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use libp2p::multiaddr::{Multiaddr, Protocol};
 use libp2p::PeerId;
+use libp2p::multiaddr::{Multiaddr, Protocol};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The swarm's local policy. Sizes that both sides must agree on are constants of the messages instead.

@@ -29,11 +29,8 @@ impl Dialer {
     pub fn new(peers: &[PeerAddress], own: &PeerId, pause_max: Duration, now: Instant) -> Self {
         let mut targets = BTreeMap::new();
         for PeerAddress { peer, address } in peers.iter().filter(|target| target.peer != *own) {
-            let target = targets.entry(*peer).or_insert_with(|| Target {
-                addresses: Vec::new(),
-                next: now,
-                pause: PAUSE_MIN,
-            });
+            let target =
+                targets.entry(*peer).or_insert_with(|| Target { addresses: Vec::new(), next: now, pause: PAUSE_MIN });
             target.addresses.push(address.clone());
         }
         Self { targets, pause_max: pause_max.max(PAUSE_MIN) }

@@ -1,6 +1,7 @@
 //! Starting the swarm, and speaking to it.
 
 use std::collections::BTreeSet;
+use std::net::{IpAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use futures::StreamExt;
 use kanhe_proto::hash::ChainId;
 use kanhe_proto::ids::TimeMs;
 use kanhe_proto::key::{PublicKey, SecretKey};
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, Swarm};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -138,6 +140,7 @@ pub async fn start(setup: Setup, inbound: mpsc::Sender<Inbound>) -> Result<Netwo
 
 async fn listen(swarm: &mut Swarm<Behaviour>, address: &Multiaddr) -> Result<Multiaddr, NetworkError> {
     let failed = |reason: String| NetworkError::Listen { address: address.clone(), reason };
+    check_free(address).map_err(|error| failed(error.to_string()))?;
     swarm.listen_on(address.clone()).map_err(|error| failed(error.to_string()))?;
     let bound = async {
         loop {
@@ -152,6 +155,24 @@ async fn listen(swarm: &mut Swarm<Behaviour>, address: &Multiaddr) -> Result<Mul
     };
     let bound = tokio::time::timeout(LISTEN_MAX, bound).await;
     bound.unwrap_or_else(|_| Err("not bound in time".to_owned())).map_err(failed)
+}
+
+/// libp2p sets `SO_REUSEPORT`, under which a second process of the same user binds the same port without an error and
+/// gets some of the connections. A socket without it does not.
+fn check_free(address: &Multiaddr) -> std::io::Result<()> {
+    let (mut ip, mut port) = (None, 0);
+    for part in address {
+        match part {
+            Protocol::Ip4(v4) => ip = Some(IpAddr::V4(v4)),
+            Protocol::Ip6(v6) => ip = Some(IpAddr::V6(v6)),
+            Protocol::Tcp(tcp) => port = tcp,
+            _ => {}
+        }
+    }
+    match ip {
+        Some(ip) if port != 0 => TcpListener::bind((ip, port)).map(drop),
+        _ => Ok(()),
+    }
 }
 
 impl NetworkHandle {

@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod outbox;
 pub mod request;
 pub mod status;
+mod table;
 mod task;
 
 pub use config::{NetworkConfig, PeerAddress};

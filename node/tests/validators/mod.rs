@@ -140,6 +140,19 @@ impl Net {
         }
     }
 
+    /// A thread of a node that just stopped may hold its database for a moment.
+    async fn storage(&self, node: usize) -> Storage {
+        let (home, until) = (self.home(node).join("db"), Instant::now() + Duration::from_secs(5));
+        loop {
+            match Storage::open(&home, &self.world.genesis.chain_id()) {
+                Ok(storage) => return storage,
+                Err(error) if Instant::now() < until => eprintln!("node {node}: {error}"),
+                Err(error) => panic!("{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     pub async fn start(&self, node: usize) -> Node {
         let signer: Arc<dyn Signer> = Arc::new(self.key(node).clone());
         self.start_with(node, signer, |chain| chain).await
@@ -151,7 +164,7 @@ impl Net {
         signer: Arc<dyn Signer>,
         wrap: impl Fn(Arc<Chain>) -> Arc<dyn ApplicationOf>,
     ) -> Node {
-        let storage = Storage::open(&self.home(node).join("db"), &self.world.genesis.chain_id()).unwrap();
+        let storage = self.storage(node).await;
         let chain = Arc::new(Chain::open(Arc::new(storage), ChainConfig::default(), Arc::new(now)).unwrap());
         let queue = Queue::new();
         chain.connect(Arc::<Queue>::clone(&queue));

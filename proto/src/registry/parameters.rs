@@ -108,10 +108,7 @@ impl Parameters {
                 u64::from(self.block_swept_max) >= 2 * u64::from(self.block_transactions_max),
                 "block_swept_max must be at least twice block_transactions_max",
             ),
-            (
-                (1..=BATCH_COUNT_MAX).contains(&self.batch_count_max),
-                "batch_count_max must be between 1 and 100000",
-            ),
+            ((1..=BATCH_COUNT_MAX).contains(&self.batch_count_max), "batch_count_max must be between 1 and 100000"),
             (
                 thresholds.iter().all(|t| t.denominator > 0 && t.numerator < t.denominator),
                 "thresholds must be shares below one",

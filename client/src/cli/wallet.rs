@@ -1,0 +1,444 @@
+//! `kanhe wallet`: the holder's side.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use kanhe_proto::genesis::Genesis;
+use kanhe_proto::identifiers::Uscc;
+use kanhe_proto::ids::TimeMs;
+use kanhe_proto::key::KeyId;
+use kanhe_proto::limits::{COPIES_MAX, REQUEST_BYTES_MAX};
+use kanhe_proto::registry::HolderKind;
+use serde::Serialize;
+
+use super::types::{TypeSpec, sealing_key};
+use super::{Context, name, qr, show};
+use crate::clock;
+use crate::home;
+use crate::talk::{ExitCode, Failure, Table, moment, say};
+use crate::vault::{Effort, Older, Vault};
+use crate::wallet::{self, Asker, Plan, Standing, Wallet as Open, Wish};
+
+/// Longest file of deliveries, in bytes.
+const DELIVERIES_BYTES_MAX: usize = 64 << 20;
+/// Applications made by one command.
+const APPLICATIONS_MAX: u32 = 100_000;
+
+/// The holder's wallet.
+#[derive(Debug, Subcommand)]
+pub enum Wallet {
+    /// Makes an empty, encrypted wallet
+    Init,
+    /// Makes an application with fresh keys: one line for the issuer
+    Apply(Apply),
+    /// Takes in licences that an issuer handed over, after proving each
+    Import {
+        /// JSON with `sd_jwt` and `path`: one, a list, or one a line; `-` for stdin
+        file: PathBuf,
+    },
+    /// Lists the licences
+    List,
+    /// Shows a licence with all its claims
+    Show {
+        /// Its name in the list
+        licence: String,
+    },
+    /// Fetches fresh evidence, so that the licences can be shown without network
+    Refresh {
+        /// Names in the list; none: all
+        licences: Vec<String>,
+    },
+    /// Answers a request: shows who asks and exactly what will be disclosed, asks, writes the response
+    Present(Present),
+    /// Lists what was shown to whom
+    Log,
+    /// Writes everything to one encrypted file
+    Backup {
+        /// A file that is not there yet
+        file: PathBuf,
+    },
+    /// Makes the wallet from a backup, and says which licences that lacks
+    Restore {
+        /// The backup
+        file: PathBuf,
+        /// Even if the wallet here has newer changes; it is kept beside it
+        #[arg(long)]
+        older: bool,
+    },
+}
+
+/// Options of `wallet apply`.
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// Type: CODE or CODE:VERSION
+    #[arg(long = "type", value_name = "TYPE")]
+    licence_type: TypeSpec,
+    /// The bureau that shall issue it: its unified social credit code
+    #[arg(long, value_name = "USCC")]
+    issuer: Uscc,
+    /// One-time copies, each with a key of its own: showings of different copies cannot be linked
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(COPIES_MAX)))]
+    copies: u8,
+    /// Separate applications, one a line
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(APPLICATIONS_MAX)))]
+    count: u32,
+    /// The bureau's sealing key by its id, if it is not that of genesis
+    #[arg(long, value_name = "KEY_ID")]
+    sealing_key: Option<KeyId>,
+    /// Writes to a file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Forms of a presentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// OpenID4VP's shape, with the evidence beside it
+    Response,
+    /// The bare SD-JWT+KB of a single licence
+    SdJwt,
+}
+
+/// Options of `wallet present`.
+#[derive(Debug, Args)]
+pub struct Present {
+    /// The request; `-` for stdin
+    request: PathBuf,
+    /// Only these of the claims asked for
+    #[arg(long, value_name = "CLAIM", value_delimiter = ',')]
+    disclose: Vec<String>,
+    /// Which licences to show, by their names in the list
+    #[arg(long, value_name = "LICENCE", value_delimiter = ',')]
+    licence: Vec<String>,
+    /// Writes the response to a file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Draws the response as a QR code
+    #[arg(long, value_name = "FILE.png")]
+    qr: Option<PathBuf>,
+    /// Form of the response
+    #[arg(long, value_enum, default_value_t = Format::Response)]
+    format: Format,
+    /// Answers even somebody whom the registry does not have
+    #[arg(long)]
+    allow_unknown: bool,
+}
+
+/// Runs a command of the group.
+pub fn run(command: Wallet, context: &Context) -> Result<ExitCode, Failure> {
+    match command {
+        Wallet::Init => init(context),
+        Wallet::Apply(options) => apply(&options, context),
+        Wallet::Import { file } => import(&file, context),
+        Wallet::List => list(context),
+        Wallet::Show { licence } => show_one(&licence, context),
+        Wallet::Refresh { licences } => refresh(&licences, context),
+        Wallet::Present(options) => present(&options, context),
+        Wallet::Log => log(context),
+        Wallet::Backup { file } => backup(&file, context),
+        Wallet::Restore { file, older } => restore(&file, older, context),
+    }
+}
+
+fn open(context: &Context) -> Result<Open, Failure> {
+    let path = context.home.wallet();
+    if !path.exists() {
+        return Err(Failure::of(ExitCode::Failure, "no_wallet", &[("path", &path.display())]));
+    }
+    Open::open(&path, &context.passphrase.existing()?)
+}
+
+fn init(context: &Context) -> Result<ExitCode, Failure> {
+    let path = context.home.wallet();
+    if path.exists() {
+        return Err(Failure::of(ExitCode::Failure, "vault_exists", &[("path", &path.display())]));
+    }
+    let passphrase = context.passphrase.fresh()?;
+    Open::create(&path, &passphrase, Effort::USUAL)?;
+    let made = serde_json::json!({ "wallet": path.display().to_string() });
+    context.output.data(&made, || say("wallet.made", &[("path", &path.display())]))?;
+    Ok(ExitCode::Ok)
+}
+
+fn apply(options: &Apply, context: &Context) -> Result<ExitCode, Failure> {
+    let (genesis, trust) = (context.home.genesis()?, context.home.trust()?);
+    let entry = options.licence_type.newest(context, &genesis)?;
+    let sealing = match entry.holder {
+        HolderKind::Person => Some(sealing_key(context, &genesis, options.issuer, options.sealing_key)?),
+        HolderKind::Enterprise => None,
+    };
+    let wish = Wish {
+        chain: trust.chain.chain_id,
+        issuer: options.issuer,
+        vct: kanhe_proto::identifiers::Vct { code: entry.code.clone(), version: entry.version },
+        copies: options.copies,
+        sealing_key: sealing,
+    };
+    let made = open(context)?.apply(&wish, options.count, clock::now())?;
+    let lines: Vec<&str> = made.iter().map(|one| one.application.as_str()).collect();
+    match &options.out {
+        Some(path) => {
+            home::write_private(path, format!("{}\n", lines.join("\n")).as_bytes())?;
+            context.output.talk(say("wallet.applied", &[("count", &made.len()), ("path", &path.display())]));
+        }
+        None => context.output.data(&made, || lines.join("\n"))?,
+    }
+    Ok(ExitCode::Ok)
+}
+
+fn import(file: &std::path::Path, context: &Context) -> Result<ExitCode, Failure> {
+    let deliveries = wallet::deliveries(&home::read_text(file, DELIVERIES_BYTES_MAX)?)?;
+    let (wallet, mut follower) = (open(context)?, context.follower()?);
+    let mut taken = Vec::new();
+    for delivery in &deliveries {
+        taken.push(wallet.take(delivery, &mut follower)?);
+    }
+    show_list(&taken, context)
+}
+
+#[derive(Serialize)]
+struct Line {
+    id: String,
+    vct: String,
+    expires: Option<TimeMs>,
+    shown: u32,
+    standing: Standing,
+}
+
+fn show_list(records: &[wallet::LicenceRecord], context: &Context) -> Result<ExitCode, Failure> {
+    let now = clock::now();
+    let mut lines = Vec::new();
+    for record in records {
+        let fixed = record.holding()?.fixed().clone();
+        lines.push(Line {
+            id: record.short(),
+            vct: fixed.vct.to_string(),
+            expires: fixed.expires,
+            shown: record.shown,
+            standing: Standing::of(record, now)?,
+        });
+    }
+    context.output.data(&lines, || {
+        if lines.is_empty() {
+            return say("wallet.empty", &[]);
+        }
+        let mut table = Table::new(&[
+            say("wallet.column_id", &[]),
+            say("wallet.column_type", &[]),
+            say("wallet.column_issuer", &[]),
+            say("wallet.column_status", &[]),
+            say("wallet.column_until", &[]),
+            say("wallet.column_shown", &[]),
+        ]);
+        for line in &lines {
+            let named = |names: &Option<_>| names.as_ref().map_or("", |names| name(names)).to_owned();
+            table.row(&[
+                line.id.clone(),
+                named(&line.standing.licence_type),
+                named(&line.standing.issuer),
+                show::standing(&line.standing, now),
+                show::last_day(line.expires),
+                line.shown.to_string(),
+            ]);
+        }
+        table.to_string()
+    })?;
+    Ok(ExitCode::Ok)
+}
+
+fn list(context: &Context) -> Result<ExitCode, Failure> {
+    let records = open(context)?.licences()?;
+    show_list(&records, context)
+}
+
+fn show_one(id: &str, context: &Context) -> Result<ExitCode, Failure> {
+    let record = open(context)?.licence(id)?;
+    let (holding, standing) = (record.holding()?, Standing::of(&record, clock::now())?);
+    let shown = serde_json::json!({ "id": record.digest, "claims": holding.claims(), "standing": standing });
+    context.output.data(&shown, || {
+        let mut lines = vec![show::standing(&standing, clock::now())];
+        for (name, value) in holding.claims() {
+            if name != "cnf" && name != "status" && name != "jti" {
+                lines.push(format!("{name}: {}", show::value(value)));
+            }
+        }
+        lines.join("\n")
+    })?;
+    Ok(ExitCode::Ok)
+}
+
+fn refresh(ids: &[String], context: &Context) -> Result<ExitCode, Failure> {
+    let (wallet, mut follower) = (open(context)?, context.follower()?);
+    let records = match ids {
+        [] => wallet.licences()?,
+        ids => ids.iter().map(|id| wallet.licence(id)).collect::<Result<_, _>>()?,
+    };
+    let mut fresh = Vec::new();
+    for record in &records {
+        fresh.push(wallet.refresh(record, &mut follower)?);
+    }
+    show_list(&fresh, context)
+}
+
+fn present(options: &Present, context: &Context) -> Result<ExitCode, Failure> {
+    let text = home::read_text(&options.request, REQUEST_BYTES_MAX + 2)?;
+    let mut follower = context.follower()?;
+    let asker = wallet::asker(text.trim(), &mut follower, &context.home, options.allow_unknown)?;
+    let wallet = open(context)?;
+    let now = clock::now();
+    let mut plan = wallet.plan(&asker.request, &options.licence, &options.disclose, now)?;
+    if options.format == Format::SdJwt && plan.choices.len() != 1 {
+        return Err(Failure::of(ExitCode::Usage, "sd_jwt_single", &[]));
+    }
+    freshen(&wallet, &mut plan, &asker, &mut follower, context)?;
+    context.output.talk(announcement(&asker, &plan, &context.home.genesis()?, now)?);
+    context.confirm(&say("present.confirm", &[]))?;
+    let response = wallet.present(&plan, &asker, clock::now())?;
+    let bytes = match options.format {
+        Format::Response => response.to_bytes(),
+        Format::SdJwt => response.vp_token.into_values().flatten().collect::<String>().into_bytes(),
+    };
+    if let Some(path) = &options.qr {
+        home::write_private(path, &qr::png(&bytes)?)?;
+        context.output.talk(say("present.written", &[("path", &path.display())]));
+    }
+    match &options.out {
+        Some(path) => {
+            home::write_private(path, &bytes)?;
+            context.output.talk(say("present.written", &[("path", &path.display())]));
+        }
+        None if options.qr.is_some() => {}
+        None => context.output.line(&String::from_utf8_lossy(&bytes))?,
+    }
+    Ok(ExitCode::Ok)
+}
+
+/// Evidence older than the asker accepts is fetched anew, if a node answers.
+fn freshen(
+    wallet: &Open,
+    plan: &mut Plan,
+    asker: &Asker,
+    follower: &mut crate::follow::Follower,
+    context: &Context,
+) -> Result<(), Failure> {
+    for choice in &mut plan.choices {
+        let standing = Standing::of(&choice.record, clock::now())?;
+        if clock::now().since(standing.as_of) <= asker.request.max_age_ms {
+            continue;
+        }
+        match wallet.refresh(&choice.record, follower) {
+            Ok(fresh) => choice.record = fresh,
+            Err(failure) if failure.exit == ExitCode::Unreachable || failure.code == "no_node" => {
+                context.output.talk(say("present.old_evidence", &[("id", &choice.record.short())]));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
+}
+
+/// Who asks, why, and exactly what will leave.
+fn announcement(asker: &Asker, plan: &Plan, genesis: &Genesis, now: TimeMs) -> Result<String, Failure> {
+    let request = &asker.request;
+    let mut lines = vec![match (&asker.party, asker.as_of) {
+        (Some(party), Some(as_of)) => say(
+            "present.asker",
+            &[("name", &show::clean(name(&party.names))), ("uscc", &party.uscc), ("as_of", &moment(as_of.0, now.0))],
+        ),
+        _ => say("present.unknown_asker", &[("did", &request.client_id)]),
+    }];
+    let purpose = genesis.purposes.iter().find(|purpose| purpose.code.as_str() == request.purpose);
+    let purpose = purpose.map_or_else(|| request.purpose.clone(), |purpose| name(&purpose.names).to_owned());
+    lines.push(say("present.purpose", &[("purpose", &show::clean(&purpose))]));
+    if request.same_holder {
+        lines.push(say("present.same_holder", &[]));
+    }
+    for choice in &plan.choices {
+        let standing = Standing::of(&choice.record, now)?;
+        let type_name = standing.licence_type.as_ref().map_or("", |names| name(names));
+        let status = show::standing(&standing, now);
+        lines
+            .push(say("present.licence", &[("type", &type_name), ("id", &choice.record.short()), ("status", &status)]));
+        for shown in choice.shown()? {
+            lines.push(format!("  {}: {}", show::clean(&shown.path), show::clean(&shown.value)));
+        }
+        let fixed = choice.holding.fixed();
+        lines.push(say("present.always", &[("issuer", &fixed.issuer), ("until", &show::last_day(fixed.expires))]));
+    }
+    Ok(lines.join("\n"))
+}
+
+fn log(context: &Context) -> Result<ExitCode, Failure> {
+    let records = open(context)?.log()?;
+    let now = clock::now();
+    context.output.data(&records, || {
+        if records.is_empty() {
+            return say("wallet.log_empty", &[]);
+        }
+        let mut table = Table::new(&[
+            say("wallet.column_time", &[]),
+            say("wallet.column_asker", &[]),
+            say("wallet.column_purpose", &[]),
+            say("wallet.column_licence", &[]),
+            say("wallet.column_claims", &[]),
+        ]);
+        for record in &records {
+            let unknown = say("wallet.unknown_asker", &[("did", &record.asker)]);
+            let asker = record.names.as_ref().map_or(unknown, |names| name(names).to_owned());
+            for licence in &record.licences {
+                let claims: Vec<String> = licence.claims.iter().map(ToString::to_string).collect();
+                table.row(&[
+                    moment(record.time_ms, now.0),
+                    asker.clone(),
+                    record.purpose.clone(),
+                    format!("{} {}", licence.vct.code, &licence.digest.to_string()[..8]),
+                    claims.join(", "),
+                ]);
+            }
+        }
+        table.to_string()
+    })?;
+    Ok(ExitCode::Ok)
+}
+
+fn backup(file: &std::path::Path, context: &Context) -> Result<ExitCode, Failure> {
+    let info = open(context)?.vault().backup(file, clock::now().0)?;
+    let made = serde_json::json!({ "file": file.display().to_string(), "rows": info.rows, "changes": info.changes });
+    context.output.data(&made, || say("wallet.backed_up", &[("path", &file.display()), ("rows", &info.rows)]))?;
+    Ok(ExitCode::Ok)
+}
+
+fn restore(file: &std::path::Path, older: bool, context: &Context) -> Result<ExitCode, Failure> {
+    let path = context.home.wallet();
+    let passphrase = context.passphrase.existing()?;
+    // What is here now is looked at first: it is the only one who knows what the backup lacks.
+    let before = match path.exists() {
+        true => Open::open(&path, &passphrase).and_then(|wallet| wallet.licences()).unwrap_or_default(),
+        false => Vec::new(),
+    };
+    let older = if older { Older::Allow } else { Older::Refuse };
+    let restored = Vault::restore(file, &path, &passphrase, older)?;
+    drop(restored.vault);
+    let wallet = Open::open(&path, &passphrase)?;
+    let mut lacking = Vec::new();
+    for record in before {
+        if !wallet.has(&record.digest)? {
+            lacking.push(record.short());
+        }
+    }
+    let licences = wallet.licences()?.len();
+    let replaced = restored.replaced.map(|path| path.display().to_string());
+    let told = serde_json::json!({ "licences": licences, "lacking": lacking, "replaced": replaced });
+    context.output.data(&told, || {
+        let made = moment(restored.info.made_ms, clock::now().0);
+        let mut lines = vec![say("wallet.restored", &[("licences", &licences), ("made", &made)])];
+        if !lacking.is_empty() {
+            lines.push(say("wallet.lacking", &[("licences", &lacking.join(", "))]));
+        }
+        if let Some(replaced) = &replaced {
+            lines.push(say("wallet.replaced", &[("path", replaced)]));
+        }
+        lines.join("\n")
+    })?;
+    Ok(ExitCode::Ok)
+}

@@ -1,0 +1,237 @@
+//! The configuration as a whole.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use kanhe_proto::identifiers::Uscc;
+use kanhe_proto::ids::SpanMs;
+use serde::{Deserialize, Serialize};
+
+use super::consensus::ConsensusSection;
+use super::error::ConfigError;
+use super::log::LogSection;
+use super::{CONFIG_BYTES_MAX, CONFIG_FILE};
+use crate::chain::ChainConfig;
+use crate::mempool::MempoolConfig;
+use crate::network::NetworkConfig;
+
+/// Configuration of a node. Paths are relative to its home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Name of this node in logs and metrics.
+    pub name: String,
+    /// The bureau whose node this is; mail to it is kept here.
+    pub bureau: Option<Uscc>,
+    /// The founders' file.
+    pub genesis: PathBuf,
+    /// File with the passphrase of the keys, mode 0600. Without one it is asked for.
+    pub passphrase_file: Option<PathBuf>,
+    /// Secret keys.
+    pub keys: KeysSection,
+    /// The HTTP API.
+    pub api: ApiSection,
+    /// The chain.
+    pub chain: ChainSection,
+    /// The consensus engine.
+    pub consensus: ConsensusSection,
+    /// The swarm for transactions and mail.
+    pub network: NetworkConfig,
+    /// Transactions that wait.
+    pub mempool: MempoolConfig,
+    /// Log lines.
+    pub log: LogSection,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: "kanhe".to_owned(),
+            bureau: None,
+            genesis: "genesis.bin".into(),
+            passphrase_file: None,
+            keys: KeysSection::default(),
+            api: ApiSection::default(),
+            chain: ChainSection::default(),
+            consensus: ConsensusSection::default(),
+            network: NetworkConfig::default(),
+            mempool: MempoolConfig::default(),
+            log: LogSection::default(),
+        }
+    }
+}
+
+/// `[keys]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeysSection {
+    /// The network key.
+    pub network: PathBuf,
+    /// The validator key; without one the node only follows.
+    pub validator: Option<PathBuf>,
+}
+
+impl Default for KeysSection {
+    fn default() -> Self {
+        Self { network: "keys/network.key".into(), validator: None }
+    }
+}
+
+/// `[api]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiSection {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Connections at the same time.
+    pub connections_max: usize,
+    /// A connection on which nothing moves for so long is closed.
+    pub idle_seconds: u64,
+    /// Longest time of a request, long-polls not counted.
+    pub request_seconds: u64,
+    /// Requests that an address may make in a second,
+    pub requests_per_second: u32,
+    /// and at once after a pause.
+    pub requests_burst: u32,
+    /// Reads of the database at the same time.
+    pub reads_max: usize,
+    /// Streams of blocks at the same time.
+    pub streams_max: usize,
+    /// Sealed messages kept for the bureau, and answers kept for their askers.
+    pub mail_max: usize,
+}
+
+impl Default for ApiSection {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 27080)),
+            connections_max: 1_024,
+            idle_seconds: 75,
+            request_seconds: 15,
+            requests_per_second: 200,
+            requests_burst: 400,
+            reads_max: 64,
+            streams_max: 64,
+            mail_max: 4_096,
+        }
+    }
+}
+
+/// `[chain]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChainSection {
+    /// How far ahead of this node's clock a proposed block may be.
+    pub clock_drift_ms: u64,
+    /// Threads that verify the signatures of a block.
+    pub verify_threads: usize,
+    /// Leaves of the registry kept in memory.
+    pub registry_held_max: u64,
+    /// Leaves of the state kept in memory.
+    pub state_held_max: u64,
+}
+
+impl Default for ChainSection {
+    fn default() -> Self {
+        let config = ChainConfig::default();
+        Self {
+            clock_drift_ms: config.clock_drift.0,
+            verify_threads: config.verify_threads,
+            registry_held_max: config.registry_held_max,
+            state_held_max: config.state_held_max,
+        }
+    }
+}
+
+impl ChainSection {
+    /// As the chain takes it.
+    pub const fn config(&self) -> ChainConfig {
+        ChainConfig {
+            clock_drift: SpanMs(self.clock_drift_ms),
+            verify_threads: self.verify_threads,
+            registry_held_max: self.registry_held_max,
+            state_held_max: self.state_held_max,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the configuration of a home.
+    pub fn load(home: &Path) -> Result<Self, ConfigError> {
+        let path = home.join(CONFIG_FILE);
+        let unreadable = |source| ConfigError::Unreadable { path: path.clone(), source };
+        if fs::metadata(&path).map_err(unreadable)?.len() > CONFIG_BYTES_MAX {
+            return Err(ConfigError::TooLong(path));
+        }
+        let text = fs::read_to_string(&path).map_err(unreadable)?;
+        let config: Self =
+            toml::from_str(&text).map_err(|error| ConfigError::Malformed { path, reason: error.to_string() })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// All keys with their values.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("texts, numbers and lists of them can be written as TOML")
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let at_least_one = [
+            ("api.connections_max", self.api.connections_max as u64),
+            ("api.idle_seconds", self.api.idle_seconds),
+            ("api.request_seconds", self.api.request_seconds),
+            ("api.requests_per_second", u64::from(self.api.requests_per_second)),
+            ("api.requests_burst", u64::from(self.api.requests_burst)),
+            ("api.reads_max", self.api.reads_max as u64),
+            ("chain.verify_threads", self.chain.verify_threads as u64),
+            ("mempool.verify_threads", self.mempool.verify_threads as u64),
+            ("consensus.propose_ms", self.consensus.propose_ms),
+            ("consensus.vote_ms", self.consensus.vote_ms),
+            ("consensus.status_ms", self.consensus.status_ms),
+        ];
+        match at_least_one.into_iter().find(|(_, value)| *value == 0) {
+            Some((key, _)) => Err(ConfigError::Value { key, reason: "must be at least 1".to_owned() }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::DEFAULT_TOML;
+
+    #[test]
+    fn the_documented_default_is_the_default_and_names_every_key() {
+        let mut default = Config::default();
+        let documented: Config = toml::from_str(DEFAULT_TOML).unwrap();
+        // Depends on the machine, so it stands in a comment.
+        default.mempool.verify_threads = documented.mempool.verify_threads;
+        assert_eq!(documented, default);
+        default.bureau = Some(Uscc::with_check("11370100MB1A00001").unwrap());
+        default.passphrase_file = Some("p".into());
+        default.keys.validator = Some("v".into());
+        for line in default.to_toml().lines().filter(|line| line.contains(" = ")) {
+            let key = line.split(" = ").next().unwrap();
+            let stands = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
+            assert!(DEFAULT_TOML.lines().any(stands), "{key} is not documented");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_and_useless_values_are_refused() {
+        assert!(toml::from_str::<Config>("nam = \"x\"").is_err());
+        assert!(toml::from_str::<Config>("[api]\nlissten = \"127.0.0.1:1\"").is_err());
+        let mut config = Config::default();
+        assert!(config.check().is_ok());
+        config.api.reads_max = 0;
+        assert!(matches!(config.check(), Err(ConfigError::Value { key: "api.reads_max", .. })));
+    }
+
+    #[test]
+    fn what_is_printed_is_read_back() {
+        let config = Config { name: "局".to_owned(), ..Config::default() };
+        assert_eq!(toml::from_str::<Config>(&config.to_toml()).unwrap(), config);
+    }
+}
