@@ -12,3 +12,4 @@ pub mod sheet;
 pub mod talk;
 pub mod vault;
 pub mod wallet;
+pub mod verifier;

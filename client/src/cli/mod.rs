@@ -7,6 +7,7 @@ pub mod show;
 mod status;
 mod trust;
 pub mod types;
+mod verify;
 mod wallet;
 
 use std::path::PathBuf;
@@ -69,6 +70,9 @@ pub enum Command {
     /// Licences of one's own: apply, take in, show
     #[command(subcommand)]
     Wallet(wallet::Wallet),
+    /// Ask for licences and judge what comes
+    #[command(subcommand)]
+    Verify(verify::Verify),
     /// What this home is: pin, wallet, node
     Status,
     /// The chain as a node shows it
@@ -117,6 +121,7 @@ fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
     match command {
         Command::Trust(command) => trust::run(command, context),
         Command::Wallet(command) => wallet::run(command, context),
+        Command::Verify(command) => verify::run(command, context),
         Command::Status => status::home(context),
         Command::Chain(command) => status::chain(command, context),
         Command::Completions { shell } => {
