@@ -11,5 +11,5 @@ pub mod sample;
 pub mod sheet;
 pub mod talk;
 pub mod vault;
-pub mod wallet;
 pub mod verifier;
+pub mod wallet;

@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_useless_values_are_refused() {
-        assert!(toml::from_str::<Config>("nam = \"x\"").is_err());
+        assert!(toml::from_str::<Config>("naam = \"x\"").is_err());
         assert!(toml::from_str::<Config>("[api]\nlissten = \"127.0.0.1:1\"").is_err());
         let mut config = Config::default();
         assert!(config.check().is_ok());
