@@ -1,0 +1,330 @@
+//! A chain of one validator in memory: every header is certified as of now.
+
+use std::collections::BTreeMap;
+
+use kanhe_proto::api::{EvidenceAnswer, HeaderAnswer, LeafAnswer, NodeStatus, TrustAnswer};
+use kanhe_proto::bounded::{Blob, List, Text};
+use kanhe_proto::certificate::Certificate;
+use kanhe_proto::codec;
+use kanhe_proto::evidence::{EVIDENCE_VERSION, Evidence, LicencePath};
+use kanhe_proto::genesis::{GENESIS_VERSION, Genesis, GenesisValidator, PROTOCOL_VERSION, schema_digest};
+use kanhe_proto::hash::{LicenceDigest, MapKey, Suite};
+use kanhe_proto::identifiers::{Did, TypeVersion, Uscc, Vct};
+use kanhe_proto::ids::{Height, LogIndex, Power, Round, SpanMs, TimeMs};
+use kanhe_proto::key::{PublicKey, SecretKey, Signer};
+use kanhe_proto::map_value::MapValue;
+use kanhe_proto::merkle::log::{self, Tree};
+use kanhe_proto::merkle::map::{self, MapLeaf};
+use kanhe_proto::proof::{CertifiedHeader, ProvedLeaf, ProvedRecord};
+use kanhe_proto::record::{BatchRecord, Record};
+use kanhe_proto::registry::{
+    Accreditation, AskRight, Authority, Bureau, HolderKind, Intervals, KeyEntry, KeyRole, LicenceType, Names,
+    Parameters, Purpose, PurposeClass, RegistryRecord, RelyingParty,
+};
+use kanhe_proto::sd_jwt::{ClaimPath, FixedClaims, Issuance, StatusRef};
+use kanhe_proto::seal::SealingSecret;
+use kanhe_proto::status::{LicenceStatus, Reason, Status, StatusEntry, batch_status_key, licence_status_key};
+use kanhe_proto::text;
+use kanhe_proto::vote::{Vote, VoteType};
+use serde_json::json;
+
+pub const ISSUER_FIRST: &str = "11370100MB2858147";
+pub const BANK_FIRST: &str = "91370100MA3C8XYT0";
+
+pub struct Chain {
+    pub genesis: Genesis,
+    pub issuer: Uscc,
+    pub bank: Uscc,
+    pub bank_key: SecretKey,
+    validator: SecretKey,
+    issuing: SecretKey,
+    pub sealing: SealingSecret,
+    records: Vec<Vec<u8>>,
+    state: BTreeMap<MapKey, Vec<u8>>,
+    height: u64,
+    /// The node says that now is this much earlier.
+    pub lag_ms: u64,
+}
+
+/// A licence as its issuer hands it over.
+pub struct Handed {
+    pub sd_jwt: String,
+    pub path: Vec<u8>,
+    pub digest: LicenceDigest,
+}
+
+pub fn now() -> TimeMs {
+    kanhe_client::clock::now()
+}
+
+fn names(zh: &str, en: &str) -> Names {
+    Names { zh: Text::new(zh).unwrap(), en: Text::new(en).unwrap() }
+}
+
+fn key_entry(bureau: Uscc, role: KeyRole, key: PublicKey) -> KeyEntry {
+    KeyEntry { bureau, role, key, intervals: always(), distrusted_from: None }
+}
+
+fn always() -> Intervals {
+    Intervals::from(Height(0), Authority::Genesis)
+}
+
+fn licence_type(code: &str, holder: HolderKind, schema: &str) -> LicenceType {
+    LicenceType {
+        code: code.parse().unwrap(),
+        version: TypeVersion(1),
+        names: names("营业执照（演示）", "Business licence (demo)"),
+        holder,
+        schema: schema_digest(schema),
+        max_age: SpanMs(86_400_000),
+        intervals: always(),
+    }
+}
+
+impl Chain {
+    pub fn new(seed: u8) -> Self {
+        let issuer = Uscc::with_check(ISSUER_FIRST).unwrap();
+        let bank = Uscc::with_check(BANK_FIRST).unwrap();
+        let secret = |role: u8| SecretKey::from_seed([seed.wrapping_add(role); 32]);
+        let (validator, issuing, bank_key, governance) = (secret(1), secret(2), secret(3), secret(4));
+        let sealing = SealingSecret::from_seed([seed.wrapping_add(5); 32]);
+        let schema = r#"{"type":"object"}"#;
+        let right = |code: &str| AskRight {
+            type_code: code.parse().unwrap(),
+            claims: List::new(["ZZMC", "address", "kanhe_hb"].iter().map(|claim| Text::new(*claim).unwrap()).collect())
+                .unwrap(),
+        };
+        let accredited = |code: &str| Accreditation { issuer, type_code: code.parse().unwrap(), intervals: always() };
+        let genesis = Genesis {
+            version: GENESIS_VERSION,
+            name: "test".parse().unwrap(),
+            suite: Suite::Sha256,
+            protocol: PROTOCOL_VERSION,
+            time: TimeMs(now().0 - 3_600_000),
+            parameters: Parameters { heartbeat: SpanMs(5_000), ..Parameters::default() },
+            bureaus: List::new(vec![Bureau {
+                uscc: issuer,
+                names: names("济南高新区市场监管局", "Market Regulation Bureau"),
+                region: Text::new("370100").unwrap(),
+                addresses: List::empty(),
+                intervals: always(),
+            }])
+            .unwrap(),
+            keys: List::new(vec![
+                key_entry(issuer, KeyRole::Validator, validator.public_key()),
+                key_entry(issuer, KeyRole::Issuing, issuing.public_key()),
+                key_entry(issuer, KeyRole::Governance, governance.public_key()),
+                key_entry(issuer, KeyRole::Sealing, sealing.public_key()),
+            ])
+            .unwrap(),
+            validators: List::new(vec![GenesisValidator {
+                bureau: issuer,
+                key: validator.public_key().id(),
+                power: Power(1),
+            }])
+            .unwrap(),
+            types: List::new(vec![
+                licence_type("demo-biz", HolderKind::Enterprise, schema),
+                licence_type("demo-id", HolderKind::Person, schema),
+            ])
+            .unwrap(),
+            schemas: List::new(vec![Text::new(schema).unwrap()]).unwrap(),
+            accreditations: List::new(vec![accredited("demo-biz"), accredited("demo-id")]).unwrap(),
+            supervisions: List::empty(),
+            relying_parties: List::new(vec![RelyingParty {
+                uscc: bank,
+                names: names("泉城银行", "Spring City Bank"),
+                request_key: bank_key.public_key(),
+                may_ask: List::new(vec![right("demo-biz"), right("demo-id")]).unwrap(),
+                purposes: List::new(vec![Text::new("account").unwrap()]).unwrap(),
+                intervals: always(),
+            }])
+            .unwrap(),
+            purposes: List::new(vec![Purpose {
+                code: Text::new("account").unwrap(),
+                names: names("开立账户", "Opening an account"),
+                class: PurposeClass::PublicBenefit,
+                intervals: always(),
+            }])
+            .unwrap(),
+        };
+        genesis.check().unwrap();
+        let (records, state) = (Vec::new(), BTreeMap::new());
+        Self { genesis, issuer, bank, bank_key, validator, issuing, sealing, records, state, height: 0, lag_ms: 0 }
+    }
+
+    /// Issues one licence to each key in one batch.
+    pub fn issue(&mut self, code: &str, holders: &[PublicKey], hb: Option<&str>) -> Vec<Handed> {
+        let trust = kanhe_proto::trust::Trust::pin(&self.genesis, now()).unwrap();
+        let vct = Vct { code: code.parse().unwrap(), version: TypeVersion(1) };
+        let mut salt = 0u128;
+        let mut issued = Vec::new();
+        for (place, holder) in holders.iter().enumerate() {
+            let mut claims =
+                json!({ "ZZMC": "济南泉城软件有限公司", "address": { "city": "济南", "street": "经十路" } });
+            if let Some(hb) = hb {
+                claims["kanhe_hb"] = hb.into();
+            }
+            let serde_json::Value::Object(claims) = claims else { unreachable!() };
+            let disclosable = claims.keys().map(|name| ClaimPath::name(name)).collect();
+            let issuance = Issuance {
+                fixed: FixedClaims {
+                    issuer: Did::new(trust.chain_ref(), self.issuer),
+                    vct: vct.clone(),
+                    jti: Text::new(format!("jti-{}-{place}", self.records.len())).unwrap(),
+                    issued_at: Some(now()),
+                    not_before: Some(TimeMs(now().0 - 60_000)),
+                    expires: Some(TimeMs(now().0 + 86_400_000)),
+                    holder: holder.clone(),
+                    status: StatusRef { idx: 7, uri: Text::new("https://status.example/1").unwrap() },
+                },
+                claims,
+                disclosable,
+                decoys: 1,
+            };
+            let mut salts = || {
+                salt += 1;
+                salt.to_be_bytes()
+            };
+            issued.push(issuance.sign(&self.issuing, &mut salts).unwrap());
+        }
+        self.anchor(&vct, &issued)
+    }
+
+    fn anchor(&mut self, vct: &Vct, issued: &[kanhe_proto::sd_jwt::Issued]) -> Vec<Handed> {
+        let tree = Tree::new(issued.iter().map(|one| log::leaf_hash(one.digest.bytes())).collect());
+        let batch = LogIndex(self.records.len() as u64);
+        self.height += 1;
+        let record = BatchRecord {
+            issuer: self.issuer,
+            signing_key: self.issuing.public_key().id(),
+            type_code: vct.code.clone(),
+            type_version: vct.version,
+            root: tree.root(),
+            count: issued.len() as u32,
+            height: Height(self.height),
+            time: now(),
+        };
+        self.records.push(record.to_record());
+        let handed = issued.iter().enumerate().map(|(at, one)| {
+            let path = LicencePath { batch, inclusion: tree.path(at as u64).unwrap() };
+            Handed { sd_jwt: one.text.clone(), path: codec::encode(&path), digest: one.digest }
+        });
+        handed.collect()
+    }
+
+    pub fn set_status(&mut self, digest: &LicenceDigest, status: Status) {
+        let key = licence_status_key(&self.issuer, digest);
+        let mut history: LicenceStatus =
+            self.state.get(&key).map(|value| LicenceStatus::from_value(value).unwrap()).unwrap_or_default();
+        self.height += 1;
+        let entry = StatusEntry {
+            height: Height(self.height),
+            recorded_at: now(),
+            effective_from: now(),
+            status,
+            reason: Reason::Issuer,
+            by: self.issuer,
+            supervised_type: None,
+        };
+        history.entries.push(entry).unwrap();
+        self.state.insert(key, history.to_value());
+    }
+
+    fn log(&self) -> Tree {
+        Tree::new(self.records.iter().map(|record| log::leaf_hash(record)).collect())
+    }
+
+    /// A header of everything so far, as of now.
+    pub fn certified(&mut self) -> CertifiedHeader {
+        self.height += 1;
+        let mut header = self.genesis.header().unwrap();
+        let log = self.log();
+        header.height = Height(self.height);
+        header.time = TimeMs(now().0 - self.lag_ms);
+        header.log_root = if self.records.is_empty() { log::empty_root() } else { log.root() };
+        header.log_size = log.size();
+        header.state_root = map::root_of(&leaves(&self.state));
+        let set = self.genesis.validator_set().unwrap();
+        let address = set.members()[0].address;
+        let (height, round, value) = (header.height, Round(0), header.hash());
+        let vote = Vote { vote_type: VoteType::Precommit, height, round, value: Some(value), address };
+        let signature = self.validator.sign(&vote.sign_bytes(&self.genesis.chain())).unwrap();
+        let certificate = Certificate::new(&set, height, round, value, vec![(address, signature)]).unwrap();
+        CertifiedHeader { header, certificate }
+    }
+
+    fn registry_leaf(&self, key: MapKey) -> ProvedLeaf {
+        prove(&self.genesis.registry().unwrap(), key)
+    }
+
+    pub fn registry<T: RegistryRecord>(&mut self, id: &T::Id) -> LeafAnswer {
+        let leaf = self.registry_leaf(T::key_of(id));
+        let certified = Blob::new(codec::encode(&self.certified())).unwrap();
+        LeafAnswer { certified, leaf: Blob::new(codec::encode(&leaf)).unwrap() }
+    }
+
+    pub fn evidence(&mut self, batch: LogIndex, digest: &LicenceDigest) -> Option<EvidenceAnswer> {
+        let record = self.records.get(batch.0 as usize)?.clone();
+        let entry = BatchRecord::from_record(&record).unwrap();
+        let code = entry.type_code.clone();
+        let certified = self.certified();
+        let evidence = Evidence {
+            version: EVIDENCE_VERSION,
+            certified,
+            issuer: self.registry_leaf(Bureau::key_of(&entry.issuer)),
+            key: self.registry_leaf(KeyEntry::key_of(&(entry.issuer, entry.signing_key))),
+            accreditation: self.registry_leaf(Accreditation::key_of(&(entry.issuer, code.clone()))),
+            licence_type: self.registry_leaf(LicenceType::key_of(&(code, entry.type_version))),
+            batch: ProvedRecord {
+                index: batch,
+                record: Blob::new(record).unwrap(),
+                inclusion: self.log().path(batch.0).unwrap(),
+            },
+            batch_status: prove(&self.state, batch_status_key(&entry.issuer, batch)),
+            licence_status: prove(&self.state, licence_status_key(&entry.issuer, digest)),
+            supervisions: List::empty(),
+        };
+        Some(EvidenceAnswer { evidence: Blob::new(evidence.to_bytes()).unwrap() })
+    }
+
+    pub fn trust(&mut self) -> TrustAnswer {
+        let newest = Blob::new(codec::encode(&self.certified())).unwrap();
+        TrustAnswer { hand_overs: Vec::new(), newest: Some(newest) }
+    }
+
+    pub fn newest(&mut self) -> HeaderAnswer {
+        let certified = self.certified();
+        HeaderAnswer {
+            height: certified.header.height,
+            header_hash: certified.header.hash().to_string(),
+            time_ms: certified.header.time.0,
+            certified: Blob::new(codec::encode(&certified)).unwrap(),
+        }
+    }
+
+    pub fn status(&self) -> NodeStatus {
+        NodeStatus {
+            unproven: true,
+            chain: "test".to_owned(),
+            chain_id: text::hex(&self.genesis.chain_id().0),
+            height: self.height,
+            header_hash: String::new(),
+            time_ms: now().0,
+            log_size: self.records.len() as u64,
+            pending: 0,
+            peers: 0,
+            ready: true,
+            version: "0".to_owned(),
+        }
+    }
+}
+
+fn leaves(values: &BTreeMap<MapKey, Vec<u8>>) -> Vec<MapLeaf> {
+    values.iter().map(|(key, value)| MapLeaf::new(*key, value)).collect()
+}
+
+fn prove(values: &BTreeMap<MapKey, Vec<u8>>, key: MapKey) -> ProvedLeaf {
+    let value = values.get(&key).map(|value| Blob::new(value.clone()).unwrap());
+    ProvedLeaf { value, proof: map::prove(&leaves(values), &key) }
+}

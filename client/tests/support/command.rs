@@ -1,0 +1,89 @@
+//! The `kanhe` command in a home of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use kanhe_proto::key::SecretKey;
+use kanhe_proto::key_file::{KdfCost, KeyFileRole, Passphrase, protect};
+use serde_json::Value;
+
+const PASSPHRASE: &str = "correct horse battery";
+
+pub struct Home {
+    pub dir: tempfile::TempDir,
+    pub node: Option<String>,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub data: String,
+    pub talk: String,
+}
+
+impl Ended {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.data).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+    pub fn error(&self) -> String {
+        let last = self.talk.lines().last().unwrap_or_default();
+        let value: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {self:?}"));
+        value["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+impl Home {
+    pub fn new(node: Option<&str>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Self { dir, node: node.map(str::to_owned) };
+        home.write("passphrase", format!("{PASSPHRASE}\n").as_bytes());
+        home
+    }
+    pub fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        kanhe_client::home::write_private(&self.at(name), bytes).unwrap();
+        self.at(name)
+    }
+    /// A request key in a file that opens with this home's passphrase.
+    pub fn request_key(&self, key: &SecretKey) -> PathBuf {
+        let passphrase = Passphrase::new(PASSPHRASE.as_bytes().to_vec());
+        let (role, cost) = (KeyFileRole::Request, KdfCost::LIGHT_FOR_DEMOS);
+        let file = protect(key.seed(), role, &passphrase, cost, [1; 16], [2; 24]).unwrap();
+        self.write("request.key", file.as_bytes())
+    }
+    /// Runs a command with `--json` and this home's passphrase.
+    pub fn run(&self, words: &[&str]) -> Ended {
+        self.run_with(words, true)
+    }
+    pub fn run_with(&self, words: &[&str], json: bool) -> Ended {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kanhe"));
+        command.args(words).current_dir(self.dir.path()).stdin(Stdio::null());
+        command.env_remove("KANHE_NODE").env("KANHE_HOME", self.at("home")).env("LANG", "C.UTF-8");
+        command.env_remove("KANHE_LANG").env_remove("LC_ALL");
+        command.arg("--passphrase-file").arg(self.at("passphrase"));
+        if json {
+            command.arg("--json");
+        }
+        if let Some(node) = &self.node {
+            command.env("KANHE_NODE", node);
+        }
+        let output = command.output().unwrap();
+        Ended {
+            code: output.status.code().unwrap_or(-1),
+            data: String::from_utf8(output.stdout).unwrap(),
+            talk: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+    /// The same, which must succeed.
+    pub fn ok(&self, words: &[&str]) -> Ended {
+        let ended = self.run(words);
+        assert_eq!(ended.code, 0, "{words:?}: {ended:?}");
+        ended
+    }
+    pub fn copy(&self, name: &str, to: &Path) {
+        std::fs::copy(self.at(name), to).unwrap();
+    }
+}

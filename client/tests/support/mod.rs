@@ -1,0 +1,5 @@
+//! A chain of one validator in memory, a node that serves it, and the `kanhe` command against both.
+
+pub mod chain;
+pub mod command;
+pub mod server;
