@@ -1,5 +1,7 @@
 //! From pin to receipt: the command against a chain in memory, every proof real.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are outside the tests themselves")]
+
 mod support;
 
 use kanhe_proto::application::Application;

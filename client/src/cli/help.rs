@@ -16,7 +16,12 @@ fn section(text: &mut String, command: &mut Command, level: usize) {
     let path = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
     let hashes = "#".repeat(level.min(4));
     // A fixed width, so that the page does not depend on who writes it.
-    let help = command.clone().term_width(100).render_long_help().to_string();
+    // What holds everywhere stands once, at the top.
+    let shown = match level {
+        2 => command.clone(),
+        _ => command.clone().mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg }),
+    };
+    let help = shown.term_width(100).render_long_help().to_string();
     let help: Vec<&str> = help.lines().map(str::trim_end).collect();
     text.push_str(&format!("\n{hashes} `{path}`\n\n```text\n{}\n```\n", help.join("\n").trim()));
     for child in command.get_subcommands_mut() {
@@ -35,6 +40,7 @@ mod tests {
         let text = super::markdown(crate::cli::Cli::command());
         assert!(text.contains("## `kanhe`\n") && text.contains("`kanhe trust pin`"));
         assert!(text.contains("--passphrase-file") && !text.contains("`kanhe help-markdown`\n\n```"));
+        assert_eq!(text.matches("      --passphrase-file").count(), 1);
         assert!(text.lines().all(|line| line == line.trim_end()));
     }
 }

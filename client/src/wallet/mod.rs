@@ -74,7 +74,7 @@ impl Wallet {
     /// All licences, in the order in which they came.
     pub fn licences(&self) -> Result<Vec<LicenceRecord>, Failure> {
         let mut all: Vec<LicenceRecord> = self.vault.scan(&LICENCES)?.into_iter().map(|(_, record)| record).collect();
-        all.sort_by(|a, b| (a.taken_ms, a.digest).cmp(&(b.taken_ms, b.digest)));
+        all.sort_by_key(|record| (record.taken_ms, record.digest));
         Ok(all)
     }
     /// The licence that a person means: its digest, or the first characters of it.
