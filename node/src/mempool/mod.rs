@@ -17,6 +17,7 @@ pub mod outcomes;
 pub mod pool;
 pub mod queue;
 pub mod relay;
+mod source;
 pub mod submission;
 pub mod verified;
 mod verify;

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::admission::Admission;
 use super::pool::Mempool;
 use super::queue::TakeLimits;
-use crate::chain::source::{Offered, Room, TransactionSource};
+use crate::chain::{Offered, Room, TransactionSource};
 use crate::ledger::Code;
 
 impl<A: Admission<Code = Code>> TransactionSource for Mempool<A> {
