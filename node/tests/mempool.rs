@@ -1,5 +1,7 @@
 //! The pool: bounds, fairness, duplicates, expiry, order, waiters, and a model of all of it.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

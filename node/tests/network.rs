@@ -1,5 +1,7 @@
 //! The node's own swarm, between nodes on the loopback interface.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::sync::atomic::AtomicU64;
