@@ -85,6 +85,14 @@ pub fn free_ports(count: usize) -> Vec<u16> {
     held.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }
 
+/// `KANHE_TEST_LOG=debug` shows what the engine does.
+fn log() {
+    if let Ok(filter) = std::env::var("KANHE_TEST_LOG") {
+        let _ =
+            tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).try_init();
+    }
+}
+
 pub fn fast() -> Timing {
     Timing { listen: Duration::from_millis(300), peers: Duration::from_secs(5), ..Timing::default() }
 }
@@ -164,6 +172,7 @@ impl Net {
         signer: Arc<dyn Signer>,
         wrap: impl Fn(Arc<Chain>) -> Arc<dyn ApplicationOf>,
     ) -> Node {
+        log();
         let storage = self.storage(node).await;
         let chain = Arc::new(Chain::open(Arc::new(storage), ChainConfig::default(), Arc::new(now)).unwrap());
         let queue = Queue::new();

@@ -4,8 +4,8 @@
 mod common;
 mod validators;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -23,7 +23,7 @@ use kanhe_proto::tags;
 use kanhe_proto::validators::ValidatorSet;
 use kanhe_proto::vote::{Vote, VoteType};
 use tokio::sync::watch;
-use validators::{ApplicationOf, Net, Node, now, same_chain};
+use validators::{ApplicationOf, Net, Node, Queue, now, same_chain};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -31,29 +31,39 @@ async fn start_all(net: &Net, nodes: impl IntoIterator<Item = usize>) -> Vec<Nod
     futures::future::join_all(nodes.into_iter().map(|node| net.start(node))).await
 }
 
-/// Gives every node the same new transactions until it is dropped.
-struct Load(tokio::task::JoinHandle<()>);
+/// Gives every node the same new transactions, as gossip would, until it is dropped.
+struct Load {
+    queues: Arc<Mutex<Vec<Arc<Queue>>>>,
+    task: tokio::task::JoinHandle<()>,
+}
 
 impl Load {
     fn on(net: &Net, nodes: &[&Node], every: Duration) -> Self {
-        let queues: Vec<_> = nodes.iter().map(|node| Arc::clone(&node.queue)).collect();
-        let (from, offices, expiry) = (now().0 * 1_000, &net.world, TimeMs(now().0 + HOUR_MS / 2));
-        let transactions: Vec<_> = (0..6_000).map(|n| offices.batch(0, expiry, from + n)).collect();
-        Self(tokio::spawn(async move {
+        let queues: Arc<Mutex<Vec<_>>> = Arc::default();
+        let (from, expiry) = (now().0 * 1_000, TimeMs(now().0 + HOUR_MS / 2));
+        let transactions: Vec<_> = (0..6_000).map(|n| net.world.batch(0, expiry, from + n)).collect();
+        let fed = Arc::clone(&queues);
+        let task = tokio::spawn(async move {
             for transaction in transactions {
                 // Always some work, and never more than that: the chain must not fall idle before the test ends.
-                while queues.iter().all(|queue| queue.len() > 5) {
+                while fed.lock().unwrap().iter().all(|queue: &Arc<Queue>| queue.len() > 5) {
                     tokio::time::sleep(Duration::from_millis(2)).await;
                 }
-                queues.iter().for_each(|queue| queue.offer(&transaction));
+                fed.lock().unwrap().iter().for_each(|queue| queue.offer(&transaction));
                 tokio::time::sleep(every).await;
             }
-        }))
+        });
+        let load = Self { queues, task };
+        nodes.iter().for_each(|node| load.add(node));
+        load
+    }
+    fn add(&self, node: &Node) {
+        self.queues.lock().unwrap().push(Arc::clone(&node.queue));
     }
 }
 impl Drop for Load {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -65,20 +75,29 @@ async fn four_validators_agree_and_one_restarts_and_one_comes_late() {
     let load = Load::on(&net, &nodes.iter().collect::<Vec<_>>(), Duration::from_millis(10));
     let started = Instant::now();
     nodes[0].reach(25, Duration::from_secs(60)).await;
+    let phase = |what: &str| println!("{what} after {:?}", started.elapsed());
+    phase("25 blocks of three");
 
     // Node 3 was never there: it syncs, and then validates.
     nodes.push(net.start(3).await);
+    load.add(&nodes[3]);
     let tip = nodes[0].height().0;
     nodes[3].reach(tip + 5, Duration::from_secs(30)).await;
+
+    phase("the late node validates");
 
     // Node 1 stops and comes back with its log and guard.
     let node = nodes.remove(1);
     node.stop().await.unwrap();
+    phase("a stop");
     let tip = nodes[0].height().0;
     nodes[0].reach(tip + 5, Duration::from_secs(30)).await;
+    phase("five blocks of three");
     nodes.insert(1, net.start(1).await);
+    load.add(&nodes[1]);
     let tip = nodes[0].height().0;
     nodes[1].reach(tip + 5, Duration::from_secs(30)).await;
+    phase("the restarted node validates");
 
     let target = nodes[0].height().0.max(60);
     for node in &nodes {
@@ -253,6 +272,7 @@ async fn a_validator_without_its_log_is_silent_at_first() {
     let signed = guard::read(&net.guard(3)).unwrap().len();
     std::fs::remove_file(net.wal(3)).unwrap();
     let node = net.start(3).await;
+    load.add(&node);
     let mut status = node.handle.status();
     let silent = status.wait_for(|status| status.silent && status.height > Height(0));
     tokio::time::timeout(Duration::from_secs(20), silent).await.unwrap().unwrap();
