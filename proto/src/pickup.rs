@@ -131,7 +131,7 @@ fn symbol(character: char) -> Option<u8> {
     ALPHABET.iter().position(|known| char::from(*known) == character).map(|position| position as u8)
 }
 
-/// The c with Σ sᵢ·α^(16−i) + c = 0 over GF(2⁵) = GF(2)[x]/(x⁵+x²+1), α = x: the powers differ from place to place, so
+/// The c with Σ sᵢ·α^(16−i) + c = 0 over GF(2⁵) = GF(2)\[x\]/(x⁵+x²+1), α = x: the powers differ from place to place, so
 /// one wrong symbol or two exchanged ones change the sum.
 fn check_symbol(symbols: &[u8; SYMBOLS]) -> u8 {
     symbols.iter().fold(0, |sum, symbol| times_alpha(sum ^ symbol))

@@ -1,6 +1,6 @@
 //! Spreadsheets of offices: read, checked against a licence type, and written.
 //!
-//! A file is read into raw cells ([`Sheet`]), checked as a whole against the [`Columns`] of a type ([`check`]), and
+//! A file is read into raw cells ([`Sheet`]), checked as a whole against the [`Columns`] of a type ([`check()`]), and
 //! only rows without any fault come out as claims. Nothing is repaired in silence: a value that a spreadsheet has
 //! damaged (`3.70102E+17`) or that could mean two things (`2018/9/3`) is a fault with a hint how to mend it. Real date
 //! cells are the one exception, since they convert without loss.
