@@ -1,8 +1,12 @@
 //! The node of a bureau: ledger, storage, mempool, consensus, network and API.
 
+pub mod api;
 pub mod chain;
+pub mod config;
 pub mod consensus;
+pub mod devnet;
 pub mod ledger;
 pub mod mempool;
 pub mod network;
+pub mod run;
 pub mod storage;

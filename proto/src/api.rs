@@ -198,3 +198,45 @@ pub struct Problem {
     /// What happened here.
     pub detail: String,
 }
+
+/// Sealed mail was taken in: the node's word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MailReceipt {
+    /// Always true.
+    pub unproven: bool,
+    /// Under which the answer is asked for.
+    pub id: String,
+}
+
+/// What an issuer's process must sign to get at its mail: see [`crate::mail::QueueProof`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MailChallenge {
+    /// 32 random bytes, good once and for a minute.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub challenge: Blob<32>,
+}
+
+/// Mail that waits for the issuer; it stays until it is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MailQueue {
+    /// Encodings of [`crate::mail::MailRequest`], oldest first.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub requests: Vec<Blob<{ crate::mail::MAIL_BYTES_MAX }>>,
+    /// Whether more wait than fit in one answer.
+    pub more: bool,
+}
+
+/// Answers of an issuer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct MailAnswers {
+    /// Encoding of a [`crate::mail::QueueProof`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub proof: Blob<{ crate::mail::QUEUE_PROOF_BYTES_MAX }>,
+    /// Encodings of [`crate::mail::MailAnswer`].
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub answers: Vec<Blob<{ crate::mail::MAIL_BYTES_MAX }>>,
+}

@@ -1,0 +1,93 @@
+//! Time and rate of requests.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use kanhe_proto::api::WAIT_MAX_SECONDS;
+
+use super::listener::Peer;
+use super::problem::ApiError;
+use crate::config::ApiSection;
+
+/// How often addresses that have been quiet are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+/// Requests refused for their rate.
+pub static LIMITED: AtomicU64 = AtomicU64::new(0);
+
+/// What one address may ask.
+pub struct Limits {
+    limiter: DefaultKeyedRateLimiter<IpAddr>,
+    time: Duration,
+}
+
+impl Limits {
+    /// From the configuration.
+    pub fn new(config: &ApiSection) -> Self {
+        let at_least_one = |value: u32| NonZeroU32::new(value).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(at_least_one(config.requests_per_second));
+        let quota = quota.allow_burst(at_least_one(config.requests_burst));
+        Self { limiter: RateLimiter::keyed(quota), time: Duration::from_secs(config.request_seconds) }
+    }
+
+    /// Forgets addresses that have been quiet, for as long as anybody holds the limits.
+    pub async fn forget(limits: std::sync::Weak<Self>) {
+        loop {
+            tokio::time::sleep(FORGET_EVERY).await;
+            let Some(limits) = limits.upgrade() else { return };
+            limits.limiter.retain_recent();
+            limits.limiter.shrink_to_fit();
+        }
+    }
+}
+
+/// Whoever has an IPv6 address has a whole /64 of them.
+fn of_address(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        v4 => v4,
+    }
+}
+
+/// Refuses who asks too often, and ends what takes too long.
+pub async fn limit(
+    State(limits): State<Arc<Limits>>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if limits.limiter.check_key(&of_address(peer.ip())).is_err() {
+        LIMITED.fetch_add(1, Ordering::Relaxed);
+        return ApiError::rate_limited().into_response();
+    }
+    let waits = request.uri().query().is_some_and(|query| query.contains("wait="));
+    let time = if waits { limits.time + Duration::from_secs(WAIT_MAX_SECONDS) } else { limits.time };
+    match tokio::time::timeout(time, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::timeout().into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_of_a_v6_network_are_one() {
+        let of = |text: &str| of_address(text.parse().unwrap());
+        assert_eq!(of("2001:db8::1"), of("2001:db8::2:3"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
+        assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
+    }
+}

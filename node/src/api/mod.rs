@@ -1,0 +1,29 @@
+//! The HTTP API under `/v1`.
+//!
+//! Every read of the chain is answered with its proof, taken from one snapshot; what has none (`pending`, `rejected`,
+//! health) is the node's word and marked `unproven`. There is no "verify for me".
+//!
+//! Bounds: connections, idle time, bytes of a body, time of a request, requests of an address, reads of the database,
+//! streams and long-polls; whoever finds them used up gets a problem (RFC 9457) with a stable code. It speaks plain
+//! HTTP: TLS is for a proxy, and an address is that of the connection (`X-Forwarded-For` is not believed).
+
+mod blocks;
+mod body;
+mod evidence;
+mod health;
+mod limits;
+mod listener;
+mod mail;
+mod openapi;
+mod post_office;
+mod problem;
+mod registry;
+mod serve;
+mod state;
+mod transactions;
+mod trust;
+
+pub use openapi::document;
+pub use post_office::PostOffice;
+pub use problem::ApiError;
+pub use serve::Api;

@@ -1,0 +1,138 @@
+//! Errors as RFC 9457 problems with stable codes.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use kanhe_proto::api::Problem;
+
+use crate::chain::{ChainError, NoEvidence};
+
+/// Why a request is not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, title, detail: detail.into() }
+    }
+    /// A part of the path, the query or the body is not what it should be.
+    pub fn malformed(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, "Malformed request", detail)
+    }
+    /// The chain has no such thing.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
+    }
+    /// No answer is here yet.
+    pub fn no_answer() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no_answer_yet", "No answer yet", "the issuer has not answered this yet")
+    }
+    /// The path is none of the API's.
+    pub fn unknown_route() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown_route", "Unknown route", "see /v1/openapi.json")
+    }
+    /// The path does not know this method.
+    pub fn unknown_method() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "unknown_method",
+            "Unknown method",
+            "the path exists, this method does not",
+        )
+    }
+    /// More bytes than are taken.
+    pub fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Too large", detail)
+    }
+    /// The chain's rules refuse it.
+    pub fn refused(code: &'static str) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            code,
+            "Refused by the chain",
+            format!("the rules of the chain refuse this transaction: {code}"),
+        )
+    }
+    /// Whoever asks may not.
+    pub fn forbidden(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, "Not allowed", detail)
+    }
+    /// An address asks too often.
+    pub fn rate_limited() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limited",
+            "Too many requests",
+            "this address asks more often than the node allows",
+        )
+    }
+    /// A bureau has more waiting than its share.
+    pub fn over_quota() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "over_quota",
+            "Over quota",
+            "the sender's share of the pool is used up: wait for a block",
+        )
+    }
+    /// No room now.
+    pub fn busy(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy", detail)
+    }
+    /// Nothing can be proved before the first block.
+    pub fn nothing_certified() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "nothing_certified",
+            "Nothing certified yet",
+            "the chain has only genesis, under which nothing can be proved",
+        )
+    }
+    /// It took too long.
+    pub fn timeout() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "timeout", "Timeout", "the request took too long")
+    }
+    /// Something of this node failed; its operator sees what.
+    pub fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", "see the log of the node")
+    }
+    /// Its stable code.
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+}
+
+impl From<ChainError> for ApiError {
+    fn from(error: ChainError) -> Self {
+        tracing::error!(error = ?error, "the chain cannot be read");
+        Self::internal()
+    }
+}
+
+impl From<NoEvidence> for ApiError {
+    fn from(error: NoEvidence) -> Self {
+        match error {
+            NoEvidence::NothingCertified => Self::nothing_certified(),
+            NoEvidence::NoSuchBatch(_) => Self::not_found(error.to_string()),
+            NoEvidence::Chain(error) => error.into(),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let problem = Problem {
+            kind: format!("urn:kanhe:problem:{}", self.code),
+            title: self.title.to_owned(),
+            status: self.status.as_u16(),
+            code: self.code.to_owned(),
+            detail: self.detail,
+        };
+        let body = serde_json::to_vec(&problem).expect("texts and a number are JSON");
+        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+    }
+}

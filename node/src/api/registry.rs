@@ -1,0 +1,135 @@
+//! Leaves of the registry and of the state, each with its proof or with that of its absence.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract;
+use kanhe_proto::api::{LeafAnswer, Problem};
+use kanhe_proto::bounded::Text;
+use kanhe_proto::hash::{LicenceDigest, MapKey};
+use kanhe_proto::identifiers::{TypeCode, TypeVersion, Uscc};
+use kanhe_proto::ids::LogIndex;
+use kanhe_proto::key::KeyId;
+use kanhe_proto::registry::{
+    Accreditation, Bureau, KeyEntry, LicenceType, Membership, Parameters, Purpose, RegistryRecord, RelyingParty,
+    Supervision,
+};
+use kanhe_proto::status::{batch_status_key, licence_status_key};
+
+use super::body::{Segments, parse};
+use super::problem::ApiError;
+use super::state::{self, State};
+
+type Shared = extract::State<Arc<State>>;
+type Answer = Result<Json<LeafAnswer>, ApiError>;
+
+async fn registry(state: Arc<State>, key: MapKey) -> Answer {
+    let answer = state.read(move |_, snapshot| state::leaf(snapshot, &snapshot.prove_registry(&key)?));
+    answer.await.map(Json)
+}
+
+async fn status(state: Arc<State>, key: MapKey) -> Answer {
+    let answer = state.read(move |_, snapshot| state::leaf(snapshot, &snapshot.prove_state(&key)?));
+    answer.await.map(Json)
+}
+
+fn code(text: &str) -> Result<TypeCode, ApiError> {
+    parse("type code", text)
+}
+fn uscc(text: &str) -> Result<Uscc, ApiError> {
+    parse("bureau", text)
+}
+
+/// Declares a read of one leaf: its path, what the path holds, and how that makes the leaf's key.
+macro_rules! leaf_route {
+    ($(#[doc = $doc:literal])* $name:ident, $path:literal, $tag:literal, $read:ident,
+     ($($label:literal $segment:ident),*), $key:expr) => {
+        $(#[doc = $doc])*
+        #[utoipa::path(
+            get, path = $path, tag = $tag,
+            params($(($label = String, Path)),*),
+            responses(
+                (status = 200, description = "The leaf or its proved absence", body = LeafAnswer),
+                (status = 400, body = Problem, content_type = "application/problem+json"),
+                (status = 503, body = Problem, content_type = "application/problem+json"),
+            )
+        )]
+        pub async fn $name(
+            extract::State(state): Shared,
+            Segments(segments): Segments<[String; [$($label),*].len()]>,
+        ) -> Answer {
+            let [$($segment),*] = segments;
+            let key: MapKey = $key?;
+            $read(state, key).await
+        }
+    };
+}
+
+leaf_route!(
+    /// A bureau.
+    bureau, "/v1/registry/bureaus/{bureau}", "registry", registry, ("bureau" bureau),
+    uscc(&bureau).map(|id| Bureau::key_of(&id))
+);
+leaf_route!(
+    /// A key of a bureau.
+    key, "/v1/registry/keys/{bureau}/{key}", "registry", registry, ("bureau" bureau, "key" key),
+    parse::<KeyId>("key id", &key).and_then(|key| Ok(KeyEntry::key_of(&(uscc(&bureau)?, key))))
+);
+leaf_route!(
+    /// A version of a licence type.
+    licence_type, "/v1/registry/types/{type}/{version}", "registry", registry, ("type" r#type, "version" version),
+    parse("version", &version).and_then(|version| Ok(LicenceType::key_of(&(code(&r#type)?, TypeVersion(version)))))
+);
+leaf_route!(
+    /// The right of a bureau to issue a type.
+    accreditation, "/v1/registry/accreditations/{bureau}/{type}", "registry", registry,
+    ("bureau" bureau, "type" r#type),
+    code(&r#type).and_then(|code| Ok(Accreditation::key_of(&(uscc(&bureau)?, code))))
+);
+leaf_route!(
+    /// A relying party.
+    relying_party, "/v1/registry/relying-parties/{party}", "registry", registry, ("party" party),
+    uscc(&party).map(|id| RelyingParty::key_of(&id))
+);
+leaf_route!(
+    /// A purpose.
+    purpose, "/v1/registry/purposes/{purpose}", "registry", registry, ("purpose" purpose),
+    Text::new(purpose.as_str())
+        .map_err(|error| ApiError::malformed("malformed_path", format!("purpose: {error}")))
+        .map(|code| Purpose::key_of(&code))
+);
+leaf_route!(
+    /// The right of a supervisor over an issuer's licences of a type.
+    supervision, "/v1/registry/supervisions/{supervisor}/{issuer}/{type}", "registry", registry,
+    ("supervisor" supervisor, "issuer" issuer, "type" r#type),
+    code(&r#type).and_then(|code| Ok(Supervision::key_of(&(uscc(&supervisor)?, uscc(&issuer)?, code))))
+);
+leaf_route!(
+    /// History of a licence. Absence means that nothing ever happened to it.
+    licence_status, "/v1/status/licences/{issuer}/{digest}", "status", status, ("issuer" issuer, "digest" digest),
+    parse::<LicenceDigest>("licence digest", &digest)
+        .and_then(|digest| Ok(licence_status_key(&uscc(&issuer)?, &digest)))
+);
+leaf_route!(
+    /// History of a batch. Absence means that nothing ever happened to it.
+    batch_status, "/v1/status/batches/{issuer}/{batch}", "status", status, ("issuer" issuer, "batch" batch),
+    parse("batch id", &batch).and_then(|batch| Ok(batch_status_key(&uscc(&issuer)?, LogIndex(batch))))
+);
+
+/// The bureaus that vote.
+#[utoipa::path(
+    get, path = "/v1/registry/membership", tag = "registry",
+    responses((status = 200, body = LeafAnswer), (status = 503, body = Problem, content_type = "application/problem+json"))
+)]
+pub async fn membership(extract::State(state): Shared) -> Answer {
+    registry(state, Membership::key_of(&())).await
+}
+
+/// The chain's parameters.
+#[utoipa::path(
+    get, path = "/v1/registry/parameters", tag = "registry",
+    responses((status = 200, body = LeafAnswer), (status = 503, body = Problem, content_type = "application/problem+json"))
+)]
+pub async fn parameters(extract::State(state): Shared) -> Answer {
+    registry(state, Parameters::key_of(&())).await
+}

@@ -1,0 +1,115 @@
+//! Routes and the server.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{get, post};
+use kanhe_proto::genesis::Genesis;
+use kanhe_proto::limits::TRANSACTION_BYTES_MAX;
+use kanhe_proto::mail::MAIL_BYTES_MAX;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tower_http::limit::RequestBodyLimitLayer;
+
+use super::limits::{Limits, limit};
+use super::listener::{BoundedListener, Peer};
+use super::post_office::PostOffice;
+use super::problem::ApiError;
+use super::state::State;
+use super::{blocks, evidence, health, mail, openapi, registry, transactions, trust};
+use crate::chain::Chain;
+use crate::config::ApiSection;
+use crate::consensus::app::Status;
+use crate::network::NetworkHandle;
+use crate::run::Pool;
+
+/// Bytes of a question for many pieces of evidence.
+const EVIDENCE_QUESTION_BYTES_MAX: usize = 64 << 10;
+/// Bytes of an issuer's answers in one request.
+const MAIL_ANSWERS_BYTES_MAX: usize = 8 << 20;
+
+/// The parts that the API speaks for.
+pub struct Api {
+    /// Its bounds.
+    pub config: ApiSection,
+    /// The founders' file.
+    pub genesis: Arc<Genesis>,
+    /// The chain.
+    pub chain: Arc<Chain>,
+    /// The pool.
+    pub pool: Arc<Pool>,
+    /// The swarm.
+    pub network: NetworkHandle,
+    /// What the consensus works on.
+    pub consensus: watch::Receiver<Status>,
+    /// Sealed mail.
+    pub mail: Arc<PostOffice>,
+}
+
+impl Api {
+    /// Answers until told to stop; then ends open streams and long-polls.
+    pub async fn serve(self, listener: TcpListener, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
+        let idle = Duration::from_secs(self.config.idle_seconds);
+        let listener = BoundedListener::new(listener, self.config.connections_max, idle);
+        let limits = Arc::new(Limits::new(&self.config));
+        tokio::spawn(Limits::forget(Arc::downgrade(&limits)));
+        let state = Arc::new(State::new(self, stopped.clone()));
+        let router = router(state, limits);
+        let service = router.into_make_service_with_connect_info::<Peer>();
+        axum::serve(listener, service)
+            .with_graceful_shutdown(async move {
+                // The sender is gone only with the node.
+                let _ = stopped.wait_for(|stopped| *stopped).await;
+            })
+            .await
+    }
+}
+
+fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
+    let reads = Router::new()
+        .route("/v1/genesis", get(trust::genesis))
+        .route("/v1/trust", get(trust::trust))
+        .route("/v1/schemas/{digest}", get(trust::schema))
+        .route("/v1/transactions/{id}", get(transactions::transaction))
+        .route("/v1/evidence/{batch}/{digest}", get(evidence::one))
+        .route("/v1/registry/bureaus/{bureau}", get(registry::bureau))
+        .route("/v1/registry/keys/{bureau}/{key}", get(registry::key))
+        .route("/v1/registry/types/{type}/{version}", get(registry::licence_type))
+        .route("/v1/registry/accreditations/{bureau}/{type}", get(registry::accreditation))
+        .route("/v1/registry/relying-parties/{party}", get(registry::relying_party))
+        .route("/v1/registry/purposes/{purpose}", get(registry::purpose))
+        .route("/v1/registry/supervisions/{supervisor}/{issuer}/{type}", get(registry::supervision))
+        .route("/v1/registry/membership", get(registry::membership))
+        .route("/v1/registry/parameters", get(registry::parameters))
+        .route("/v1/status/licences/{issuer}/{digest}", get(registry::licence_status))
+        .route("/v1/status/batches/{issuer}/{batch}", get(registry::batch_status))
+        .route("/v1/headers/{height}", get(blocks::header))
+        .route("/v1/blocks/stream", get(blocks::stream))
+        .route("/v1/blocks/{height}", get(blocks::block))
+        .route("/v1/records/{index}", get(blocks::record))
+        .route("/v1/mail/{id}", get(mail::answer))
+        .route("/v1/mail/challenge", post(mail::challenge))
+        .route("/v1/status", get(health::status))
+        .route("/v1/openapi.json", get(openapi::serve))
+        .route("/metrics", get(health::metrics))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz));
+    let takes = |path: &str, route, bytes_max| Router::new().route(path, route).layer(DefaultBodyLimit::max(bytes_max));
+    Router::new()
+        .merge(reads)
+        .merge(takes("/v1/transactions", post(transactions::submit), TRANSACTION_BYTES_MAX))
+        .merge(takes("/v1/evidence", post(evidence::many), EVIDENCE_QUESTION_BYTES_MAX))
+        .merge(takes("/v1/mail", post(mail::send), MAIL_BYTES_MAX))
+        .merge(takes("/v1/mail/queue", post(mail::queue), kanhe_proto::mail::QUEUE_PROOF_BYTES_MAX))
+        .merge(takes("/v1/mail/answers", post(mail::answers), MAIL_ANSWERS_BYTES_MAX))
+        .fallback(async || ApiError::unknown_route())
+        .method_not_allowed_fallback(async || ApiError::unknown_method())
+        // Above each route's own limit, for what no handler reads.
+        .layer(RequestBodyLimitLayer::new(MAIL_ANSWERS_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(limits, limit))
+        .with_state(state)
+}

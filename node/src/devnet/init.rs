@@ -1,0 +1,297 @@
+//! Writing a local network to disk.
+//!
+//! It is written beside its place and renamed at the end, so that a folder of that name is always whole.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use kanhe_proto::genesis::{Genesis, GenesisError};
+use kanhe_proto::identifiers::{ChainRef, Did};
+use kanhe_proto::ids::{SpanMs, TimeMs};
+use kanhe_proto::key_file::KeyFileRole;
+use kanhe_proto::registry::KeyRole;
+
+use super::DESCRIPTION_FILE;
+use super::bureaus::{Office, bank, offices};
+use super::description::{BankDescription, BureauDescription, Description, TypeDescription};
+use super::genesis::{Founder, PURPOSES, genesis};
+use super::keys::{FreshKey, fresh_passphrase, write_private};
+use super::ports::free_ports;
+use super::types::{NetworkType, network_types};
+use crate::config::{CONFIG_FILE, Config};
+use crate::consensus::Guard;
+use crate::consensus::guard::GuardError;
+use crate::network::{PeerAddress, peer_id};
+use crate::run::home;
+use crate::storage::{CreateError, Storage};
+
+/// Bureaus of a local network.
+pub const BUREAUS_MAX: usize = 100;
+/// The roles of a bureau's keys and the names of their files.
+const KEYS: [(KeyRole, &str); 5] = [
+    (KeyRole::Governance, "governance"),
+    (KeyRole::Issuing, "issuing"),
+    (KeyRole::Validator, "validator"),
+    (KeyRole::Network, "network"),
+    (KeyRole::Sealing, "sealing"),
+];
+
+/// What kind of network.
+#[derive(Debug, Clone)]
+pub struct DevnetOptions {
+    /// Where; must not exist, or be empty.
+    pub dir: PathBuf,
+    /// How many bureaus.
+    pub bureaus: usize,
+    /// Longest time without a block.
+    pub heartbeat: SpanMs,
+}
+
+/// Why there is no network.
+#[derive(Debug, thiserror::Error)]
+pub enum DevnetError {
+    /// Something is there.
+    #[error("{} is not empty", .0.display())]
+    NotEmpty(PathBuf),
+    /// Too few or too many.
+    #[error("a local network has 1 to {BUREAUS_MAX} bureaus, not {0}")]
+    Bureaus(usize),
+    /// The options make no genesis.
+    #[error("these options found no chain")]
+    Genesis(#[from] GenesisError),
+    /// A file could not be written.
+    #[error("{} cannot be written", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A database could not be made.
+    #[error("a database could not be made")]
+    Storage(#[from] CreateError),
+    /// A signing guard could not be made.
+    #[error("a signing guard could not be made")]
+    Guard(#[from] GuardError),
+}
+
+/// One bureau on its way to disk.
+struct Member {
+    office: Office,
+    keys: Vec<(KeyRole, &'static str, FreshKey)>,
+    ports: [u16; 3],
+}
+
+impl Member {
+    fn key(&self, role: KeyRole) -> &FreshKey {
+        let key = self.keys.iter().find(|(of, ..)| *of == role);
+        &key.expect("a member has a key of every role").2
+    }
+    fn address(&self, port: u16) -> PeerAddress {
+        let peer = peer_id(&self.key(KeyRole::Network).public()).expect("network keys are Ed25519");
+        let address = format!("/ip4/127.0.0.1/tcp/{port}").parse().expect("an address of the loopback");
+        PeerAddress { peer, address }
+    }
+    fn api(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[2])
+    }
+}
+
+/// Makes the network and says what it is.
+pub fn init(options: &DevnetOptions) -> Result<Description, DevnetError> {
+    if options.bureaus == 0 || options.bureaus > BUREAUS_MAX {
+        return Err(DevnetError::Bureaus(options.bureaus));
+    }
+    let dir = std::path::absolute(&options.dir).map_err(|error| io_error(&options.dir, error))?;
+    if fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file() {
+        return Err(DevnetError::NotEmpty(dir));
+    }
+    let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let parent = dir.parent().unwrap_or(Path::new("/")).to_owned();
+    let building = parent.join(format!(".{name}.{}.new", std::process::id()));
+    let made = build(options, &dir, &building).and_then(|description| {
+        fs::rename(&building, &dir).map_err(|error| io_error(&dir, error))?;
+        sync_folder(&parent)?;
+        Ok(description)
+    });
+    if made.is_err() {
+        // Half a network is of no use; a failure to remove it must not hide the first one.
+        let _ = fs::remove_dir_all(&building);
+    }
+    made
+}
+
+fn build(options: &DevnetOptions, dir: &Path, building: &Path) -> Result<Description, DevnetError> {
+    let io = |error| io_error(building, error);
+    fs::create_dir_all(building).map_err(io)?;
+    let members = members(options.bureaus).map_err(io)?;
+    let types = network_types();
+    let bank = bank();
+    let request_key = FreshKey::new(KeyFileRole::Request).map_err(io)?;
+    let founders: Vec<Founder<'_>> = members
+        .iter()
+        .map(|member| Founder {
+            office: &member.office,
+            keys: member.keys.iter().map(|(role, _, key)| (*role, key.public())).collect(),
+            address: member.address(member.ports[1]).to_string(),
+        })
+        .collect();
+    let time = TimeMs(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64));
+    let genesis = genesis(&founders, &types, (&bank, request_key.public()), options.heartbeat, time);
+    genesis.check()?;
+    let file = building.join("genesis.bin");
+    fs::write(&file, genesis.to_bytes()).map_err(|error| io_error(&file, error))?;
+    for member in &members {
+        write_home(&building.join(&member.office.folder), member, &members, &genesis)?;
+    }
+    let bank_home = building.join(&bank.folder);
+    let passphrase = fresh_passphrase().map_err(io)?;
+    write_private(&bank_home.join("passphrase"), format!("{passphrase}\n").as_bytes()).map_err(io)?;
+    request_key.write(&bank_home.join("request.key"), &passphrase).map_err(io)?;
+
+    let description = describe(dir, &members, &bank, &types, &genesis);
+    let text = serde_json::to_string_pretty(&description).expect("texts and numbers are JSON");
+    let file = building.join(DESCRIPTION_FILE);
+    fs::write(&file, format!("{text}\n")).map_err(|error| io_error(&file, error))?;
+    sync_folder(building)?;
+    Ok(description)
+}
+
+fn members(count: usize) -> io::Result<Vec<Member>> {
+    let ports = free_ports(3 * count)?;
+    let mut members = Vec::with_capacity(count);
+    for (office, ports) in offices(count).into_iter().zip(ports.as_chunks::<3>().0) {
+        let keys = KEYS.map(|(role, name)| FreshKey::new(role.into()).map(|key| (role, name, key)));
+        let keys = keys.into_iter().collect::<io::Result<Vec<_>>>()?;
+        members.push(Member { office, keys, ports: *ports });
+    }
+    Ok(members)
+}
+
+fn write_home(dir: &Path, member: &Member, members: &[Member], genesis: &Genesis) -> Result<(), DevnetError> {
+    let io = |error| io_error(dir, error);
+    fs::create_dir_all(dir).map_err(io)?;
+    fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o700)).map_err(io)?;
+    let passphrase = fresh_passphrase().map_err(io)?;
+    write_private(&dir.join("passphrase"), format!("{passphrase}\n").as_bytes()).map_err(io)?;
+    for (_, name, key) in &member.keys {
+        key.write(&dir.join(key_path(name)), &passphrase).map_err(io)?;
+    }
+    fs::write(dir.join("genesis.bin"), genesis.to_bytes()).map_err(io)?;
+    fs::write(dir.join(CONFIG_FILE), config_of(member, members).to_toml()).map_err(io)?;
+    drop(Storage::create(&home::chain(dir), genesis)?);
+    let validator = member.key(KeyRole::Validator).public();
+    drop(Guard::create(&home::guard(dir), &genesis.chain(), &validator, false)?);
+    Ok(())
+}
+
+fn key_path(name: &str) -> PathBuf {
+    Path::new("keys").join(format!("{name}.key"))
+}
+
+fn config_of(member: &Member, members: &[Member]) -> Config {
+    let others = || members.iter().filter(|other| other.office.uscc != member.office.uscc);
+    let listen = |port: u16| format!("/ip4/127.0.0.1/tcp/{port}").parse().expect("an address of the loopback");
+    let mut config = Config {
+        name: member.office.folder.clone(),
+        bureau: Some(member.office.uscc),
+        passphrase_file: Some("passphrase".into()),
+        ..Config::default()
+    };
+    config.keys.network = key_path("network");
+    config.keys.validator = Some(key_path("validator"));
+    config.consensus.listen = listen(member.ports[0]);
+    config.consensus.peers = others().map(|other| other.address(other.ports[0])).collect();
+    config.network.listen = listen(member.ports[1]);
+    config.network.peers = others().map(|other| other.address(other.ports[1])).collect();
+    config.api.listen = ([127, 0, 0, 1], member.ports[2]).into();
+    // All clients of a local network share one address.
+    config.api.requests_per_second = 50_000;
+    config.api.requests_burst = 50_000;
+    config
+}
+
+fn describe(dir: &Path, members: &[Member], bank: &Office, types: &[NetworkType], genesis: &Genesis) -> Description {
+    let chain = ChainRef::new(genesis.name.clone(), &genesis.chain_id());
+    let did = |office: &Office| Did { chain: chain.clone(), uscc: office.uscc }.to_string();
+    let bureau = |member: &Member| {
+        let home = dir.join(&member.office.folder);
+        BureauDescription {
+            name: member.office.folder.clone(),
+            uscc: member.office.uscc,
+            did: did(&member.office),
+            names: member.office.names.clone(),
+            api: member.api(),
+            issuing_key: home.join(key_path("issuing")),
+            governance_key: home.join(key_path("governance")),
+            sealing_key: home.join(key_path("sealing")),
+            passphrase_file: home.join("passphrase"),
+            home,
+        }
+    };
+    let issuer = |kind: &NetworkType| {
+        let member = members.iter().find(|member| member.office.folder == kind.issuer);
+        member.map(|member| member.office.uscc)
+    };
+    let kind = |kind: &NetworkType| TypeDescription {
+        code: kind.record.code.clone(),
+        version: kind.record.version,
+        names: kind.record.names.clone(),
+        issuer: issuer(kind),
+    };
+    let bank_home = dir.join(&bank.folder);
+    Description {
+        chain: chain.to_string(),
+        chain_id: genesis.chain_id(),
+        genesis: dir.join("genesis.bin"),
+        heartbeat_ms: genesis.parameters.heartbeat.0,
+        bureaus: members.iter().map(bureau).collect(),
+        bank: BankDescription {
+            uscc: bank.uscc,
+            did: did(bank),
+            names: bank.names.clone(),
+            request_key: bank_home.join("request.key"),
+            passphrase_file: bank_home.join("passphrase"),
+            home: bank_home,
+        },
+        types: types.iter().map(kind).collect(),
+        purposes: PURPOSES.iter().map(|(code, ..)| (*code).to_owned()).collect(),
+    }
+}
+
+fn io_error(path: &Path, source: io::Error) -> DevnetError {
+    DevnetError::Io { path: path.to_owned(), source }
+}
+
+fn sync_folder(folder: &Path) -> Result<(), DevnetError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| io_error(folder, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::keys::{self, PassphraseSource};
+
+    #[test]
+    fn a_network_is_whole_and_its_keys_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = DevnetOptions { dir: dir.path().join("net"), bureaus: 5, heartbeat: SpanMs(5_000) };
+        let description = init(&options).unwrap();
+        assert_eq!(description.bureaus.len(), 5);
+        assert!(matches!(init(&options), Err(DevnetError::NotEmpty(_))));
+        let genesis = Genesis::from_bytes(&fs::read(&description.genesis).unwrap()).unwrap();
+        assert_eq!(genesis.chain_id(), description.chain_id);
+        for bureau in &description.bureaus {
+            let config = Config::load(&bureau.home).unwrap();
+            assert_eq!(config.network.peers.len(), 4);
+            let passphrase = PassphraseSource::of(&bureau.home, &config, None).read().unwrap();
+            for path in [&bureau.issuing_key, &bureau.governance_key, &bureau.sealing_key] {
+                let role = keys::open(path, &passphrase).unwrap().role;
+                assert!(path.to_string_lossy().contains(&format!("{role:?}").to_lowercase()));
+            }
+            drop(Storage::open(&home::chain(&bureau.home), &description.chain_id).unwrap());
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Why a node does not start or stops, with exit code and hint.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use kanhe_proto::genesis::GenesisError;
+
+use super::keys::KeyError;
+use crate::chain::ChainError;
+use crate::config::ConfigError;
+use crate::consensus::guard::GuardError;
+use crate::consensus::journal::JournalError;
+use crate::consensus::{Fatal, StartError};
+use crate::network::NetworkError;
+use crate::storage::StorageError;
+
+/// Exit codes of `kanhe-node`.
+pub mod exit {
+    /// Ended as asked.
+    pub const OK: u8 = 0;
+    /// Something else.
+    pub const OTHER: u8 = 1;
+    /// Wrong usage.
+    pub const USAGE: u8 = 2;
+    /// The configuration cannot be used.
+    pub const CONFIG: u8 = 20;
+    /// The home holds no chain.
+    pub const NOT_INITIALISED: u8 = 21;
+    /// The database is gone.
+    pub const GONE: u8 = 22;
+    /// The home is of another chain.
+    pub const OTHER_CHAIN: u8 = 23;
+    /// The database, the guard or genesis is damaged.
+    pub const DAMAGED: u8 = 24;
+    /// Another process uses the home.
+    pub const IN_USE: u8 = 25;
+    /// The home cannot be written.
+    pub const UNWRITABLE: u8 = 26;
+    /// Written by newer software.
+    pub const NEWER: u8 = 27;
+    /// A key is missing or no key.
+    pub const KEY: u8 = 28;
+    /// Wrong or no passphrase.
+    pub const PASSPHRASE: u8 = 29;
+    /// An address is in use or not of this machine.
+    pub const ADDRESS: u8 = 30;
+    /// `fsck` found problems.
+    pub const FSCK: u8 = 31;
+}
+
+/// The exit codes as shown in help.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+   0  ended as asked              1  something else                2  wrong usage
+  20  configuration unusable     21  the home holds no chain      22  the database is gone
+  23  home of another chain      24  database or guard damaged    25  home in use by another process
+  26  home cannot be written     27  written by newer software    28  key missing or damaged
+  29  wrong or no passphrase     30  address in use               31  fsck found problems
+  71  the engine stopped itself  72  somebody else signs with this validator's key
+  73  signing guard failed       74  a certified block does not execute to its header
+  75  a durable write failed     76  the consensus engine ended";
+
+/// Why a node does not start or stops.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Configuration.
+    #[error("configuration")]
+    Config(#[from] ConfigError),
+    /// A key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The founders' file cannot be read.
+    #[error("{} cannot be read", path.display())]
+    GenesisFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The founders' file founds no chain.
+    #[error("{} founds no chain", path.display())]
+    Genesis {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: GenesisError,
+    },
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The chain in it.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The signing guard is not there.
+    #[error("the signing guard {} is missing", .0.display())]
+    GuardMissing(PathBuf),
+    /// The signing guard.
+    #[error("signing guard")]
+    Guard(#[from] GuardError),
+    /// The swarm.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The consensus did not start.
+    #[error(transparent)]
+    Consensus(#[from] StartError),
+    /// An address of the engine or the API.
+    #[error("{what} cannot listen on {address}")]
+    Listen {
+        /// Whose address.
+        what: &'static str,
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The consensus stopped to keep a promise.
+    #[error("{0}")]
+    Fatal(Fatal),
+    /// The API stopped.
+    #[error("the API stopped: {0}")]
+    Api(String),
+    /// A part of the system.
+    #[error("{what}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+const fn storage_code(error: &StorageError) -> u8 {
+    match error {
+        StorageError::NotInitialised(_) | StorageError::AlreadyInitialised(_) => exit::NOT_INITIALISED,
+        StorageError::Gone(_) => exit::GONE,
+        StorageError::OtherChain { .. } => exit::OTHER_CHAIN,
+        StorageError::NewerSchema { .. } => exit::NEWER,
+        StorageError::InUse(_) => exit::IN_USE,
+        StorageError::Unwritable { .. } => exit::UNWRITABLE,
+        StorageError::Damaged(_) => exit::DAMAGED,
+        StorageError::Failed(_) | StorageError::FailedBefore => 75,
+    }
+}
+
+const fn guard_code(error: &GuardError) -> u8 {
+    match error {
+        GuardError::Journal(JournalError::InUse(_)) => exit::IN_USE,
+        GuardError::Foreign => exit::OTHER_CHAIN,
+        _ => exit::DAMAGED,
+    }
+}
+
+impl RunError {
+    /// The process's exit code.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => exit::CONFIG,
+            Self::Key(error) if error.is_passphrase() => exit::PASSPHRASE,
+            Self::Key(_) => exit::KEY,
+            Self::GenesisFile { .. } => exit::NOT_INITIALISED,
+            Self::Genesis { .. } => exit::DAMAGED,
+            Self::Storage(error) | Self::Chain(ChainError::Storage(error)) => storage_code(error),
+            Self::Chain(_) | Self::GuardMissing(_) => exit::DAMAGED,
+            Self::Guard(error) | Self::Consensus(StartError::Guard(error)) => guard_code(error),
+            Self::Network(_) | Self::Listen { .. } => exit::ADDRESS,
+            Self::Consensus(_) | Self::Api(_) | Self::System { .. } => exit::OTHER,
+            Self::Fatal(fatal) => fatal.exit_code(),
+        }
+    }
+
+    /// What the operator can do.
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Config(_) => "`kanhe-node config --default` documents every key",
+            Self::Key(error) => error.hint(),
+            Self::GenesisFile { .. } | Self::Genesis { .. } => {
+                "check the home and `genesis` in config.toml; `kanhe-node devnet init` makes a local network"
+            }
+            Self::Storage(error) | Self::Chain(ChainError::Storage(error)) => error.hint(),
+            Self::Chain(_) => "run fsck; move the home away and synchronise a new one, or restore a backup",
+            Self::GuardMissing(_) => {
+                "restore it with the home; without it the key may sign twice. To only follow the chain, remove \
+                 keys.validator from config.toml"
+            }
+            Self::Guard(_) | Self::Consensus(StartError::Guard(_)) => {
+                "each validator key has its own guard; restore the home's own, and end other processes on this home"
+            }
+            Self::Network(_) | Self::Listen { .. } => "is another node running? or change `listen` in config.toml",
+            Self::Consensus(_) => "check [consensus] in config.toml, and that no other process uses this home",
+            Self::Fatal(Fatal::DoubleVote { .. }) => {
+                "end the other process that holds this validator key, or rotate the key; only then start again"
+            }
+            Self::Fatal(Fatal::ExecutionMismatch { .. }) => {
+                "do not start it again as it is: run fsck and compare versions with the other bureaus"
+            }
+            Self::Fatal(_) | Self::Api(_) | Self::System { .. } => "check the disk and the log above, then start again",
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The parts of a node, wired.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kanhe_proto::genesis::Genesis;
+use kanhe_proto::ids::Height;
+use kanhe_proto::key::{PublicKey, SecretKey, Signer};
+use kanhe_proto::key_file::KeyFileRole;
+use kanhe_proto::limits::BLOCK_BYTES_MAX;
+use kanhe_proto::registry::KeyRole;
+use libp2p::Multiaddr;
+use libp2p::multiaddr::Protocol;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::error::RunError;
+use super::keys::{PassphraseSource, open_secret};
+use super::{Pool, home, inbound, now, ports, watchers};
+use crate::api::{Api, PostOffice};
+use crate::chain::{Chain, ChainAdmission};
+use crate::config::Config;
+use crate::consensus::{self, ConsensusConfig, Fatal, Guard, Handle, ValidatorKey};
+use crate::mempool::Mempool;
+use crate::network::{self, NetworkHandle, PeerAddress};
+use crate::storage::Storage;
+
+/// Time that open requests get at the end.
+const API_END: Duration = Duration::from_secs(5);
+
+/// A home that was opened: all that can be wrong with it has been found.
+pub struct Opened {
+    config: Config,
+    home: PathBuf,
+    genesis: Genesis,
+    network_key: SecretKey,
+    validator: Option<ValidatorKey>,
+    chain: Arc<Chain>,
+}
+
+/// A running node.
+pub struct Node {
+    chain: Arc<Chain>,
+    network: NetworkHandle,
+    consensus: Handle,
+    api: JoinHandle<io::Result<()>>,
+    api_stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Reads the founders' file of a home.
+pub fn read_genesis(home: &Path, config: &Config) -> Result<Genesis, RunError> {
+    let path = home.join(&config.genesis);
+    let bytes = fs::read(&path).map_err(|source| RunError::GenesisFile { path: path.clone(), source })?;
+    Genesis::from_bytes(&bytes).map_err(|source| RunError::Genesis { path, source })
+}
+
+/// Opens a home: keys, database, chain, guard. Blocks on disk.
+pub fn open(home: &Path, config: Config, passphrase_file: Option<PathBuf>) -> Result<Opened, RunError> {
+    let genesis = read_genesis(home, &config)?;
+    let chain_id = genesis.chain_id();
+    let passphrase = PassphraseSource::of(home, &config, passphrase_file).read()?;
+    let network_key = open_secret(&home.join(&config.keys.network), KeyFileRole::Network, &passphrase)?;
+    let validator_key = match &config.keys.validator {
+        Some(path) => Some(open_secret(&home.join(path), KeyFileRole::Validator, &passphrase)?),
+        None => None,
+    };
+    let storage = Storage::open(&home::chain(home), &chain_id)?;
+    let chain = Chain::open(Arc::new(storage), config.chain.config(), Arc::new(now))?;
+    let validator = match validator_key {
+        Some(key) => Some(open_guard(home, &genesis, key)?),
+        None => None,
+    };
+    let tip = chain.tip();
+    tracing::info!(chain = %chain_id, height = %tip.header.height, header = %tip.hash, "home opened");
+    Ok(Opened { config, home: home.to_owned(), genesis, network_key, validator, chain: Arc::new(chain) })
+}
+
+fn open_guard(home: &Path, genesis: &Genesis, key: SecretKey) -> Result<ValidatorKey, RunError> {
+    let path = home::guard(home);
+    if !path.exists() {
+        return Err(RunError::GuardMissing(path));
+    }
+    let guard = Guard::open(&path, &genesis.chain(), &key.public_key())?;
+    Ok(ValidatorKey { signer: Arc::new(key), guard: Arc::new(guard) })
+}
+
+/// Network keys of the bureaus. Under the protocol versions known here the registry stays as genesis has it.
+fn network_keys(genesis: &Genesis) -> BTreeSet<PublicKey> {
+    let open =
+        |key: &&kanhe_proto::registry::KeyEntry| key.role == KeyRole::Network && key.intervals.hold_at(Height(0));
+    genesis.keys.iter().filter(open).map(|entry| entry.key.clone()).collect()
+}
+
+fn full(address: &PeerAddress) -> Multiaddr {
+    address.address.clone().with(Protocol::P2p(address.peer))
+}
+
+impl Opened {
+    /// Starts all parts.
+    pub async fn start(self) -> Result<Node, RunError> {
+        let Self { config, home, genesis, network_key, validator, chain } = self;
+        ports::check_free("the consensus engine", &config.consensus.listen.0)?;
+        let address = config.api.listen;
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|source| RunError::Listen { what: "the API", address, source })?;
+
+        let admission = Arc::new(ChainAdmission::new(&chain));
+        let pool: Arc<Pool> = Arc::new(Mempool::new(&config.mempool, admission, chain.tip().header.time));
+        chain.connect(Arc::<Pool>::clone(&pool));
+
+        // The swarm holds the other end for as long as it lives; nothing of a protocol known here changes the keys.
+        let (allowed_sender, allowed) = watch::channel(network_keys(&genesis));
+        let (tip_sender, tip) = watch::channel(watchers::tip_status(&chain));
+        let (inbound_sender, inbound) = mpsc::channel(config.network.inbound_max.max(1));
+        let setup = network::Setup {
+            config: config.network.clone(),
+            secret: network_key.clone(),
+            chain: genesis.chain_id(),
+            allowed,
+            tip,
+            clock: now,
+        };
+        let network = network::start(setup, inbound_sender).await?;
+        let mail = Arc::new(PostOffice::new(genesis.chain_id(), config.bureau, config.api.mail_max));
+
+        let role = if validator.is_some() { "validator" } else { "follower" };
+        let settings = consensus_config(&config, &home, &genesis, network_key);
+        let application: Arc<dyn consensus::Application> = Arc::<Chain>::clone(&chain);
+        let consensus = consensus::start(settings, application, validator).await?;
+
+        let (api_stop, stopped) = watch::channel(false);
+        let api = Api {
+            config: config.api.clone(),
+            genesis: Arc::new(genesis),
+            chain: Arc::clone(&chain),
+            pool: Arc::clone(&pool),
+            network: network.clone(),
+            consensus: consensus.status(),
+            mail: Arc::clone(&mail),
+        };
+        tracing::info!(name = config.name, role, api = %address, swarm = %network.address(), "node started");
+        let api = tokio::spawn(api.serve(listener, stopped));
+        let clocks = watchers::watch_clocks(network.peers());
+        let follow = watchers::follow_tip(Arc::clone(&chain), tip_sender);
+        let tasks = vec![
+            tokio::spawn(inbound::serve(inbound, pool, mail)),
+            tokio::spawn(clocks),
+            tokio::spawn(async move {
+                follow.await;
+                drop(allowed_sender);
+            }),
+        ];
+        Ok(Node { chain, network, consensus, api, api_stop, tasks })
+    }
+}
+
+fn consensus_config(config: &Config, home: &Path, genesis: &Genesis, network_key: SecretKey) -> ConsensusConfig {
+    let bytes_max = usize::try_from(genesis.parameters.block_bytes_max).unwrap_or(BLOCK_BYTES_MAX);
+    ConsensusConfig {
+        chain: genesis.chain(),
+        moniker: config.name.clone(),
+        listen: config.consensus.listen.0.clone(),
+        peers: config.consensus.peers.iter().map(full).collect(),
+        network_key,
+        wal: home::wal(home),
+        body_bytes_max: bytes_max,
+        timing: config.consensus.timing(),
+    }
+}
+
+impl Node {
+    /// Runs until asked to end, or until a part cannot go on; ends the others then.
+    pub async fn run(mut self, asked: impl Future<Output = ()>) -> Result<(), RunError> {
+        let mut consensus_ended = None;
+        let first = tokio::select! {
+            () = asked => Ok(()),
+            ended = &mut self.consensus.join => {
+                consensus_ended = Some(());
+                Err(RunError::Fatal(match ended {
+                    Ok(Err(fatal)) => fatal,
+                    Ok(Ok(())) => Fatal::EngineStopped("without a request".to_owned()),
+                    Err(panicked) => Fatal::EngineStopped(panicked.to_string()),
+                }))
+            }
+            ended = &mut self.api => Err(RunError::Api(match ended {
+                Ok(Ok(())) => "without a request".to_owned(),
+                Ok(Err(error)) => error.to_string(),
+                Err(panicked) => panicked.to_string(),
+            })),
+        };
+        tracing::info!("ending");
+        self.api_stop.send_replace(true);
+        if !self.api.is_finished() && tokio::time::timeout(API_END, &mut self.api).await.is_err() {
+            self.api.abort();
+        }
+        let stopped = match consensus_ended {
+            Some(()) => Ok(()),
+            None => self.consensus.stop().await.map_err(RunError::Fatal),
+        };
+        self.network.shutdown().await;
+        self.tasks.iter().for_each(JoinHandle::abort);
+        tracing::info!(height = %self.chain.tip().header.height, "ended");
+        first.and(stopped)
+    }
+}
