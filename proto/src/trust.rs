@@ -254,11 +254,7 @@ impl Trust {
 
     /// Believes a header and remembers it if it is the newest; a contradiction is kept and stops trust for good.
     pub fn accept(&mut self, certified: &CertifiedHeader, now: TimeMs) -> Result<(), TrustError> {
-        let checked = self.check(certified, now);
-        if let (Err(TrustError::Conflict(_)), None, Some(newest)) = (&checked, &self.conflict, &self.newest) {
-            self.conflict = Some(Conflict { first: newest.clone(), second: certified.clone() });
-        }
-        checked?;
+        self.check_and_keep_conflict(certified, now)?;
         if certified.header.height > self.height() {
             self.newest = Some(certified.clone());
         }
@@ -271,7 +267,7 @@ impl Trust {
         if header.height < self.height() {
             return Err(TrustError::Rollback { answered: header.height, known: self.height() });
         }
-        self.check(&hand_over.certified, now)?;
+        self.check_and_keep_conflict(&hand_over.certified, now)?;
         hand_over.verify(&self.chain).map_err(Box::new)?;
         self.accept(&hand_over.certified, now)?;
         let set = TrustedSet { from: header.height.next(), validators: hand_over.next.clone() };
@@ -284,6 +280,14 @@ impl Trust {
             self.sets = List::new(sets).expect("one was taken out where the list was full");
         }
         Ok(())
+    }
+
+    fn check_and_keep_conflict(&mut self, certified: &CertifiedHeader, now: TimeMs) -> Result<(), TrustError> {
+        let checked = self.check(certified, now);
+        if let (Err(TrustError::Conflict(_)), None, Some(newest)) = (&checked, &self.conflict, &self.newest) {
+            self.conflict = Some(Conflict { first: newest.clone(), second: certified.clone() });
+        }
+        checked
     }
 
     fn contradicts(&self, header: &Header) -> bool {
