@@ -5,6 +5,7 @@
 //! | `genesis.bin`, `trust.bin` | the pinned chain and what the light client believes of it |
 //! | `nodes` | nodes to ask where none is named, one URL a line |
 //! | `wallet.redb` | licences and their keys, encrypted |
+//! | `register.redb` | an issuer's licences and its journal, encrypted |
 //! | `askers/<USCC>.json` | relying parties as last proved |
 //! | `verifier/requests/<nonce>.json`, `verifier/spent/<nonce>.json` | requests made here, and what answered them |
 //!
@@ -54,6 +55,11 @@ impl Home {
     /// The wallet's vault.
     pub fn wallet(&self) -> PathBuf {
         self.at("wallet.redb")
+    }
+
+    /// The vault of an issuer's register.
+    pub fn register(&self) -> PathBuf {
+        self.at("register.redb")
     }
 
     /// The pinned genesis.

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod follow;
 pub mod home;
+pub mod issuer;
 pub mod node;
 pub mod sample;
 pub mod sheet;

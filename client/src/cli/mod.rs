@@ -2,7 +2,9 @@
 
 mod context;
 mod help;
+mod licence;
 mod qr;
+mod sample;
 pub mod show;
 mod status;
 mod trust;
@@ -73,6 +75,11 @@ pub enum Command {
     /// Ask for licences and judge what comes
     #[command(subcommand)]
     Verify(verify::Verify),
+    /// Issue licences, and suspend, reinstate or revoke them: for the issuing bureau
+    #[command(subcommand)]
+    Licence(licence::Licence),
+    /// Sample data of companies and people that do not exist
+    Sample(sample::Sample),
     /// What this home is: pin, wallet, node
     Status,
     /// The chain as a node shows it
@@ -122,6 +129,8 @@ fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Trust(command) => trust::run(command, context),
         Command::Wallet(command) => wallet::run(command, context),
         Command::Verify(command) => verify::run(command, context),
+        Command::Licence(command) => licence::run(command, context),
+        Command::Sample(options) => sample::run(&options, context),
         Command::Status => status::home(context),
         Command::Chain(command) => status::chain(command, context),
         Command::Completions { shell } => {

@@ -48,6 +48,13 @@ impl Report {
     pub fn bad_lines(&self) -> &BTreeSet<u32> {
         &self.bad
     }
+    /// Adds what was found wrong later with a column of a row.
+    pub fn refuse(&mut self, line: u32, column: &str, fault: Fault) {
+        let place = self.problems.partition_point(|problem| problem.line <= line);
+        self.problems.insert(place, Problem::new(line, Some(column), Some(column), "", fault));
+        self.bad.insert(line);
+        self.good.retain(|row| row.line != line);
+    }
     /// Why a line is bad, in one cell's text.
     pub fn reasons(&self, line: u32, lang: Lang) -> String {
         let first = self.problems.partition_point(|problem| problem.line < line);

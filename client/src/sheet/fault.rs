@@ -68,6 +68,10 @@ pub enum Fault {
     ColumnTwice,
     /// No heading for a required column.
     NoColumn,
+    /// Nobody applied for it, so there is no key to bind it to.
+    NoApplication,
+    /// An application that cannot be answered.
+    Application(String),
 }
 
 impl Fault {
@@ -103,6 +107,8 @@ impl Fault {
             Self::UnknownColumn => "unknown_column",
             Self::ColumnTwice => "column_twice",
             Self::NoColumn => "no_column",
+            Self::NoApplication => "no_application",
+            Self::Application(_) => "application",
         }
     }
 
@@ -139,12 +145,18 @@ impl Fault {
             Self::UnknownColumn,
             Self::ColumnTwice,
             Self::NoColumn,
+            Self::NoApplication,
+            Self::Application(text()),
         ]
     }
 
     fn detail(&self) -> String {
         match self {
-            Self::FullWidth(text) | Self::DateSerial(text) | Self::Choice(text) | Self::Schema(text) => text.clone(),
+            Self::FullWidth(text)
+            | Self::DateSerial(text)
+            | Self::Choice(text)
+            | Self::Schema(text)
+            | Self::Application(text) => text.clone(),
             Self::DateForm(iso) => iso.clone().unwrap_or_else(|| "YYYY-MM-DD".to_string()),
             Self::TooLong(count) | Self::TooShort(count) => count.to_string(),
             Self::DuplicateInFile(line) => line.to_string(),

@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// All files of the catalogue.
-const FILES: &[&str] = &[include_str!("../../locales/app.yml"), include_str!("../../locales/command.yml")];
+const FILES: &[&str] = &[
+    include_str!("../../locales/app.yml"),
+    include_str!("../../locales/command.yml"),
+    include_str!("../../locales/issuer.yml"),
+];
 
 /// Key → (language → text), read without the library that compiles the catalogue in: `_version: 2`, two-space
 /// steps, one line per text.

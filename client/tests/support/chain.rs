@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use kanhe_proto::api::{EvidenceAnswer, HeaderAnswer, LeafAnswer, NodeStatus, TrustAnswer};
+use kanhe_client::sample::Subject;
+use kanhe_proto::api::{
+    BatchAnswer, EvidenceAnswer, HeaderAnswer, LeafAnswer, NodeStatus, TransactionState, TransactionStatus, TrustAnswer,
+};
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::codec;
 use kanhe_proto::evidence::{EVIDENCE_VERSION, Evidence, LicencePath};
 use kanhe_proto::genesis::{GENESIS_VERSION, Genesis, GenesisValidator, PROTOCOL_VERSION, schema_digest};
-use kanhe_proto::hash::{LicenceDigest, MapKey, Suite};
+use kanhe_proto::hash::{Hash, LicenceDigest, MapKey, Suite, TransactionId};
 use kanhe_proto::identifiers::{Did, TypeVersion, Uscc, Vct};
 use kanhe_proto::ids::{Height, LogIndex, Power, Round, SpanMs, TimeMs};
 use kanhe_proto::key::{PublicKey, SecretKey, Signer};
 use kanhe_proto::map_value::MapValue;
 use kanhe_proto::merkle::log::{self, Tree};
 use kanhe_proto::merkle::map::{self, MapLeaf};
-use kanhe_proto::proof::{CertifiedHeader, ProvedLeaf, ProvedRecord};
+use kanhe_proto::proof::{CertifiedHeader, ProvedLeaf, ProvedRecord, ProvedTransaction};
 use kanhe_proto::record::{BatchRecord, Record};
 use kanhe_proto::registry::{
     Accreditation, AskRight, Authority, Bureau, HolderKind, Intervals, KeyEntry, KeyRole, LicenceType, Names,
@@ -23,8 +26,9 @@ use kanhe_proto::registry::{
 };
 use kanhe_proto::sd_jwt::{ClaimPath, FixedClaims, Issuance, StatusRef};
 use kanhe_proto::seal::SealingSecret;
-use kanhe_proto::status::{LicenceStatus, Reason, Status, StatusEntry, batch_status_key, licence_status_key};
+use kanhe_proto::status::{self, LicenceStatus, Reason, Status, StatusEntry, batch_status_key, licence_status_key};
 use kanhe_proto::text;
+use kanhe_proto::transaction::{IssueBatch, Payload, StatusChange, StatusTarget, Transaction};
 use kanhe_proto::vote::{Vote, VoteType};
 use serde_json::json;
 
@@ -37,13 +41,29 @@ pub struct Chain {
     pub bank: Uscc,
     pub bank_key: SecretKey,
     validator: SecretKey,
-    issuing: SecretKey,
+    pub issuing: SecretKey,
     pub sealing: SealingSecret,
     records: Vec<Vec<u8>>,
     state: BTreeMap<MapKey, Vec<u8>>,
     height: u64,
+    committed: BTreeMap<TransactionId, TransactionStatus>,
+    /// What the node does with transactions handed in.
+    pub intake: Intake,
     /// The node says that now is this much earlier.
     pub lag_ms: u64,
+}
+
+/// What a node does with a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intake {
+    /// Executes it at once.
+    Works,
+    /// Breaks the connection off before it has looked at it.
+    BreaksBefore,
+    /// Breaks the connection off once the transaction is committed.
+    BreaksAfter,
+    /// Takes it in and forgets it.
+    Forgets,
 }
 
 /// A licence as its issuer hands it over.
@@ -89,10 +109,17 @@ impl Chain {
         let (validator, issuing, bank_key, governance) = (secret(1), secret(2), secret(3), secret(4));
         let sealing = SealingSecret::from_seed([seed.wrapping_add(5); 32]);
         let schema = r#"{"type":"object"}"#;
+        let [business, identity] = [Subject::BusinessLicence, Subject::IdentityCard].map(Subject::type_file);
+        let [business_schema, identity_schema] = [&business, &identity].map(|file| file.schema.to_string());
         let right = |code: &str| AskRight {
             type_code: code.parse().unwrap(),
-            claims: List::new(["ZZMC", "address", "kanhe_hb"].iter().map(|claim| Text::new(*claim).unwrap()).collect())
-                .unwrap(),
+            claims: List::new(
+                ["ZZMC", "CZZT", "CZZTDM", "address", "kanhe_hb"]
+                    .iter()
+                    .map(|claim| Text::new(*claim).unwrap())
+                    .collect(),
+            )
+            .unwrap(),
         };
         let accredited = |code: &str| Accreditation { issuer, type_code: code.parse().unwrap(), intervals: always() };
         let genesis = Genesis {
@@ -126,16 +153,23 @@ impl Chain {
             types: List::new(vec![
                 licence_type("demo-biz", HolderKind::Enterprise, schema),
                 licence_type("demo-id", HolderKind::Person, schema),
+                licence_type(&business.code, HolderKind::Enterprise, &business_schema),
+                licence_type(&identity.code, HolderKind::Person, &identity_schema),
             ])
             .unwrap(),
-            schemas: List::new(vec![Text::new(schema).unwrap()]).unwrap(),
-            accreditations: List::new(vec![accredited("demo-biz"), accredited("demo-id")]).unwrap(),
+            schemas: List::new(
+                [schema, &business_schema, &identity_schema].map(|text| Text::new(text).unwrap()).to_vec(),
+            )
+            .unwrap(),
+            accreditations: List::new(["demo-biz", "demo-id", &business.code, &identity.code].map(accredited).to_vec())
+                .unwrap(),
             supervisions: List::empty(),
             relying_parties: List::new(vec![RelyingParty {
                 uscc: bank,
                 names: names("泉城银行", "Spring City Bank"),
                 request_key: bank_key.public_key(),
-                may_ask: List::new(vec![right("demo-biz"), right("demo-id")]).unwrap(),
+                may_ask: List::new(["demo-biz", "demo-id", &business.code, &identity.code].map(right).to_vec())
+                    .unwrap(),
                 purposes: List::new(vec![Text::new("account").unwrap()]).unwrap(),
                 intervals: always(),
             }])
@@ -149,8 +183,21 @@ impl Chain {
             .unwrap(),
         };
         genesis.check().unwrap();
-        let (records, state) = (Vec::new(), BTreeMap::new());
-        Self { genesis, issuer, bank, bank_key, validator, issuing, sealing, records, state, height: 0, lag_ms: 0 }
+        Self {
+            genesis,
+            issuer,
+            bank,
+            bank_key,
+            validator,
+            issuing,
+            sealing,
+            records: Vec::new(),
+            state: BTreeMap::new(),
+            height: 0,
+            committed: BTreeMap::new(),
+            intake: Intake::Works,
+            lag_ms: 0,
+        }
     }
 
     /// Issues one licence to each key in one batch.
@@ -231,14 +278,127 @@ impl Chain {
         self.state.insert(key, history.to_value());
     }
 
+    /// Batches under the issuer's name.
+    pub fn batches(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Executes a transaction and commits it in a block of its own.
+    pub fn submit(&mut self, bytes: &[u8]) -> TransactionStatus {
+        let (transaction, id) = Transaction::from_bytes(bytes).unwrap();
+        if self.intake == Intake::Forgets || self.committed.contains_key(&id) {
+            return self.transaction(&id);
+        }
+        let public = self.issuing.public_key();
+        public.verify(&Transaction::sign_bytes(&id), &transaction.signature).unwrap();
+        let body = &transaction.body;
+        assert_eq!((body.chain, body.sender, body.key), (self.genesis.chain(), self.issuer, public.id()));
+        assert!(body.expiry > now());
+        self.height += 1;
+        let batch = match Payload::from_raw(&body.payload).unwrap() {
+            Payload::IssueBatch(batch) => Some(self.execute_batch(batch)),
+            Payload::ChangeStatus(payload) => {
+                payload.changes.iter().for_each(|change| self.execute_change(change));
+                None
+            }
+        };
+        let tree = Tree::new(vec![log::leaf_hash(id.bytes())]);
+        let certified = self.certified_with(tree.root());
+        let height = certified.header.height;
+        let proof = ProvedTransaction { certified, inclusion: tree.path(0).unwrap() };
+        let status = TransactionStatus {
+            id,
+            state: TransactionState::Committed,
+            unproven: false,
+            height: Some(height),
+            code: None,
+            proof: Some(Blob::new(codec::encode(&proof)).unwrap()),
+            batch: batch.and_then(|index| self.record(index)),
+        };
+        self.committed.insert(id, status);
+        self.transaction(&id)
+    }
+
+    fn execute_batch(&mut self, batch: IssueBatch) -> LogIndex {
+        let record = BatchRecord {
+            issuer: self.issuer,
+            signing_key: self.issuing.public_key().id(),
+            type_code: batch.type_code,
+            type_version: batch.type_version,
+            root: batch.root,
+            count: batch.count,
+            height: Height(self.height),
+            time: now(),
+        };
+        self.records.push(record.to_record());
+        LogIndex(self.records.len() as u64 - 1)
+    }
+
+    fn execute_change(&mut self, change: &StatusChange) {
+        let StatusTarget::Licence(digest) = change.target else { panic!("a licence") };
+        let key = licence_status_key(&change.issuer, &digest);
+        let mut history: LicenceStatus =
+            self.state.get(&key).map(|value| LicenceStatus::from_value(value).unwrap()).unwrap_or_default();
+        let entry = StatusEntry {
+            height: Height(self.height),
+            recorded_at: now(),
+            effective_from: change.effective_from,
+            status: change.status,
+            reason: change.reason,
+            by: self.issuer,
+            supervised_type: None,
+        };
+        status::append(&mut history.entries, change.expected_length, entry).unwrap();
+        self.state.insert(key, history.to_value());
+    }
+
+    pub fn transaction(&mut self, id: &TransactionId) -> TransactionStatus {
+        let unknown = TransactionStatus {
+            id: *id,
+            state: TransactionState::Unknown,
+            unproven: true,
+            height: None,
+            code: None,
+            proof: None,
+            batch: None,
+        };
+        let mut status = self.committed.get(id).cloned().unwrap_or(unknown);
+        // The header that proves the record is always the newest.
+        status.batch = status.batch.and_then(|batch| self.record(batch.id));
+        status
+    }
+
+    pub fn record(&mut self, index: LogIndex) -> Option<BatchAnswer> {
+        let record = self.records.get(index.0 as usize)?.clone();
+        let certified = self.certified();
+        let inclusion = self.log().path(index.0).unwrap();
+        let proved = ProvedRecord { index, record: Blob::new(record).unwrap(), inclusion };
+        Some(BatchAnswer {
+            id: index,
+            certified: Blob::new(codec::encode(&certified)).unwrap(),
+            record: Blob::new(codec::encode(&proved)).unwrap(),
+        })
+    }
+
+    pub fn licence_status(&mut self, issuer: &Uscc, digest: &LicenceDigest) -> LeafAnswer {
+        let leaf = prove(&self.state, licence_status_key(issuer, digest));
+        let certified = Blob::new(codec::encode(&self.certified())).unwrap();
+        LeafAnswer { certified, leaf: Blob::new(codec::encode(&leaf)).unwrap() }
+    }
+
     fn log(&self) -> Tree {
         Tree::new(self.records.iter().map(|record| log::leaf_hash(record)).collect())
     }
 
     /// A header of everything so far, as of now.
     pub fn certified(&mut self) -> CertifiedHeader {
+        self.certified_with(log::empty_root())
+    }
+
+    fn certified_with(&mut self, transactions: Hash) -> CertifiedHeader {
         self.height += 1;
         let mut header = self.genesis.header().unwrap();
+        header.transactions_root = transactions;
         let log = self.log();
         header.height = Height(self.height);
         header.time = TimeMs(now().0 - self.lag_ms);

@@ -49,10 +49,13 @@ impl Home {
     }
     /// A request key in a file that opens with this home's passphrase.
     pub fn request_key(&self, key: &SecretKey) -> PathBuf {
+        self.key_file("request.key", KeyFileRole::Request, key.seed())
+    }
+    /// The same for any key.
+    pub fn key_file(&self, name: &str, role: KeyFileRole, seed: &[u8; 32]) -> PathBuf {
         let passphrase = Passphrase::new(PASSPHRASE.as_bytes().to_vec());
-        let (role, cost) = (KeyFileRole::Request, KdfCost::LIGHT_FOR_DEMOS);
-        let file = protect(key.seed(), role, &passphrase, cost, [1; 16], [2; 24]).unwrap();
-        self.write("request.key", file.as_bytes())
+        let file = protect(seed, role, &passphrase, KdfCost::LIGHT_FOR_DEMOS, [1; 16], [2; 24]).unwrap();
+        self.write(name, file.as_bytes())
     }
     /// Runs a command with `--json` and this home's passphrase.
     pub fn run(&self, words: &[&str]) -> Ended {

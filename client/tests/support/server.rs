@@ -4,10 +4,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use kanhe_proto::registry::{KeyEntry, LicenceType, RelyingParty};
+use kanhe_proto::registry::{Accreditation, KeyEntry, LicenceType, RelyingParty};
 use serde::Serialize;
 
-use super::chain::Chain;
+use super::chain::{Chain, Intake};
 
 /// A node on a free port of loopback; it ends with the test's process.
 pub struct Node {
@@ -46,9 +46,24 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
             length = value.trim().parse().unwrap_or(0);
         }
     }
-    let _ = reader.take(length).read_to_end(&mut Vec::new());
+    let mut sent = Vec::new();
+    let _ = reader.take(length).read_to_end(&mut sent);
     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
-    let (status, body) = match route(&path, &mut chain.lock().unwrap()) {
+    let mut chain = chain.lock().unwrap();
+    let answer = if first.starts_with("POST /v1/transactions ") {
+        let intake = chain.intake;
+        if intake == Intake::BreaksBefore {
+            return;
+        }
+        let status = chain.submit(&sent);
+        if intake == Intake::BreaksAfter {
+            return;
+        }
+        json(status)
+    } else {
+        route(&path, &mut chain)
+    };
+    let (status, body) = match answer {
         Some(body) => ("200 OK", body),
         None => ("404 Not Found", problem()),
     };
@@ -78,6 +93,14 @@ fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
             json(chain.evidence(batch, &digest.parse().ok()?)?)
         }
         ["registry", "relying-parties", uscc] => json(chain.registry::<RelyingParty>(&uscc.parse().ok()?)),
+        ["transactions", id] => json(chain.transaction(&id.parse().ok()?)),
+        ["records", index] => json(chain.record(kanhe_proto::ids::LogIndex(index.parse().ok()?))?),
+        ["status", "licences", issuer, digest] => {
+            json(chain.licence_status(&issuer.parse().ok()?, &digest.parse().ok()?))
+        }
+        ["registry", "accreditations", uscc, code] => {
+            json(chain.registry::<Accreditation>(&(uscc.parse().ok()?, code.parse().ok()?)))
+        }
         ["registry", "keys", uscc, key] => json(chain.registry::<KeyEntry>(&(uscc.parse().ok()?, key.parse().ok()?))),
         ["registry", "types", code, version] => {
             let version = kanhe_proto::identifiers::TypeVersion(version.parse().ok()?);

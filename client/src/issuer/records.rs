@@ -1,0 +1,136 @@
+//! Rows of the issuer's register.
+
+use kanhe_proto::bounded::Blob;
+use kanhe_proto::hash::{Hash, LicenceDigest, TransactionId};
+use kanhe_proto::identifiers::{LicenceNumber, Vct};
+use kanhe_proto::ids::{Height, LogIndex, TimeMs};
+use kanhe_proto::key::KeyId;
+use kanhe_proto::limits::TRANSACTION_BYTES_MAX;
+use kanhe_proto::response::PATH_BYTES_MAX;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::vault::Table;
+
+pub(super) const LICENCES: Table<LicenceEntry> = Table::new("licences");
+pub(super) const BATCHES: Table<BatchEntry> = Table::new("batches");
+pub(super) const PATHS: Table<Blob<PATH_BYTES_MAX>> = Table::new("paths");
+pub(super) const RUNS: Table<Run> = Table::new("runs");
+pub(super) const UNIQUE: Table<Use> = Table::new("unique");
+
+/// One copy of a licence: its own key, salts and number in the status list.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct IssuedCopy {
+    /// Names it on the chain.
+    pub digest: LicenceDigest,
+    /// The SD-JWT with all its disclosures.
+    pub sd_jwt: String,
+}
+
+/// A licence that was signed here; whether it is anchored, its batch says.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct LicenceEntry {
+    /// 电子证照标识.
+    pub number: LicenceNumber,
+    /// Type and version.
+    pub vct: Vct,
+    /// All claims.
+    pub claims: Map<String, Value>,
+    /// All copies; a status act covers all of them.
+    pub copies: Vec<IssuedCopy>,
+    /// First key of the application that it answers.
+    pub application: KeyId,
+    /// The run that issued it.
+    pub run: String,
+    /// Its batch within the run.
+    pub batch: u32,
+    /// Its line in the file.
+    pub line: u32,
+    /// When it was signed, in milliseconds since 1970.
+    pub signed_ms: u64,
+}
+
+impl std::fmt::Debug for LicenceEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Personal claims stay out of logs.
+        write!(f, "LicenceEntry({})", self.number)
+    }
+}
+
+impl LicenceEntry {
+    /// A claim's text.
+    pub fn claim(&self, code: &str) -> &str {
+        self.claims.get(code).and_then(Value::as_str).unwrap_or_default()
+    }
+    /// Whether a person who looks for this text means this licence: its number, certificate number or holder's code
+    /// exactly, or a part of the holder's name.
+    pub fn answers(&self, query: &str) -> bool {
+        !query.is_empty()
+            && (self.number.to_string() == query
+                || [self.claim("ZZBH"), self.claim("CZZTDM")].contains(&query)
+                || self.claim("CZZT").contains(query))
+    }
+}
+
+/// A batch that was planned here.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct BatchEntry {
+    /// The run that it belongs to.
+    pub run: String,
+    /// Its place in the run.
+    pub place: u32,
+    /// Type and version of its licences.
+    pub vct: Vct,
+    /// Lines of the file that it covers.
+    pub lines: Vec<u32>,
+    /// Digests in the order of the tree, which is random.
+    pub leaves: Vec<LicenceDigest>,
+    /// The tree's root.
+    pub root: Hash,
+    /// The transaction that anchors it, in its canonical encoding.
+    pub transaction: Blob<TRANSACTION_BYTES_MAX>,
+    /// Its id.
+    pub id: TransactionId,
+    /// Block time after which it is void.
+    pub expiry: TimeMs,
+    /// Records that the chain's log had before the first transaction for this batch was signed.
+    pub log_from: u64,
+    /// Where the chain has it, once that is proved.
+    pub anchored: Option<Anchored>,
+}
+
+/// Where a batch is on the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchored {
+    /// The batch id.
+    pub batch: LogIndex,
+    /// Block that recorded it.
+    pub height: Height,
+    /// Time of that block.
+    pub time: TimeMs,
+}
+
+/// One call of `licence issue`, until all its rows are anchored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Run {
+    /// Random name.
+    pub id: String,
+    /// SHA-256 of the file.
+    pub file: Hash,
+    /// Type and version.
+    pub vct: Vct,
+    /// The issuing key.
+    pub key: KeyId,
+    /// Lines of the rows that are to be issued.
+    pub lines: Vec<u32>,
+    /// When it began, in milliseconds since 1970: applications are judged as of then.
+    pub started_ms: u64,
+    /// Whether all is anchored.
+    pub finished: bool,
+}
+
+/// Who uses a value that may be used once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Use {
+    pub(super) number: LicenceNumber,
+}
