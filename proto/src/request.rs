@@ -171,7 +171,9 @@ impl Request {
     pub fn sign(&self, signer: &dyn Signer) -> Result<String, RequestError> {
         self.check()?;
         let kid = self.client_id.key_url(signer.public_key().id()).to_string();
-        let payload = serde_json::to_value(self).map_err(|error| RequestError::Malformed(error.to_string()))?;
+        let mut payload = serde_json::to_value(self).map_err(|error| RequestError::Malformed(error.to_string()))?;
+        // Whatever kind of map serde_json is built with, the bytes are the same.
+        payload.sort_all_objects();
         Ok(jws::sign(REQUEST_TYP, Some(&kid), &payload, signer)?)
     }
 

@@ -105,6 +105,8 @@ pub fn sign(typ: &str, kid: Option<&str>, payload: &Value, signer: &dyn Signer) 
     if let Some(kid) = kid {
         header["kid"] = Value::from(kid);
     }
+    // Whatever kind of map serde_json is built with, the bytes are the same.
+    header.sort_all_objects();
     let mut jws = base64url(header.to_string().as_bytes());
     jws.push('.');
     jws.push_str(&base64url(payload.to_string().as_bytes()));
