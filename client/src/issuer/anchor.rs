@@ -105,7 +105,8 @@ pub fn settle(
         })?;
         match answer {
             Ok(settled) => return Ok(settled),
-            Err((TransactionState::Rejected, code)) => {
+            // Too late is what time proves; a duplicate is committed somewhere.
+            Err((TransactionState::Rejected, code)) if !matches!(code.as_deref(), Some("expired" | "duplicate")) => {
                 let code = code.unwrap_or_else(|| "rejected".to_owned());
                 let message = crate::talk::say("issue.rejected", &[("code", &code)]);
                 return Err(Failure::reported(ExitCode::Refused, &code, message));

@@ -1,9 +1,17 @@
 //! The issuer's side against a chain in memory.
 
+use kanhe_client::follow::Follower;
+use kanhe_client::issuer::{Expected, Settled, settle};
+use kanhe_client::node::NodeClient;
+use kanhe_proto::hash::{Hash, TransactionId};
+use kanhe_proto::identifiers::Vct;
+use kanhe_proto::ids::{LogIndex, TimeMs};
+use kanhe_proto::key::{PublicKey, Signer as _};
 use kanhe_proto::key_file::KeyFileRole;
+use kanhe_proto::record::{BatchRecord, Record as _};
 use serde_json::{Value, json};
 
-use crate::support::chain::{Chain, Intake};
+use crate::support::chain::{Chain, Intake, now};
 use crate::support::command::{Ended, Home};
 use crate::support::server::Node;
 
@@ -178,6 +186,29 @@ fn a_run_that_was_cut_off_goes_on_and_issues_nothing_twice() {
     // The other file is free to be judged now; sample rows of any seed have the same certificate numbers.
     let other = office.issue("other.csv", BUSINESS, &[]);
     assert_eq!((other.code, other.error().as_str()), (1, "rows_bad"));
+}
+
+#[test]
+fn a_transaction_is_given_up_only_when_no_block_can_hold_it_and_the_log_has_no_batch_of_it() {
+    let office = Office::new(190);
+    office.intake(Intake::Forgets);
+    let mut chain = office.node.chain.lock().unwrap();
+    let holder = PublicKey::ed25519([7; 32]);
+    chain.issue("demo-biz", &[holder], None);
+    let (issuer, key) = (chain.issuer, chain.issuing.public_key().id());
+    let record = BatchRecord::from_record(&chain.records()[0]).unwrap();
+    drop(chain);
+    let vct = Vct { code: record.type_code, version: record.type_version };
+    let expected = Expected { issuer, key, vct, root: record.root, count: 1, log_from: 0 };
+    let home = kanhe_client::home::Home::new(office.bureau.at("home"));
+    let mut follower = Follower::open(&home, vec![NodeClient::new(&office.node.url)]).unwrap();
+    let past = TimeMs(now().0 - 1_000);
+    let mut settled =
+        |expected: &Expected| settle(&mut follower, b"any", &TransactionId([1; 32]), past, Some(expected)).unwrap();
+    let found = settled(&expected);
+    assert!(matches!(found, Settled::Committed { batch: Some(at), .. } if at.batch == LogIndex(0)), "{found:?}");
+    assert_eq!(settled(&Expected { root: Hash([3; 32]), ..expected.clone() }), Settled::Void);
+    assert_eq!(settled(&Expected { log_from: 1, ..expected }), Settled::Void);
 }
 
 #[test]
