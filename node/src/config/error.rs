@@ -33,3 +33,10 @@ pub enum ConfigError {
         reason: String,
     },
 }
+
+impl ConfigError {
+    /// Whether there is no such file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+}

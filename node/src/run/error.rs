@@ -152,8 +152,9 @@ const fn guard_code(error: &GuardError) -> u8 {
 
 impl RunError {
     /// The process's exit code.
-    pub const fn exit_code(&self) -> u8 {
+    pub fn exit_code(&self) -> u8 {
         match self {
+            Self::Config(error) if error.is_missing() => exit::NOT_INITIALISED,
             Self::Config(_) => exit::CONFIG,
             Self::Key(error) if error.is_passphrase() => exit::PASSPHRASE,
             Self::Key(_) => exit::KEY,
@@ -169,8 +170,9 @@ impl RunError {
     }
 
     /// What the operator can do.
-    pub const fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &'static str {
         match self {
+            Self::Config(error) if error.is_missing() => "check --home; `kanhe-node devnet init` makes a local network",
             Self::Config(_) => "`kanhe-node config --default` documents every key",
             Self::Key(error) => error.hint(),
             Self::GenesisFile { .. } | Self::Genesis { .. } => {

@@ -1,0 +1,248 @@
+//! The daemon as its operators have it: real processes of a local network, spoken to over HTTP alone.
+#![allow(clippy::unwrap_used)]
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use kanhe_node::devnet::{BureauDescription, Description};
+use kanhe_node::run::keys::{self, PassphraseSource};
+use kanhe_node::run::now;
+use kanhe_proto::api::{
+    BatchAnswer, EvidenceAnswer, HeaderAnswer, NodeStatus, Problem, TransactionState, TransactionStatus,
+};
+use kanhe_proto::bounded::List;
+use kanhe_proto::codec;
+use kanhe_proto::evidence::Evidence;
+use kanhe_proto::genesis::Genesis;
+use kanhe_proto::hash::LicenceDigest;
+use kanhe_proto::identifiers::TypeVersion;
+use kanhe_proto::ids::SpanMs;
+use kanhe_proto::key_file::KeyFileRole;
+use kanhe_proto::merkle::log;
+use kanhe_proto::proof::{CertifiedHeader, ProvedRecord, ProvedTransaction};
+use kanhe_proto::record::{BatchRecord, Record};
+use kanhe_proto::transaction::{IssueBatch, Payload, Transaction, TransactionBody};
+use kanhe_proto::trust::Trust;
+use serde::de::DeserializeOwned;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_kanhe-node");
+const BYTES_MAX: usize = 1 << 20;
+const WAIT: Duration = Duration::from_secs(60);
+
+fn program(arguments: &[&str]) -> Output {
+    Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// A node's process; killed when dropped, so that a failing test leaves none.
+struct Process(Child);
+
+impl Process {
+    fn start(home: &Path) -> Self {
+        let log = File::options().create(true).append(true).open(home.join("log")).unwrap();
+        let mut command = Command::new(PROGRAM);
+        command.arg("run").arg("--home").arg(home).args(["--log-format", "json"]);
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+    /// SIGTERM, and its exit code.
+    fn end(mut self) -> Option<i32> {
+        Command::new("kill").arg(self.0.id().to_string()).status().unwrap();
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Speaks HTTP/1.0: one request a connection, the body up to its end.
+struct Http;
+
+impl Http {
+    fn ask(&self, node: &BureauDescription, head: &str, body: &[u8]) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(node.api.strip_prefix("http://").unwrap()).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(40))).unwrap();
+        stream.write_all(format!("{head} HTTP/1.0\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes()).ok()?;
+        stream.write_all(body).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    }
+    fn get(&self, node: &BureauDescription, path: &str) -> Option<(u16, String)> {
+        self.ask(node, &format!("GET {path}"), &[])
+    }
+    fn read<T: DeserializeOwned>(&self, node: &BureauDescription, path: &str) -> T {
+        let (status, body) = self.get(node, path).unwrap();
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+    fn submit(&self, node: &BureauDescription, bytes: &[u8]) -> (u16, String) {
+        self.ask(node, "POST /v1/transactions", bytes).unwrap()
+    }
+    fn wait(&self, node: &BureauDescription, what: &str, enough: impl Fn(&NodeStatus) -> bool) -> NodeStatus {
+        let until = Instant::now() + WAIT;
+        loop {
+            let status = self.get(node, "/v1/status").map(|(_, body)| serde_json::from_str(&body).unwrap());
+            match status {
+                Some(status) if enough(&status) => return status,
+                status => assert!(
+                    Instant::now() < until,
+                    "{}: no {what}: {status:?}\n{}",
+                    node.name,
+                    fs::read_to_string(node.home.join("log")).unwrap_or_default()
+                ),
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+/// A batch of a bureau that holds these digests.
+fn batch(
+    bureau: &BureauDescription,
+    network: &Description,
+    genesis: &Genesis,
+    digests: &[LicenceDigest],
+) -> Transaction {
+    let passphrase = PassphraseSource::File(bureau.passphrase_file.clone()).read().unwrap();
+    let key = keys::open_secret(&bureau.issuing_key, KeyFileRole::Issuing, &passphrase).unwrap();
+    let leaves: Vec<_> = digests.iter().map(|digest| log::leaf_hash(digest.bytes())).collect();
+    let payload = Payload::IssueBatch(IssueBatch {
+        type_code: network.types[0].code.clone(),
+        type_version: TypeVersion(1),
+        root: log::root(&leaves),
+        count: digests.len() as u32,
+        changes: List::empty(),
+    });
+    let body = TransactionBody {
+        version: 1,
+        chain: genesis.chain(),
+        sender: bureau.uscc,
+        key: kanhe_proto::key::Signer::public_key(&key).id(),
+        expiry: now().after(SpanMs(600_000)),
+        payload: payload.to_raw(),
+    };
+    body.sign(&key).unwrap()
+}
+
+fn committed(http: &Http, node: &BureauDescription, transaction: &Transaction) -> TransactionStatus {
+    let path = format!("/v1/transactions/{}?wait=30", transaction.body.id());
+    let status: TransactionStatus = http.read(node, &path);
+    assert_eq!(status.state, TransactionState::Committed, "{status:?}");
+    status
+}
+
+#[test]
+fn four_processes_keep_a_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    let net = dir.path().join("net");
+    let made = program(&["devnet", "init", "--dir", net.to_str().unwrap(), "--heartbeat-ms", "1000"]);
+    assert!(made.status.success(), "{made:?}");
+    let network: Description = serde_json::from_slice(&fs::read(net.join("devnet.json")).unwrap()).unwrap();
+    let genesis = Genesis::from_bytes(&fs::read(&network.genesis).unwrap()).unwrap();
+    let trust = Trust::pin(&genesis, now()).unwrap();
+    let [first, second, third, fourth] = &network.bureaus[..] else { panic!("four bureaus") };
+    let http = Http;
+    let mut nodes: Vec<Process> = network.bureaus.iter().map(|bureau| Process::start(&bureau.home)).collect();
+    network.bureaus.iter().for_each(|node| drop(http.wait(node, "readiness", |status| status.ready)));
+
+    let digests: Vec<LicenceDigest> = (1..=3).map(|i| LicenceDigest([i; 32])).collect();
+    let anchored = batch(first, &network, &genesis, &digests);
+    assert_eq!(http.submit(first, &anchored.to_bytes()).0, 202);
+    let status = committed(&http, second, &anchored);
+    let proved: ProvedTransaction = codec::decode(&status.proof.unwrap(), BYTES_MAX).unwrap();
+    trust.check(&proved.certified, now()).unwrap();
+    proved.verify(&anchored.body.id()).unwrap();
+    let BatchAnswer { id, certified, record } = status.batch.unwrap();
+    let certified: CertifiedHeader = codec::decode(&certified, BYTES_MAX).unwrap();
+    trust.check(&certified, now()).unwrap();
+    let record: ProvedRecord = codec::decode(&record, BYTES_MAX).unwrap();
+    record.verify(&certified.header).unwrap();
+    assert_eq!(BatchRecord::from_record(&record.record).unwrap().issuer, first.uscc);
+    http.wait(third, "the block", |seen| seen.height >= status.height.unwrap().0);
+    let evidence: EvidenceAnswer = http.read(third, &format!("/v1/evidence/{id}/{}", digests[0]));
+    let evidence = Evidence::from_bytes(&evidence.evidence).unwrap();
+    trust.check(&evidence.certified, now()).unwrap();
+
+    let (code, body) = http.submit(second, &batch(second, &network, &genesis, &digests).to_bytes());
+    let problem: Problem = serde_json::from_str(&body).unwrap();
+    assert_eq!((code, problem.code.as_str()), (422, "not_accredited"));
+    let (code, body) = http.submit(fourth, &anchored.to_bytes());
+    let again: TransactionStatus = serde_json::from_str(&body).unwrap();
+    assert_eq!((code, again.state), (202, TransactionState::Committed));
+
+    nodes.pop().unwrap().kill();
+    let later = batch(first, &network, &genesis, &digests[..1]);
+    assert_eq!(http.submit(third, &later.to_bytes()).0, 202);
+    let height = committed(&http, third, &later).height.unwrap();
+    nodes.push(Process::start(&fourth.home));
+    http.wait(fourth, "what it missed", |status| status.height >= height.0);
+    committed(&http, fourth, &later);
+    let headers: Vec<HeaderAnswer> =
+        network.bureaus.iter().map(|node| http.read(node, &format!("/v1/headers/{height}"))).collect();
+    assert!(headers.iter().all(|header| header.header_hash == headers[0].header_hash));
+
+    let taken = program(&["run", "--home", first.home.to_str().unwrap()]);
+    assert_eq!(taken.status.code(), Some(25), "{taken:?}");
+    for node in nodes {
+        assert_eq!(node.end(), Some(0));
+    }
+    for bureau in &network.bureaus {
+        let checked = program(&["fsck", "--home", bureau.home.to_str().unwrap()]);
+        assert!(checked.status.success(), "{checked:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_home_has_its_own_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let net = dir.path().join("net");
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    assert!(program(&["devnet", "init", "--dir", &path(&net), "--bureaus", "1"]).status.success());
+    let home = net.join("market-regulation");
+    let run = || {
+        let output = program(&["run", "--home", &path(&home)]);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("\nhint: "), "{output:?}");
+        output.status.code()
+    };
+    let config = fs::read_to_string(home.join("config.toml")).unwrap();
+    fs::write(home.join("config.toml"), format!("nothing = 1\n{config}")).unwrap();
+    assert_eq!(run(), Some(20));
+    fs::write(home.join("config.toml"), &config).unwrap();
+    let passphrase = fs::read(home.join("passphrase")).unwrap();
+    fs::write(home.join("passphrase"), "another").unwrap();
+    assert_eq!(run(), Some(29));
+    fs::write(home.join("passphrase"), passphrase).unwrap();
+    fs::rename(home.join("keys/network.key"), home.join("keys/away")).unwrap();
+    assert_eq!(run(), Some(28));
+    fs::rename(home.join("keys/away"), home.join("keys/network.key")).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().to_string();
+    let api = config.lines().find(|line| line.starts_with("listen = \"127.0.0.1:")).unwrap();
+    fs::write(home.join("config.toml"), config.replace(api, &format!("listen = \"{port}\""))).unwrap();
+    assert_eq!(run(), Some(30));
+    fs::write(home.join("config.toml"), &config).unwrap();
+    let other = dir.path().join("other");
+    assert!(program(&["devnet", "init", "--dir", &path(&other), "--bureaus", "1"]).status.success());
+    fs::copy(other.join("genesis.bin"), home.join("genesis.bin")).unwrap();
+    assert_eq!(run(), Some(23));
+    fs::copy(net.join("genesis.bin"), home.join("genesis.bin")).unwrap();
+    fs::remove_dir_all(home.join("chain/db")).unwrap();
+    assert_eq!(run(), Some(22));
+    assert!(!home.join("chain/db").exists(), "nothing is made in its place");
+    fs::remove_dir_all(home.join("chain")).unwrap();
+    assert_eq!(run(), Some(21));
+    assert_eq!(program(&["run", "--home", &path(&dir.path().join("none"))]).status.code(), Some(21));
+}
