@@ -26,6 +26,9 @@ use crate::run::Pool;
 /// Blocks whose batches are remembered by the place of their transactions.
 const BATCH_INDEX_BLOCKS: usize = 32;
 
+/// Of each transaction of a block the batch that it anchored.
+type Places = Vec<Option<LogIndex>>;
+
 /// Shared by all requests.
 pub struct State {
     pub genesis: Arc<Genesis>,
@@ -39,7 +42,7 @@ pub struct State {
     pub streams: Arc<Semaphore>,
     pub stopped: watch::Receiver<bool>,
     /// Batches of the last blocks asked about, by the place of the transaction.
-    batches: Mutex<VecDeque<(Height, Arc<Vec<Option<LogIndex>>>)>>,
+    batches: Mutex<VecDeque<(Height, Arc<Places>)>>,
 }
 
 impl State {
@@ -107,7 +110,7 @@ impl State {
 }
 
 /// For each transaction of a block the batch that it anchored: found by issuer and root among the block's records.
-fn batches_of(snapshot: &Snapshot<'_>, height: Height) -> Result<Vec<Option<LogIndex>>, ApiError> {
+fn batches_of(snapshot: &Snapshot<'_>, height: Height) -> Result<Places, ApiError> {
     let Some(block) = snapshot.block(height)? else { return Ok(Vec::new()) };
     let parent = snapshot.header(Height(height.0.saturating_sub(1)))?;
     let first = parent.map_or(0, |parent| parent.header.log_size);
