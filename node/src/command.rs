@@ -1,0 +1,204 @@
+//! The command line of a bureau's operators.
+//!
+//! In the library, so that the program itself is one call: what an async function becomes is compiled where it is
+//! polled, and the program would compile all of the node a second time.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::api;
+use crate::config::{Config, DEFAULT_TOML, LogFormat};
+use crate::devnet::{self, DevnetOptions};
+use crate::run::{self, EXIT_CODES, RunError, exit};
+use crate::storage::{Storage, fsck};
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use kanhe_proto::genesis::PROTOCOL_VERSION;
+use kanhe_proto::ids::SpanMs;
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Parser)]
+#[command(name = "kanhe-node", version, about = "The node of a bureau", after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a node until SIGTERM or SIGINT.
+    #[command(after_help = EXIT_CODES)]
+    Run {
+        /// The node's home, with its config.toml.
+        #[arg(long, value_name = "DIR")]
+        home: PathBuf,
+        /// File with the passphrase of the keys, mode 0600.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+        /// Shape of the log lines on stderr.
+        #[arg(long, value_enum)]
+        log_format: Option<LogFormat>,
+    },
+    /// Checks the whole database of a stopped node against its headers; changes nothing.
+    Fsck {
+        /// The node's home.
+        #[arg(long, value_name = "DIR")]
+        home: PathBuf,
+        /// The report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints the configuration in effect.
+    Config {
+        /// The node's home.
+        #[arg(long, value_name = "DIR", required_unless_present = "default")]
+        home: Option<PathBuf>,
+        /// The default instead, with the meaning of every key.
+        #[arg(long)]
+        default: bool,
+    },
+    /// Local networks to play with.
+    Devnet {
+        #[command(subcommand)]
+        command: DevnetCommand,
+    },
+    /// Prints the description of the HTTP API.
+    Openapi,
+    /// Prints the version of the software and of what it speaks.
+    Version,
+}
+
+#[derive(Subcommand)]
+enum DevnetCommand {
+    /// Makes genesis, homes and keys of a network on this machine. Its keys are hardly protected.
+    Init {
+        /// Folder to be made.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+        /// Bureaus, each with a validator.
+        #[arg(long, default_value_t = 4)]
+        bureaus: usize,
+        /// Longest time without a block, in milliseconds.
+        #[arg(long, default_value_t = 5_000)]
+        heartbeat_ms: u64,
+    },
+}
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Run { home, passphrase_file, log_format } => run_node(&home, passphrase_file, log_format),
+        Command::Fsck { home, json } => check(&home, json),
+        Command::Config { home, default } => show_config(home.as_deref(), default),
+        Command::Devnet { command: DevnetCommand::Init { dir, bureaus, heartbeat_ms } } => {
+            make_devnet(DevnetOptions { dir, bureaus, heartbeat: SpanMs(heartbeat_ms) })
+        }
+        Command::Openapi => print(&api::document()),
+        Command::Version => print(&format!(
+            "kanhe-node {}\nprotocol {PROTOCOL_VERSION}\nstorage schema {}\n",
+            env!("CARGO_PKG_VERSION"),
+            crate::storage::SCHEMA_VERSION
+        )),
+    };
+    done.unwrap_or_else(|error| failed(&error))
+}
+
+/// Says what happened and what to do.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    let mut said = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        // A wrapper that shows its cause's text adds nothing.
+        if !said.ends_with(&text) {
+            if !said.is_empty() {
+                said.push_str(": ");
+            }
+            said.push_str(&text);
+        }
+    }
+    eprintln!("error: {said}");
+    match error.downcast_ref::<RunError>() {
+        Some(error) => {
+            eprintln!("hint: {}", error.hint());
+            ExitCode::from(error.exit_code())
+        }
+        None => ExitCode::from(exit::OTHER),
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("stdout")?;
+    Ok(ExitCode::from(exit::OK))
+}
+
+fn run_node(home: &Path, passphrase: Option<PathBuf>, format: Option<LogFormat>) -> anyhow::Result<ExitCode> {
+    let config = Config::load(home).map_err(RunError::from)?;
+    run::logging::start(&config.log, format).map_err(RunError::from)?;
+    let opened = run::open(home, config, passphrase)?;
+    let system = |what| move |source| RunError::System { what, source };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(system("the threads could not be started"))?;
+    runtime.block_on(async {
+        // Before the parts start: a signal that comes in between must not kill the process half-way.
+        let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
+        let node = opened.start().await?;
+        let asked = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        node.run(asked).await
+    })?;
+    // Threads that still read must not hold the end up.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    Ok(ExitCode::from(exit::OK))
+}
+
+fn check(home: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let config = Config::load(home).map_err(RunError::from)?;
+    let genesis = run::read_genesis(home, &config)?;
+    let chain_id = genesis.chain_id();
+    let storage = Storage::open_read_only(&run::home::chain(home), &chain_id).map_err(RunError::from)?;
+    let report = fsck::fsck(&storage, &chain_id, &mut |_| {});
+    if json {
+        let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+        let value = serde_json::json!({
+            "clean": report.is_clean(),
+            "height": report.height,
+            "entries": report.entries,
+            "problems_total": report.problems_total,
+            "problems": problems,
+        });
+        print(&format!("{value}\n"))?;
+    } else {
+        for problem in &report.problems {
+            print(&format!("{problem}\n"))?;
+        }
+        let verdict = if report.is_clean() { "clean" } else { "damaged" };
+        let (entries, height, problems) = (report.entries, report.height, report.problems_total);
+        print(&format!("{verdict}: {entries} entries up to height {height}, {problems} problems\n"))?;
+    }
+    Ok(ExitCode::from(if report.is_clean() { exit::OK } else { exit::FSCK }))
+}
+
+fn show_config(home: Option<&Path>, default: bool) -> anyhow::Result<ExitCode> {
+    match home {
+        Some(home) if !default => print(&Config::load(home).map_err(RunError::from)?.to_toml()),
+        _ => print(DEFAULT_TOML),
+    }
+}
+
+fn make_devnet(options: DevnetOptions) -> anyhow::Result<ExitCode> {
+    let made = devnet::init(&options)?;
+    let mut text = format!("chain {}\n", made.chain);
+    for bureau in &made.bureaus {
+        text.push_str(&format!("{:20} {}  {}  {}\n", bureau.name, bureau.uscc, bureau.api, bureau.names.zh));
+    }
+    text.push_str(&format!("{:20} {}  {}\n", "bank", made.bank.uscc, made.bank.names.zh));
+    print(&text)
+}
