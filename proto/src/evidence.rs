@@ -16,7 +16,9 @@ use crate::merkle::log::{self, InclusionProof};
 use crate::proof::{CertifiedHeader, ProofError, ProvedLeaf, ProvedRecord};
 use crate::record::{BatchRecord, Record};
 use crate::registry::{Accreditation, Bureau, KeyEntry, KeyRole, LicenceType, RegistryRecord, Supervision};
-use crate::status::{BatchStatus, LicenceStatus, Status, StatusEntry, batch_status_key, entry_at, licence_status_key};
+use crate::status::{
+    BatchStatus, LicenceStatus, Status, StatusEntry, batch_status_key, by_author, entry_at, licence_status_key,
+};
 
 /// Layout of evidence.
 pub const EVIDENCE_VERSION: u8 = 1;
@@ -324,9 +326,10 @@ impl Facts {
     /// Status at a time: the worst of licence, batch and issuing key.
     pub fn status_at(&self, at: TimeMs) -> EffectiveStatus {
         let level = |entries: &[StatusEntry], cause| {
-            let counted: Vec<StatusEntry> = entries.iter().filter(|entry| self.counts(entry)).cloned().collect();
-            let status = entry_at(&counted, at).map_or(Status::Active, |entry| entry.status);
-            EffectiveStatus { status, cause }
+            let own = entry_at(by_author(entries, None), at);
+            let supervised = by_author(entries, Some(&self.type_code)).filter(|entry| self.counts(entry));
+            let worst = own.into_iter().chain(entry_at(supervised, at)).map(|entry| entry.status).max();
+            EffectiveStatus { status: worst.unwrap_or(Status::Active), cause }
         };
         let licence = level(&self.licence_status.entries, Cause::Licence);
         let batch = level(&self.batch_status.entries, Cause::Batch);
@@ -340,12 +343,9 @@ impl Facts {
         [batch, key].into_iter().fold(licence, |worst, next| if next.status > worst.status { next } else { worst })
     }
 
-    /// An issuer's entry counts; a supervisor's only if it had the right over this very type when it acted: the chain
-    /// knows digests, not types, so it had to take the supervisor's word for the type.
+    /// A supervisor's entry counts if it had the right over this very type when it acted.
     fn counts(&self, entry: &StatusEntry) -> bool {
-        let Some(type_code) = &entry.supervised_type else { return true };
-        *type_code == self.type_code
-            && self.supervision_of(&entry.by).flatten().is_some_and(|right| right.intervals.hold_at(entry.height))
+        self.supervision_of(&entry.by).flatten().is_some_and(|right| right.intervals.hold_at(entry.height))
     }
 
     fn supervision_of(&self, supervisor: &Uscc) -> Option<Option<&Supervision>> {

@@ -132,9 +132,12 @@ pub fn spent_id_key(id: &hash::TransactionId) -> MapKey {
     MapKey(hash::tagged(tags::SPENT_ID, id))
 }
 
-/// The last entry, in list order, that is effective by `at`; nothing is active.
-pub fn entry_at(entries: &[StatusEntry], at: TimeMs) -> Option<&StatusEntry> {
-    entries.iter().rfind(|entry| entry.effective_from <= at)
+/// The last entry of one author, in list order, that is effective by `at`; nothing is active.
+pub fn entry_at<'a>(
+    mut entries: impl DoubleEndedIterator<Item = &'a StatusEntry>,
+    at: TimeMs,
+) -> Option<&'a StatusEntry> {
+    entries.rfind(|entry| entry.effective_from <= at)
 }
 
 /// Why a change of status is refused.
@@ -165,30 +168,39 @@ pub enum StatusError {
     SetBySupervisor,
 }
 
+/// The entries of one author: the issuer's own, or those of supervisors who acted for a type.
+///
+/// Each author's entries are a history of their own. The chain knows digests and no types, so it must take a supervisor's
+/// word for the type; what it says about a type that is not the licence's neither counts nor stands in the issuer's way.
+pub fn by_author<'a>(
+    entries: &'a [StatusEntry],
+    supervised_type: Option<&'a TypeCode>,
+) -> impl DoubleEndedIterator<Item = &'a StatusEntry> {
+    entries.iter().filter(move |entry| entry.supervised_type.as_ref() == supervised_type)
+}
+
 /// Checks and appends one entry.
 pub fn append(entries: &mut StatusEntries, expected: u32, entry: StatusEntry) -> Result<(), StatusError> {
     let actual = entries.len() as u32;
     if expected != actual {
         return Err(StatusError::StaleHistory { expected, actual });
     }
-    let last = entries.last();
-    let current = last.map_or(Status::Active, |last| last.status);
+    let author = entry.supervised_type.as_ref();
+    let current = by_author(entries, author).next_back().map_or(Status::Active, |last| last.status);
     if current.is_final() {
         return Err(StatusError::Final(current));
     }
     if current == entry.status {
-        return Err(StatusError::Unchanged(current));
-    }
-    if last.is_some_and(|last| last.supervised_type.is_some())
-        && entry.supervised_type.is_none()
-        && entry.status == Status::Active
-    {
-        return Err(StatusError::SetBySupervisor);
+        let supervised = entries.last().is_some_and(|last| last.supervised_type.is_some() && last.status != current);
+        let lifts = author.is_none() && current == Status::Active;
+        return Err(if lifts && supervised { StatusError::SetBySupervisor } else { StatusError::Unchanged(current) });
     }
     if entry.effective_from > entry.recorded_at {
         return Err(StatusError::EffectiveLater);
     }
-    if entries.len() + 2 >= STATUS_ENTRIES_MAX && !entry.status.is_final() {
+    // The last two places take only what is final, and the very last one only the issuer's word.
+    let kept_free = if !entry.status.is_final() { 2 } else { usize::from(author.is_some()) };
+    if entries.len() + kept_free >= STATUS_ENTRIES_MAX {
         return Err(StatusError::Full);
     }
     entries.push(entry).map_err(|_| StatusError::Full)
@@ -216,7 +228,7 @@ mod tests {
         append(&mut entries, 0, entry(Status::Suspended, 50, 100)).unwrap();
         append(&mut entries, 1, entry(Status::Active, 200, 200)).unwrap();
         append(&mut entries, 2, entry(Status::Revoked, 300, 400)).unwrap();
-        let at = |t| entry_at(&entries, TimeMs(t)).map(|e| e.status);
+        let at = |t| entry_at(entries.iter(), TimeMs(t)).map(|e| e.status);
         assert_eq!(at(49), None);
         assert_eq!(at(50), Some(Status::Suspended));
         assert_eq!(at(200), Some(Status::Active));
@@ -230,7 +242,7 @@ mod tests {
         let mut entries = StatusEntries::empty();
         append(&mut entries, 0, entry(Status::Suspended, 100, 100)).unwrap();
         append(&mut entries, 1, entry(Status::Active, 40, 200)).unwrap();
-        assert_eq!(entry_at(&entries, TimeMs(100)).map(|e| e.status), Some(Status::Active));
+        assert_eq!(entry_at(entries.iter(), TimeMs(100)).map(|e| e.status), Some(Status::Active));
     }
 
     #[test]
@@ -253,5 +265,29 @@ mod tests {
         append(&mut entries, 0, supervised(Status::Suspended)).unwrap();
         assert_eq!(append(&mut entries, 1, entry(Status::Active, 1, 1)), Err(StatusError::SetBySupervisor));
         append(&mut entries, 1, supervised(Status::Active)).unwrap();
+    }
+
+    #[test]
+    fn a_supervisor_of_another_type_does_not_stand_in_the_issuers_way() {
+        let mut entries = StatusEntries::empty();
+        let other = |status| StatusEntry { supervised_type: Some("2".parse().unwrap()), ..entry(status, 1, 1) };
+        append(&mut entries, 0, other(Status::Revoked)).unwrap();
+        append(&mut entries, 1, entry(Status::Suspended, 1, 1)).unwrap();
+        append(&mut entries, 2, entry(Status::Revoked, 1, 1)).unwrap();
+        assert_eq!(append(&mut entries, 3, entry(Status::Superseded, 1, 1)), Err(StatusError::Final(Status::Revoked)));
+    }
+
+    #[test]
+    fn the_last_place_is_the_issuers() {
+        let mut entries = StatusEntries::empty();
+        for i in 0..30 {
+            let status = if i % 2 == 0 { Status::Suspended } else { Status::Active };
+            append(&mut entries, i, entry(status, 1, 1)).unwrap();
+        }
+        let supervised =
+            |code: &str| StatusEntry { supervised_type: Some(code.parse().unwrap()), ..entry(Status::Revoked, 1, 1) };
+        append(&mut entries, 30, supervised("1")).unwrap();
+        assert_eq!(append(&mut entries, 31, supervised("2")), Err(StatusError::Full));
+        append(&mut entries, 31, entry(Status::Revoked, 1, 1)).unwrap();
     }
 }
