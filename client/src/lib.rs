@@ -10,6 +10,7 @@ pub mod issuer;
 pub mod node;
 pub mod sample;
 pub mod sheet;
+pub mod stop;
 pub mod talk;
 pub mod vault;
 pub mod verifier;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use kanhe_proto::api::{
     BatchAnswer, EVIDENCE_MANY_MAX, EvidenceAnswer, EvidenceMany, EvidenceManyAnswer, EvidenceQuery, HeaderAnswer,
-    LeafAnswer, NodeStatus, Problem, TransactionStatus, TrustAnswer, WAIT_MAX_SECONDS,
+    LeafAnswer, MailAnswers, MailChallenge, MailQueue, MailReceipt, NodeStatus, Problem, TransactionStatus,
+    TrustAnswer, WAIT_MAX_SECONDS,
 };
 use kanhe_proto::hash::{Hash, LicenceDigest, TransactionId};
 use kanhe_proto::identifiers::{TypeCode, TypeVersion, Uscc};
@@ -14,6 +15,7 @@ use kanhe_proto::key::KeyId;
 use kanhe_proto::limits::{
     BLOCK_BYTES_MAX, EVIDENCE_BYTES_MAX, GENESIS_BYTES_MAX, HAND_OVER_BYTES_MAX, RECORD_BYTES_MAX, SCHEMA_BYTES_MAX,
 };
+use kanhe_proto::mail::{MAIL_BYTES_MAX, MailId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -25,6 +27,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(WAIT_MAX_SECONDS + 30);
 /// Longest answer in JSON where nothing else is said. Bytes travel as base64url, a third longer.
 const JSON_BYTES_MAX: usize = 1 << 20;
+/// Longest portion of a queue: a node gives 4 MiB at once, and one envelope more would not hurt.
+const MAIL_QUEUE_BYTES_MAX: usize = 8 << 20;
+/// A node's word for a request without answer.
+const NO_ANSWER_YET: &str = "no_answer_yet";
 const OCTETS: &str = "application/octet-stream";
 
 /// Why a node gave no answer.
@@ -239,6 +245,35 @@ impl NodeClient {
     /// A record of the log.
     pub fn record(&self, index: LogIndex) -> Result<BatchAnswer, NodeError> {
         self.get_json(&format!("/v1/records/{index}"), 2 * RECORD_BYTES_MAX + JSON_BYTES_MAX)
+    }
+    /// Hands a sealed request on to its issuer.
+    pub fn send_mail(&self, request: &[u8]) -> Result<MailReceipt, NodeError> {
+        self.post("/v1/mail", OCTETS, request, JSON_BYTES_MAX)
+    }
+    /// The sealed answer to a request, if there is one within so many seconds.
+    pub fn mail_answer(&self, id: &MailId, issuer: &Uscc, wait_seconds: u64) -> Result<Option<Vec<u8>>, NodeError> {
+        let wait = wait_seconds.min(WAIT_MAX_SECONDS);
+        match self.get(&format!("/v1/mail/{id}?issuer={issuer}&wait={wait}"), MAIL_BYTES_MAX) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(NodeError::NotFound { code, .. }) if code == NO_ANSWER_YET => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+    /// A challenge for the issuer to sign.
+    pub fn mail_challenge(&self) -> Result<[u8; 32], NodeError> {
+        let answer: MailChallenge = self.post("/v1/mail/challenge", OCTETS, b"", JSON_BYTES_MAX)?;
+        answer.challenge[..].try_into().map_err(|_| self.malformed("a challenge has 32 bytes"))
+    }
+    /// Requests that wait for the issuer who proves itself.
+    pub fn mail_queue(&self, proof: &[u8], wait_seconds: u64) -> Result<MailQueue, NodeError> {
+        let wait = wait_seconds.min(WAIT_MAX_SECONDS);
+        self.post(&format!("/v1/mail/queue?wait={wait}"), OCTETS, proof, MAIL_QUEUE_BYTES_MAX)
+    }
+    /// Answers of the issuer.
+    pub fn mail_answers(&self, answers: &MailAnswers) -> Result<(), NodeError> {
+        let body = serde_json::to_vec(answers).map_err(|error| self.malformed(error))?;
+        let sent = self.agent.post(self.address("/v1/mail/answers")).content_type("application/json").send(&body[..]);
+        self.answer(sent, JSON_BYTES_MAX).map(drop)
     }
     /// How the node does: its own word.
     pub fn status(&self) -> Result<NodeStatus, NodeError> {

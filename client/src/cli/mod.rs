@@ -1,10 +1,15 @@
 //! The command line: one file per group of commands, all on the same [`Context`].
 
+mod batches;
+mod collect;
 mod context;
 mod help;
+mod issue;
 mod licence;
 mod qr;
+mod renew;
 mod sample;
+mod serve;
 pub mod show;
 mod status;
 mod trust;
@@ -23,7 +28,7 @@ use crate::talk::{ExitCode, Failure, Lang, Output};
 /// Digital licences that every bureau, bank and counter can prove: wallet, verifier, issuer, operator.
 ///
 /// stdout is data, stderr is talk. Exit codes: 0 done or valid; 1 failed here; 2 wrong usage; 3 no node reached;
-/// 4 refused by the chain; 10 invalid; 11 undecided: do not accept; 12 genuine, but suspended, revoked, superseded,
+/// 4 refused by the chain or the issuer; 10 invalid; 11 undecided: do not accept; 12 genuine, but suspended, revoked, superseded,
 /// expired or not yet valid.
 #[derive(Debug, Parser)]
 #[command(name = "kanhe", version, arg_required_else_help = true, propagate_version = true)]

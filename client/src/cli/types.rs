@@ -36,6 +36,10 @@ impl TypeSpec {
     fn matches(&self, entry: &LicenceType) -> bool {
         entry.code == self.code && self.version.is_none_or(|version| version == entry.version)
     }
+    /// Whether it means this version of a type.
+    pub fn means(&self, vct: &Vct) -> bool {
+        vct.code == self.code && self.version.is_none_or(|version| version == vct.version)
+    }
     /// All versions that it means, ascending: those of genesis, or the one that is named.
     pub fn versions(&self, genesis: &Genesis) -> Result<Vec<Vct>, Failure> {
         let known = genesis.types.iter().filter(|entry| self.matches(entry)).map(|entry| entry.version);

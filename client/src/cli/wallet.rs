@@ -12,7 +12,7 @@ use kanhe_proto::registry::HolderKind;
 use serde::Serialize;
 
 use super::types::{TypeSpec, sealing_key};
-use super::{Context, name, qr, show};
+use super::{Context, collect, name, qr, show};
 use crate::clock;
 use crate::home;
 use crate::talk::{ExitCode, Failure, Table, moment, say};
@@ -31,6 +31,8 @@ pub enum Wallet {
     Init,
     /// Makes an application with fresh keys: one line for the issuer
     Apply(Apply),
+    /// Fetches licences from their issuers through any node, after proving each: applied for, or by pickup code
+    Collect(collect::Collect),
     /// Takes in licences that an issuer handed over, after proving each
     Import {
         /// JSON with `sd_jwt` and `path`: one, a list, or one a line; `-` for stdin
@@ -129,6 +131,7 @@ pub fn run(command: Wallet, context: &Context) -> Result<ExitCode, Failure> {
     match command {
         Wallet::Init => init(context),
         Wallet::Apply(options) => apply(&options, context),
+        Wallet::Collect(options) => collect::run(&options, context),
         Wallet::Import { file } => import(&file, context),
         Wallet::List => list(context),
         Wallet::Show { licence } => show_one(&licence, context),
@@ -140,7 +143,8 @@ pub fn run(command: Wallet, context: &Context) -> Result<ExitCode, Failure> {
     }
 }
 
-fn open(context: &Context) -> Result<Open, Failure> {
+/// The wallet of this home.
+pub fn open(context: &Context) -> Result<Open, Failure> {
     let path = context.home.wallet();
     if !path.exists() {
         return Err(Failure::of(ExitCode::Failure, "no_wallet", &[("path", &path.display())]));
@@ -205,7 +209,8 @@ struct Line {
     standing: Standing,
 }
 
-fn show_list(records: &[wallet::LicenceRecord], context: &Context) -> Result<ExitCode, Failure> {
+/// Shows licences in a table.
+pub fn show_list(records: &[wallet::LicenceRecord], context: &Context) -> Result<ExitCode, Failure> {
     let now = clock::now();
     let mut lines = Vec::new();
     for record in records {

@@ -54,7 +54,10 @@ impl Signing<'_> {
     }
 
     fn licence(&self, prepared: &Prepared) -> Result<LicenceEntry, Failure> {
-        let number = self.number()?;
+        let number = match &prepared.number {
+            Some(number) => number.clone(),
+            None => fresh_number(self.office, self.definition)?,
+        };
         let row = &prepared.row;
         let mut claims = self.definition.fill(row.claims.clone(), &number, self.issuer_name, Day::of(self.now))?;
         let (from, to) = Definition::validity(&claims);
@@ -72,19 +75,9 @@ impl Signing<'_> {
             batch: self.place,
             line: row.line,
             signed_ms: self.now.0,
+            replaces: prepared.replaces.clone(),
+            replaced: false,
         })
-    }
-
-    /// A random serial says nothing about how many licences there are, and needs no counter to survive a crash.
-    fn number(&self) -> Result<LicenceNumber, Failure> {
-        let wrong = |error: kanhe_proto::identifiers::IdentifierError| {
-            let code = &self.definition.entry.code;
-            Failure::of(ExitCode::Failure, "type_without_numbers", &[("type", code), ("cause", &error)])
-        };
-        let serial = text::base32(&clock::random::<10>()?).to_ascii_uppercase();
-        let serial: Serial = serial.parse().map_err(wrong)?;
-        let code = self.definition.entry.code.clone();
-        LicenceNumber::new(code, self.office.issuer, serial, LicenceVersion::FIRST).map_err(wrong)
     }
 
     fn copy(
@@ -123,6 +116,17 @@ impl Signing<'_> {
         let issued = issued.map_err(|error| Failure::reported(ExitCode::Failure, error.code(), error))?;
         Ok(IssuedCopy { digest: issued.digest, sd_jwt: issued.text })
     }
+}
+
+/// A random serial says nothing about how many licences there are, and needs no counter to survive a crash.
+pub(super) fn fresh_number(office: &Office, definition: &Definition) -> Result<LicenceNumber, Failure> {
+    let wrong = |error: kanhe_proto::identifiers::IdentifierError| {
+        let code = &definition.entry.code;
+        Failure::of(ExitCode::Failure, "type_without_numbers", &[("type", code), ("cause", &error)])
+    };
+    let serial = text::base32(&clock::random::<10>()?).to_ascii_uppercase();
+    let serial: Serial = serial.parse().map_err(wrong)?;
+    LicenceNumber::new(definition.entry.code.clone(), office.issuer, serial, LicenceVersion::FIRST).map_err(wrong)
 }
 
 /// The digests of all copies in random order, so that neighbours in the tree say nothing, and the tree's root.

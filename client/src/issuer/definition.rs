@@ -49,6 +49,21 @@ impl Definition {
         Ok(Self { entry, columns, filled })
     }
 
+    /// A version of a type: as genesis has it, else as a node proves it.
+    pub fn fetch(vct: &Vct, genesis: &Genesis, follower: &mut Follower) -> Result<Self, Failure> {
+        let known = genesis.types.iter().find(|entry| (&entry.code, entry.version) == (&vct.code, vct.version));
+        let entry = match known {
+            Some(entry) => entry.clone(),
+            None => {
+                let id = (vct.code.clone(), vct.version);
+                let fetch = |node: &NodeClient| node.licence_type(&vct.code, vct.version);
+                let found = follower.registry::<LicenceType>(&id, fetch)?;
+                found.value.ok_or_else(|| Failure::of(ExitCode::Usage, "type_unknown", &[("type", &vct.code)]))?
+            }
+        };
+        Self::of(entry, genesis, follower.nodes())
+    }
+
     /// Type and version.
     pub fn vct(&self) -> Vct {
         Vct { code: self.entry.code.clone(), version: self.entry.version }

@@ -7,21 +7,31 @@
 
 mod anchor;
 mod batch;
+mod counter;
 mod definition;
+mod journal;
 mod office;
+mod pickups;
+mod post;
 mod prepare;
 mod records;
 mod register;
+mod renew;
 mod run;
 mod standing;
 mod survey;
 
 pub use anchor::{Expected, Settled, settle, transaction};
+pub use counter::{Counter, Round};
 pub use definition::{Definition, issuer_name};
+pub use journal::anchor_open;
 pub use office::Office;
-pub use prepare::{Prepared, prepare};
-pub use records::{BatchEntry, IssuedCopy, LicenceEntry, Run};
+pub use pickups::hand_out;
+pub use post::{Fetched, fetch, send};
+pub use prepare::{Prepared, Rows, prepare};
+pub use records::{Awaiting, BatchEntry, IssuedCopy, LicenceEntry, Run};
 pub use register::Register;
+pub use renew::{Renewing, check_active, renewal};
 pub use run::{Issuing, Told};
 pub use standing::{Act, Change, Held, change, held};
 pub use survey::{Surveyed, survey};

@@ -1,14 +1,16 @@
 //! The bureau at work: its keys, and that the registry lets it issue.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use kanhe_proto::application::{Application, ApplicationError};
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::identifiers::{ChainRef, TypeCode, Uscc};
-use kanhe_proto::key::{PublicKey, SecretKey, Signer as _};
+use kanhe_proto::key::{KeyId, PublicKey, SecretKey, Signer as _};
 use kanhe_proto::key_file::{self, KEY_FILE_BYTES_MAX, KeyFileRole, Unlocked};
 use kanhe_proto::registry::{Accreditation, KeyEntry, KeyRole};
-use kanhe_proto::seal::SealingSecret;
+use kanhe_proto::seal::{SealError, SealingSecret};
 use kanhe_proto::vote::ChainContext;
+use zeroize::Zeroizing;
 
 use crate::follow::Follower;
 use crate::home;
@@ -25,8 +27,8 @@ pub struct Office {
     pub issuer: Uscc,
     /// Its issuing key.
     pub key: SecretKey,
-    /// Its sealing key, where applications of persons are opened.
-    pub sealing: Option<SealingSecret>,
+    /// Its sealing keys, where what holders sealed is opened; the older ones still open what is on its way.
+    pub sealing: Vec<SealingSecret>,
 }
 
 impl std::fmt::Debug for Office {
@@ -75,14 +77,28 @@ impl Office {
             return Err(Failure::of(ExitCode::Refused, "issuing_key_not_valid", args));
         }
         let (chain, chain_ref) = (follower.trust().chain, follower.trust().chain_ref());
-        Ok(Self { chain, chain_ref, issuer, key, sealing: None })
+        Ok(Self { chain, chain_ref, issuer, key, sealing: Vec::new() })
     }
 
-    /// Opens the bureau's sealing key as well.
-    pub fn with_sealing(mut self, path: &Path, passphrase: &Passphrase) -> Result<Self, Failure> {
-        let unlocked = unlock(path, KeyFileRole::Sealing, passphrase)?;
-        self.sealing = Some(SealingSecret::from_seed(*unlocked.seed()));
+    /// Opens the bureau's sealing keys as well.
+    pub fn with_sealing(mut self, paths: &[PathBuf], passphrase: &Passphrase) -> Result<Self, Failure> {
+        for path in paths {
+            let unlocked = unlock(path, KeyFileRole::Sealing, passphrase)?;
+            self.sealing.push(SealingSecret::from_seed(*unlocked.seed()));
+        }
         Ok(self)
+    }
+
+    /// The sealing key that something was sealed to.
+    pub fn sealing_key(&self, id: KeyId) -> Option<&SealingSecret> {
+        self.sealing.iter().find(|secret| secret.public_key().id() == id)
+    }
+
+    /// The person's secret in an application.
+    pub fn open_secret(&self, application: &Application) -> Result<Zeroizing<[u8; 32]>, ApplicationError> {
+        let sealed = application.secret.as_ref().ok_or(ApplicationError::NoSecret)?;
+        let other = || ApplicationError::Secret(SealError::OtherKey(sealed.key));
+        application.open_secret(self.sealing_key(sealed.key).ok_or_else(other)?)
     }
 
     /// Refuses before anything is signed if the registry proves no right to issue the type now.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kanhe_proto::application::{Application, ApplicationError};
+use kanhe_proto::identifiers::LicenceNumber;
 use kanhe_proto::ids::TimeMs;
 use kanhe_proto::key::{KeyId, PublicKey};
 use kanhe_proto::sd_jwt::holder_binding;
@@ -16,6 +17,10 @@ use crate::talk::Failure;
 pub struct Prepared {
     /// The row.
     pub row: Row,
+    /// The number that it has already; otherwise it gets a new one.
+    pub number: Option<LicenceNumber>,
+    /// The licence that it takes the place of.
+    pub replaces: Option<LicenceNumber>,
     /// One key for each copy.
     pub keys: Vec<PublicKey>,
     /// `kanhe_hb`, for a natural person.
@@ -29,6 +34,26 @@ impl Prepared {
     }
 }
 
+/// The good rows of a file.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// Those whose holder applied.
+    pub bound: Vec<Prepared>,
+    /// Those that await pickup.
+    pub awaiting: Vec<Row>,
+}
+
+impl Rows {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.bound.len() + self.awaiting.len()
+    }
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// Judges the application of each good row as of a moment; what is wrong is added to the report. Without a register,
 /// what it knows is not asked for.
 pub fn prepare(
@@ -37,12 +62,16 @@ pub fn prepare(
     report: &mut Report,
     register: Option<&Register>,
     as_of: TimeMs,
-) -> Result<Vec<Prepared>, Failure> {
-    let (mut prepared, mut faults) = (Vec::new(), Vec::new());
+) -> Result<Rows, Failure> {
+    let (mut rows, mut faults) = (Rows::default(), Vec::new());
     let mut seen: BTreeMap<KeyId, u32> = BTreeMap::new();
     for row in std::mem::take(&mut report.good) {
         let line = row.line;
-        let one = match one(office, definition, row, as_of) {
+        let Some(text) = row.application.clone() else {
+            rows.awaiting.push(row);
+            continue;
+        };
+        let one = match bind(office, definition, row, &text, as_of) {
             Ok(one) => one,
             Err(fault) => {
                 faults.push((line, fault));
@@ -52,7 +81,7 @@ pub fn prepare(
         // Other text of an application by the same key would bind two licences to one key.
         let other = one.keys.iter().find_map(|key| seen.get(&key.id()).copied());
         let answered = match register {
-            Some(register) => register.answered(&one.application())?,
+            Some(register) => register.of_application(&one.application())?.is_some(),
             None => false,
         };
         match (other, answered) {
@@ -60,29 +89,45 @@ pub fn prepare(
             (None, true) => faults.push((line, Fault::InRegister)),
             (None, false) => {
                 seen.extend(one.keys.iter().map(|key| (key.id(), line)));
-                prepared.push(one);
+                rows.bound.push(one);
             }
         }
     }
     for (line, fault) in faults {
         report.refuse(line, APPLICATION, fault);
     }
-    Ok(prepared)
+    Ok(rows)
 }
 
-fn one(office: &Office, definition: &Definition, row: Row, as_of: TimeMs) -> Result<Prepared, Fault> {
+/// Binds a row to the keys of an application.
+pub(super) fn bind(
+    office: &Office,
+    definition: &Definition,
+    row: Row,
+    application: &str,
+    as_of: TimeMs,
+) -> Result<Prepared, Fault> {
     let wrong = |error: ApplicationError| Fault::Application(error.to_string());
-    let text = row.application.as_deref().ok_or(Fault::NoApplication)?;
-    let application = Application::verify(text, &office.chain.chain_id, &office.issuer, as_of).map_err(wrong)?;
+    let application = Application::verify(application, &office.chain.chain_id, &office.issuer, as_of).map_err(wrong)?;
     if application.vct != definition.vct() {
         return Err(Fault::Application(format!("{} ≠ {}", application.vct, definition.vct())));
     }
-    let binding = match (definition.person(&row.claims), &office.sealing) {
-        (Some((id_type, number)), Some(sealing)) if definition.is_of_persons() => {
-            let secret = application.open_secret(sealing).map_err(wrong)?;
-            Some(holder_binding(&secret, id_type, number))
+    let binding = binding(office, definition, &row, &application).map_err(wrong)?;
+    Ok(Prepared { row, number: None, replaces: None, keys: application.keys.into_vec(), binding })
+}
+
+/// `kanhe_hb` of a natural person, from the secret in the application.
+pub(super) fn binding(
+    office: &Office,
+    definition: &Definition,
+    row: &Row,
+    application: &Application,
+) -> Result<Option<String>, ApplicationError> {
+    match definition.person(&row.claims) {
+        Some((id_type, number)) if definition.is_of_persons() => {
+            let secret = office.open_secret(application)?;
+            Ok(Some(holder_binding(&secret, id_type, number)))
         }
-        _ => None,
-    };
-    Ok(Prepared { row, keys: application.keys.into_vec(), binding })
+        _ => Ok(None),
+    }
 }

@@ -1,22 +1,34 @@
 //! Rows of the issuer's register.
 
 use kanhe_proto::bounded::Blob;
+use kanhe_proto::codec::{self, CodecError};
 use kanhe_proto::hash::{Hash, LicenceDigest, TransactionId};
 use kanhe_proto::identifiers::{LicenceNumber, Vct};
 use kanhe_proto::ids::{Height, LogIndex, TimeMs};
 use kanhe_proto::key::KeyId;
 use kanhe_proto::limits::TRANSACTION_BYTES_MAX;
+use kanhe_proto::pickup::PickupEntry;
 use kanhe_proto::response::PATH_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::vault::Table;
 
+/// Longest encoding of a code's state, in bytes.
+const PICKUP_ENTRY_BYTES_MAX: usize = 256;
+
 pub(super) const LICENCES: Table<LicenceEntry> = Table::new("licences");
 pub(super) const BATCHES: Table<BatchEntry> = Table::new("batches");
 pub(super) const PATHS: Table<Blob<PATH_BYTES_MAX>> = Table::new("paths");
 pub(super) const RUNS: Table<Run> = Table::new("runs");
 pub(super) const UNIQUE: Table<Use> = Table::new("unique");
+/// Batches that are not proved to be on the chain, by their keys.
+pub(super) const OPEN: Table<u32> = Table::new("open");
+pub(super) const PICKUPS: Table<Awaiting> = Table::new("pickups");
+/// Hash of a pickup code → the number that it is for.
+pub(super) const CODES: Table<LicenceNumber> = Table::new("codes");
+/// The salt of each run's pickup codes.
+pub(super) const SALTS: Table<Blob<16>> = Table::new("salts");
 
 /// One copy of a licence: its own key, salts and number in the status list.
 #[derive(Clone, Serialize, Deserialize)]
@@ -48,6 +60,10 @@ pub struct LicenceEntry {
     pub line: u32,
     /// When it was signed, in milliseconds since 1970.
     pub signed_ms: u64,
+    /// The version that it takes the place of.
+    pub replaces: Option<LicenceNumber>,
+    /// Whether a later version is on the chain.
+    pub replaced: bool,
 }
 
 impl std::fmt::Debug for LicenceEntry {
@@ -60,16 +76,72 @@ impl std::fmt::Debug for LicenceEntry {
 impl LicenceEntry {
     /// A claim's text.
     pub fn claim(&self, code: &str) -> &str {
-        self.claims.get(code).and_then(Value::as_str).unwrap_or_default()
+        text(&self.claims, code)
     }
     /// Whether a person who looks for this text means this licence: its number, certificate number or holder's code
     /// exactly, or a part of the holder's name.
     pub fn answers(&self, query: &str) -> bool {
-        !query.is_empty()
-            && (self.number.to_string() == query
-                || [self.claim("ZZBH"), self.claim("CZZTDM")].contains(&query)
-                || self.claim("CZZT").contains(query))
+        answers(&self.number, &self.claims, query)
     }
+}
+
+fn text<'a>(claims: &'a Map<String, Value>, code: &str) -> &'a str {
+    claims.get(code).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn answers(number: &LicenceNumber, claims: &Map<String, Value>, query: &str) -> bool {
+    !query.is_empty()
+        && (number.to_string() == query
+            || [text(claims, "ZZBH"), text(claims, "CZZTDM")].contains(&query)
+            || text(claims, "CZZT").contains(query))
+}
+
+/// A licence that awaits pickup: nothing is signed before somebody comes with the code and a key.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Awaiting {
+    /// The number that it will have.
+    pub number: LicenceNumber,
+    /// Type and version.
+    pub vct: Vct,
+    /// The claims of its row.
+    pub claims: Map<String, Value>,
+    /// Encoding of the [`PickupEntry`].
+    pub pickup: Blob<PICKUP_ENTRY_BYTES_MAX>,
+    /// The run that prepared it.
+    pub run: String,
+    /// Its line in the file.
+    pub line: u32,
+}
+
+impl std::fmt::Debug for Awaiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Personal claims stay out of logs.
+        write!(f, "Awaiting({})", self.number)
+    }
+}
+
+impl Awaiting {
+    /// The code's hash, and the key that it is bound to.
+    pub fn entry(&self) -> Result<PickupEntry, CodecError> {
+        codec::decode(&self.pickup, PICKUP_ENTRY_BYTES_MAX)
+    }
+    /// The same licence with another state of its code.
+    pub fn with_entry(self, entry: &PickupEntry) -> Self {
+        Self { pickup: pickup_bytes(entry), ..self }
+    }
+    /// A claim's text.
+    pub fn claim(&self, code: &str) -> &str {
+        text(&self.claims, code)
+    }
+    /// Whether a person who looks for this text means it; see [`LicenceEntry::answers`].
+    pub fn answers(&self, query: &str) -> bool {
+        answers(&self.number, &self.claims, query)
+    }
+}
+
+/// The form in which a code's state is kept.
+pub(super) fn pickup_bytes(entry: &PickupEntry) -> Blob<PICKUP_ENTRY_BYTES_MAX> {
+    Blob::new(codec::encode(entry)).expect("an entry is within its limit")
 }
 
 /// A batch that was planned here.
@@ -81,6 +153,10 @@ pub struct BatchEntry {
     pub place: u32,
     /// Type and version of its licences.
     pub vct: Vct,
+    /// The issuing key that signed them.
+    pub key: KeyId,
+    /// Licences that those of the batch take the place of, superseded by the same transaction.
+    pub replaces: Vec<LicenceNumber>,
     /// Lines of the file that it covers.
     pub lines: Vec<u32>,
     /// Digests in the order of the tree, which is random.
@@ -110,12 +186,12 @@ pub struct Anchored {
     pub time: TimeMs,
 }
 
-/// One call of `licence issue`, until all its rows are anchored.
+/// One call of `licence issue` or `licence renew`, until all is anchored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Run {
     /// Random name.
     pub id: String,
-    /// SHA-256 of the file.
+    /// SHA-256 of the file, or of what was to be renewed and how.
     pub file: Hash,
     /// Type and version.
     pub vct: Vct,
@@ -123,6 +199,10 @@ pub struct Run {
     pub key: KeyId,
     /// Lines of the rows that are to be issued.
     pub lines: Vec<u32>,
+    /// Lines of the rows that await pickup.
+    pub awaiting: Vec<u32>,
+    /// Licences that are to be renewed.
+    pub renews: Vec<LicenceNumber>,
     /// When it began, in milliseconds since 1970: applications are judged as of then.
     pub started_ms: u64,
     /// Whether all is anchored.

@@ -1,22 +1,28 @@
 //! The register: all licences of the bureau, and the journal of running issues, in one encrypted vault.
 
 use std::path::Path;
+use std::time::Duration;
 
 use kanhe_proto::bounded::Blob;
 use kanhe_proto::evidence::LicencePath;
 use kanhe_proto::hash::{LicenceDigest, sha256};
-use kanhe_proto::identifiers::TypeCode;
+use kanhe_proto::identifiers::{LicenceNumber, TypeCode};
 use kanhe_proto::key::KeyId;
 use kanhe_proto::merkle::log::{Tree, leaf_hash};
+use kanhe_proto::pickup::{PickupCode, PickupHash};
 use kanhe_proto::response::PATH_BYTES_MAX;
 use kanhe_proto::{codec, text};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::records::{Anchored, BATCHES, LICENCES, PATHS, RUNS, UNIQUE, Use};
+use super::records::{Anchored, Awaiting, BATCHES, CODES, LICENCES, OPEN, PATHS, PICKUPS, RUNS, SALTS, UNIQUE, Use};
 use super::{BatchEntry, Definition, LicenceEntry, Run};
 use crate::talk::{ExitCode, Failure, Passphrase};
-use crate::vault::{Effort, Vault};
+use crate::vault::{Effort, Transaction, Vault, VaultError};
 use crate::wallet::Delivery;
+
+/// How often and how long another process is waited for.
+const OPEN_TRIES: u32 = 20;
+const OPEN_PAUSE: Duration = Duration::from_millis(250);
 
 /// The open register.
 #[derive(Debug)]
@@ -29,6 +35,13 @@ impl Register {
     pub fn open(path: &Path, passphrase: &Passphrase) -> Result<Self, Failure> {
         if !path.exists() {
             return Err(Failure::of(ExitCode::Failure, "no_register", &[("path", &path.display())]));
+        }
+        // Another command holds the register only for a moment, unless it issues.
+        for _ in 0..OPEN_TRIES {
+            match Vault::open(path, passphrase) {
+                Err(VaultError::InUse) => std::thread::sleep(OPEN_PAUSE),
+                other => return Ok(Self { vault: other? }),
+            }
         }
         Ok(Self { vault: Vault::open(path, passphrase)? })
     }
@@ -61,10 +74,23 @@ impl Register {
         Ok(self.vault.put(&BATCHES, &batch_key(batch), batch)?)
     }
 
-    /// Journals a batch with all its licences; durable when this returns.
-    pub fn plan(&self, definition: &Definition, batch: &BatchEntry, licences: &[LicenceEntry]) -> Result<(), Failure> {
-        let unique: Vec<&str> =
-            definition.columns.list().iter().filter(|c| c.unique && c.claim).map(|c| &*c.code).collect();
+    /// Batches that are not proved to be on the chain.
+    pub fn open_batches(&self) -> Result<Vec<BatchEntry>, Failure> {
+        let reader = self.vault.read()?;
+        let open = reader.scan(&OPEN)?;
+        let found = open.iter().map(|(key, _)| reader.get(&BATCHES, key));
+        Ok(found.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+    }
+
+    /// Journals a batch with all its licences, and the pickup codes that they answer; durable when this returns.
+    pub fn plan(
+        &self,
+        definition: &Definition,
+        batch: &BatchEntry,
+        licences: &[LicenceEntry],
+        redeemed: &[Awaiting],
+    ) -> Result<(), Failure> {
+        let unique = unique(definition);
         self.vault.write::<_, Failure>(|transaction| {
             for licence in licences {
                 let number = licence.number.to_string();
@@ -72,14 +98,14 @@ impl Register {
                     return Err(Failure::of(ExitCode::Failure, "number_taken", &[("number", &number)]));
                 }
                 let used = Use { number: licence.number.clone() };
-                for code in &unique {
-                    if let Some(value) = licence.claims.get(*code).and_then(Value::as_str) {
-                        transaction.put(&UNIQUE, &value_key(&licence.vct.code, code, value), &used)?;
-                    }
-                }
+                use_values(transaction, &unique, &licence.vct.code, &licence.claims, &used)?;
                 transaction.put(&UNIQUE, &application_key(&licence.application), &used)?;
                 transaction.put(&LICENCES, &number, licence)?;
             }
+            for awaiting in redeemed {
+                transaction.put(&PICKUPS, &awaiting.number.to_string(), awaiting)?;
+            }
+            transaction.put(&OPEN, &batch_key(batch), &batch.place)?;
             Ok(transaction.put(&BATCHES, &batch_key(batch), batch)?)
         })
     }
@@ -97,30 +123,107 @@ impl Register {
                 let path = Blob::new(path).expect("a path of a batch is within its limit");
                 transaction.put(&PATHS, &digest.to_string(), &path)?;
             }
+            for number in &batch.replaces {
+                let number = number.to_string();
+                if let Some(licence) = transaction.get(&LICENCES, &number)? {
+                    transaction.put(&LICENCES, &number, &LicenceEntry { replaced: true, ..licence })?;
+                }
+            }
+            transaction.delete(&OPEN, &batch_key(&batch))?;
             Ok(transaction.put(&BATCHES, &batch_key(&batch), &batch)?)
         })?;
         Ok(batch)
     }
 
-    /// Whether a value of a unique column, or a key of an application, is used by a licence.
-    pub fn knows(&self, code: &TypeCode, column: &str, value: &str) -> Result<bool, Failure> {
-        Ok(self.vault.get(&UNIQUE, &value_key(code, column, value))?.is_some())
+    /// Takes a batch of renewals back that is proved never to come onto the chain.
+    pub fn withdraw(&self, batch: &BatchEntry) -> Result<(), Failure> {
+        self.vault.write::<_, Failure>(|transaction| {
+            for old in &batch.replaces {
+                let new = old.next_version().map(|number| number.to_string()).unwrap_or_default();
+                if let Some(licence) = transaction.get(&LICENCES, &new)? {
+                    transaction.delete(&UNIQUE, &application_key(&licence.application))?;
+                    transaction.delete(&LICENCES, &new)?;
+                }
+                if let Some(licence) = transaction.get(&LICENCES, &old.to_string())? {
+                    let used = Use { number: old.clone() };
+                    transaction.put(&UNIQUE, &application_key(&licence.application), &used)?;
+                }
+            }
+            transaction.delete(&OPEN, &batch_key(batch))?;
+            transaction.delete(&BATCHES, &batch_key(batch))?;
+            Ok(())
+        })
     }
-    /// Whether an application was answered already.
-    pub fn answered(&self, application: &KeyId) -> Result<bool, Failure> {
-        Ok(self.vault.get(&UNIQUE, &application_key(application))?.is_some())
+
+    /// Prepares licences for pickup; a run has one salt for all its codes.
+    pub fn await_pickup(
+        &self,
+        definition: &Definition,
+        run: &str,
+        salt: &[u8; 16],
+        all: &[(Awaiting, PickupHash)],
+    ) -> Result<(), Failure> {
+        let unique = unique(definition);
+        self.vault.write::<_, Failure>(|transaction| {
+            for (awaiting, hash) in all {
+                let used = Use { number: awaiting.number.clone() };
+                use_values(transaction, &unique, &awaiting.vct.code, &awaiting.claims, &used)?;
+                transaction.put(&CODES, &text::hex(&hash.0), &awaiting.number)?;
+                transaction.put(&PICKUPS, &awaiting.number.to_string(), awaiting)?;
+            }
+            Ok(transaction.put(&SALTS, run, &Blob::new(*salt).expect("16 of 16 bytes"))?)
+        })
+    }
+    /// Whether the pickup codes of a run were made.
+    pub fn has_codes(&self, run: &str) -> Result<bool, Failure> {
+        Ok(self.vault.get(&SALTS, run)?.is_some())
+    }
+    /// The licence that a pickup code is for.
+    pub fn of_code(&self, code: &PickupCode) -> Result<Option<Awaiting>, Failure> {
+        let reader = self.vault.read()?;
+        for (_, salt) in reader.scan(&SALTS)? {
+            let Ok(salt) = <[u8; 16]>::try_from(&salt[..]) else { continue };
+            if let Some(number) = reader.get(&CODES, &text::hex(&code.hash(&salt).0))? {
+                return Ok(reader.get(&PICKUPS, &number.to_string())?);
+            }
+        }
+        Ok(None)
+    }
+    /// Licences that await pickup and that a person may mean.
+    pub fn awaiting(&self, query: &str) -> Result<Vec<Awaiting>, Failure> {
+        let reader = self.vault.read()?;
+        let mut found = Vec::new();
+        for (number, awaiting) in reader.scan(&PICKUPS)? {
+            if awaiting.answers(query) && reader.get(&LICENCES, &number)?.is_none() {
+                found.push(awaiting);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The licence that uses a value of a unique column.
+    pub fn user(&self, code: &TypeCode, column: &str, value: &str) -> Result<Option<LicenceNumber>, Failure> {
+        Ok(self.vault.get(&UNIQUE, &value_key(code, column, value))?.map(|used| used.number))
+    }
+    /// The newest licence of an application.
+    pub fn of_application(&self, application: &KeyId) -> Result<Option<LicenceNumber>, Failure> {
+        Ok(self.vault.get(&UNIQUE, &application_key(application))?.map(|used| used.number))
+    }
+    /// A licence by its number.
+    pub fn licence(&self, number: &LicenceNumber) -> Result<Option<LicenceEntry>, Failure> {
+        Ok(self.vault.get(&LICENCES, &number.to_string())?)
     }
 
     /// All licences, by number.
     pub fn licences(&self) -> Result<Vec<LicenceEntry>, Failure> {
         Ok(self.vault.scan(&LICENCES)?.into_iter().map(|(_, licence)| licence).collect())
     }
-    /// Licences that a person may mean.
+    /// Licences that a person may mean; one that was renewed only if its own number is given.
     pub fn find(&self, query: &str) -> Result<Vec<LicenceEntry>, Failure> {
         if let Some(licence) = self.vault.get(&LICENCES, query)? {
             return Ok(vec![licence]);
         }
-        Ok(self.licences()?.into_iter().filter(|licence| licence.answers(query)).collect())
+        Ok(self.licences()?.into_iter().filter(|licence| !licence.replaced && licence.answers(query)).collect())
     }
     /// Licences of a run, in the order of its file.
     pub fn licences_of(&self, run: &str) -> Result<Vec<LicenceEntry>, Failure> {
@@ -147,6 +250,25 @@ impl Register {
 
 fn batch_key(batch: &BatchEntry) -> String {
     format!("{}/{:06}", batch.run, batch.place)
+}
+
+fn unique(definition: &Definition) -> Vec<&str> {
+    definition.columns.list().iter().filter(|column| column.unique && column.claim).map(|c| &*c.code).collect()
+}
+
+fn use_values(
+    transaction: &mut Transaction<'_, '_>,
+    unique: &[&str],
+    code: &TypeCode,
+    claims: &Map<String, Value>,
+    used: &Use,
+) -> Result<(), Failure> {
+    for column in unique {
+        if let Some(value) = claims.get(*column).and_then(Value::as_str) {
+            transaction.put(&UNIQUE, &value_key(code, column, value), used)?;
+        }
+    }
+    Ok(())
 }
 
 /// Hashed, since a value may be longer than a key of the vault.

@@ -25,13 +25,15 @@ pub struct Surveyed {
     pub known: bool,
 }
 
-/// All batches of an issuer from a record on, each proved.
+/// All batches of an issuer from a record on, each proved, and where to go on later.
+///
+/// What is on the chain was journaled before, so a register that is open while this looks knows all batches of its own.
 pub fn survey(
     register: &Register,
     follower: &mut Follower,
     issuer: Uscc,
     from: LogIndex,
-) -> Result<Vec<Surveyed>, Failure> {
+) -> Result<(Vec<Surveyed>, LogIndex), Failure> {
     follower.update()?;
     let size = follower.trust().newest().map_or(0, |newest| newest.log_size);
     let own = register.batches()?;
@@ -50,5 +52,5 @@ pub fn survey(
             known: own.iter().any(|entry| entry.root == batch.root),
         });
     }
-    Ok(found)
+    Ok((found, LogIndex(size.max(from.0))))
 }

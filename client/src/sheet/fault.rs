@@ -68,8 +68,6 @@ pub enum Fault {
     ColumnTwice,
     /// No heading for a required column.
     NoColumn,
-    /// Nobody applied for it, so there is no key to bind it to.
-    NoApplication,
     /// An application that cannot be answered.
     Application(String),
 }
@@ -107,7 +105,6 @@ impl Fault {
             Self::UnknownColumn => "unknown_column",
             Self::ColumnTwice => "column_twice",
             Self::NoColumn => "no_column",
-            Self::NoApplication => "no_application",
             Self::Application(_) => "application",
         }
     }
@@ -145,7 +142,6 @@ impl Fault {
             Self::UnknownColumn,
             Self::ColumnTwice,
             Self::NoColumn,
-            Self::NoApplication,
             Self::Application(text()),
         ]
     }

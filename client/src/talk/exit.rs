@@ -12,7 +12,7 @@ pub enum ExitCode {
     Usage = 2,
     /// No node answered.
     Unreachable = 3,
-    /// The chain refused it.
+    /// The chain or the issuer refused it.
     Refused = 4,
     /// The response is not valid.
     Invalid = 10,

@@ -5,6 +5,7 @@
 
 mod apply;
 mod asker;
+mod collect;
 mod import;
 mod present;
 mod proof;
@@ -12,6 +13,7 @@ mod records;
 
 pub use apply::{Application, Wish};
 pub use asker::{Asker, asker};
+pub use collect::Asked;
 pub use import::{Delivery, deliveries};
 pub use present::{Choice, Plan, Shown};
 pub use proof::{Standing, Subject, subject};

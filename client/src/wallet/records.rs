@@ -20,6 +20,8 @@ use crate::vault::Table;
 pub(super) const PERSON: Table<Person> = Table::new("person");
 pub(super) const KEYS: Table<KeyRecord> = Table::new("keys");
 pub(super) const APPLICATIONS: Table<ApplicationRecord> = Table::new("applications");
+/// Pickup code → the application that went with it.
+pub(super) const PICKUPS: Table<KeyId> = Table::new("pickups");
 pub(super) const LICENCES: Table<LicenceRecord> = Table::new("licences");
 pub(super) const LOG: Table<LogRecord> = Table::new("log");
 

@@ -32,6 +32,8 @@ use kanhe_proto::transaction::{IssueBatch, Payload, StatusChange, StatusTarget, 
 use kanhe_proto::vote::{Vote, VoteType};
 use serde_json::json;
 
+use super::mail::Letters;
+
 pub const ISSUER_FIRST: &str = "11370100MB2858147";
 pub const BANK_FIRST: &str = "91370100MA3C8XYT0";
 
@@ -49,6 +51,8 @@ pub struct Chain {
     committed: BTreeMap<TransactionId, TransactionStatus>,
     /// What the node does with transactions handed in.
     pub intake: Intake,
+    /// Mail for the issuer.
+    pub letters: Letters,
     /// The node says that now is this much earlier.
     pub lag_ms: u64,
 }
@@ -196,6 +200,7 @@ impl Chain {
             height: 0,
             committed: BTreeMap::new(),
             intake: Intake::Works,
+            letters: Letters::default(),
             lag_ms: 0,
         }
     }
@@ -301,9 +306,19 @@ impl Chain {
         let body = &transaction.body;
         assert_eq!((body.chain, body.sender, body.key), (self.genesis.chain(), self.issuer, public.id()));
         assert!(body.expiry > now());
+        if let Payload::IssueBatch(batch) = Payload::from_raw(&body.payload).unwrap()
+            && batch.changes.iter().any(|change| self.is_stale(change))
+        {
+            let state = TransactionState::Rejected;
+            let unknown = self.transaction(&id);
+            return TransactionStatus { state, code: Some("stale_history".to_owned()), ..unknown };
+        }
         self.height += 1;
         let batch = match Payload::from_raw(&body.payload).unwrap() {
-            Payload::IssueBatch(batch) => Some(self.execute_batch(batch)),
+            Payload::IssueBatch(batch) => {
+                batch.changes.iter().for_each(|change| self.execute_change(change));
+                Some(self.execute_batch(batch))
+            }
             Payload::ChangeStatus(payload) => {
                 payload.changes.iter().for_each(|change| self.execute_change(change));
                 None
@@ -339,6 +354,14 @@ impl Chain {
         };
         self.records.push(record.to_record());
         LogIndex(self.records.len() as u64 - 1)
+    }
+
+    /// Whether somebody has acted since a change was made.
+    fn is_stale(&self, change: &StatusChange) -> bool {
+        let StatusTarget::Licence(digest) = change.target else { panic!("a licence") };
+        let value = self.state.get(&licence_status_key(&change.issuer, &digest));
+        let length = value.map_or(0, |value| LicenceStatus::from_value(value).unwrap().entries.len());
+        length as u32 != change.expected_length
     }
 
     fn execute_change(&mut self, change: &StatusChange) {

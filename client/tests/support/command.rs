@@ -1,7 +1,7 @@
 //! The `kanhe` command in a home of its own.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use kanhe_proto::key::SecretKey;
 use kanhe_proto::key_file::{KdfCost, KeyFileRole, Passphrase, protect};
@@ -30,6 +30,35 @@ impl Ended {
         let last = self.talk.lines().last().unwrap_or_default();
         let value: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {self:?}"));
         value["error"]["code"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+fn ended(output: Output) -> Ended {
+    Ended {
+        code: output.status.code().unwrap_or(-1),
+        data: String::from_utf8(output.stdout).unwrap(),
+        talk: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A running command; it is killed if the test fails before it was asked to end.
+pub struct Running(Option<Child>);
+
+impl Running {
+    /// Asks it to end, as an operating system would.
+    pub fn terminate(mut self) -> Ended {
+        let child = self.0.take().unwrap();
+        let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        ended(child.wait_with_output().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill().and_then(|()| child.wait());
+        }
     }
 }
 
@@ -62,6 +91,14 @@ impl Home {
         self.run_with(words, true)
     }
     pub fn run_with(&self, words: &[&str], json: bool) -> Ended {
+        ended(self.command(words, json).output().unwrap())
+    }
+    /// Starts a command that goes on until it is asked to end.
+    pub fn start(&self, words: &[&str]) -> Running {
+        let mut command = self.command(words, true);
+        Running(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
+    }
+    fn command(&self, words: &[&str], json: bool) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kanhe"));
         command.args(words).current_dir(self.dir.path()).stdin(Stdio::null());
         command.env_remove("KANHE_NODE").env("KANHE_HOME", self.at("home")).env("LANG", "C.UTF-8");
@@ -73,12 +110,7 @@ impl Home {
         if let Some(node) = &self.node {
             command.env("KANHE_NODE", node);
         }
-        let output = command.output().unwrap();
-        Ended {
-            code: output.status.code().unwrap_or(-1),
-            data: String::from_utf8(output.stdout).unwrap(),
-            talk: String::from_utf8(output.stderr).unwrap(),
-        }
+        command
     }
     /// The same, which must succeed.
     pub fn ok(&self, words: &[&str]) -> Ended {

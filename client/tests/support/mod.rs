@@ -2,4 +2,5 @@
 
 pub mod chain;
 pub mod command;
+pub mod mail;
 pub mod server;

@@ -50,12 +50,19 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
     let _ = reader.take(length).read_to_end(&mut sent);
     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
     let mut chain = chain.lock().unwrap();
+    let post = first.strip_prefix("POST ").map(|_| path.split('?').next().unwrap_or_default().to_owned());
+    if let Some(mail) = post.filter(|path| path.starts_with("/v1/mail")) {
+        return respond(&mut stream, post_mail(&mail, &sent, &mut chain));
+    }
     let answer = if first.starts_with("POST /v1/transactions ") {
         let intake = chain.intake;
         if intake == Intake::BreaksBefore {
             return;
         }
         let status = chain.submit(&sent);
+        if let Some(code) = status.code {
+            return write(&mut stream, "422 Unprocessable Content", &refused(&code));
+        }
         if intake == Intake::BreaksAfter {
             return;
         }
@@ -63,17 +70,41 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
     } else {
         route(&path, &mut chain)
     };
-    let (status, body) = match answer {
-        Some(body) => ("200 OK", body),
-        None => ("404 Not Found", problem()),
-    };
+    respond(&mut stream, answer);
+}
+
+fn respond(stream: &mut TcpStream, answer: Option<Vec<u8>>) {
+    match answer {
+        Some(body) => write(stream, "200 OK", &body),
+        None => write(stream, "404 Not Found", &problem()),
+    }
+}
+
+fn write(stream: &mut TcpStream, status: &str, body: &[u8]) {
     let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
 }
 
 fn problem() -> Vec<u8> {
-    br#"{"type":"urn:kanhe:problem:not_found","title":"t","status":404,"code":"not_found","detail":"nothing there"}"#
+    br#"{"type":"urn:kanhe:problem:no_answer_yet","title":"t","status":404,"code":"no_answer_yet","detail":"nothing"}"#
         .to_vec()
+}
+
+fn refused(code: &str) -> Vec<u8> {
+    format!(r#"{{"type":"urn:kanhe:problem:{code}","title":"t","status":422,"code":"{code}","detail":"d"}}"#).into_bytes()
+}
+
+fn post_mail(path: &str, sent: &[u8], chain: &mut Chain) -> Option<Vec<u8>> {
+    let (id, key) = (chain.genesis.chain_id(), kanhe_proto::key::Signer::public_key(&chain.issuing));
+    match path {
+        "/v1/mail" => json(chain.letters.take_in(sent, &id)?),
+        "/v1/mail/challenge" => json(chain.letters.challenge()),
+        "/v1/mail/queue" => json(chain.letters.queue(sent, &id, &key)?),
+        "/v1/mail/answers" => {
+            chain.letters.put_answers(&serde_json::from_slice(sent).unwrap(), &id, &key).then(Vec::new)
+        }
+        _ => None,
+    }
 }
 
 fn json(value: impl Serialize) -> Option<Vec<u8>> {
@@ -85,6 +116,7 @@ fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
     let parts: Vec<&str> = path.trim_start_matches("/v1/").split('/').collect();
     match parts[..] {
         ["genesis"] => Some(chain.genesis.to_bytes()),
+        ["mail", id] => chain.letters.answer(&id.parse().ok()?),
         ["status"] => json(chain.status()),
         ["trust"] => json(chain.trust()),
         ["headers", "newest"] => json(chain.newest()),

@@ -1,0 +1,130 @@
+//! `kanhe licence serve`: the issuer's running process.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::licence::Acting;
+use super::{Context, licence};
+use crate::follow::Follower;
+use crate::issuer::{self, Counter, Office, Round};
+use crate::stop::Stop;
+use crate::talk::{ExitCode, Failure, Passphrase, say};
+
+/// Longest wait for mail at a node; a signal is noticed after it.
+const WAIT_SECONDS: u64 = 2;
+/// Pause after an empty answer, and after a failure that may pass.
+const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(3);
+
+/// Options of `licence serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    acting: Acting,
+    /// File of the sealing key, to which holders seal their requests; again for each older one that is still needed
+    #[arg(long, value_name = "KEYFILE", required = true)]
+    sealing_key: Vec<PathBuf>,
+    /// Answers what waits now and ends
+    #[arg(long)]
+    once: bool,
+}
+
+/// The running process.
+struct Service<'a> {
+    office: Office,
+    issuer_name: String,
+    passphrase: Passphrase,
+    follower: Follower,
+    context: &'a Context,
+}
+
+/// Answers holders until a signal comes. The register is open only while there is work, so that other commands can be
+/// used beside it.
+pub fn run(options: &Serve, context: &Context) -> Result<ExitCode, Failure> {
+    let passphrase = context.passphrase.existing()?;
+    let genesis = context.home.genesis()?;
+    let mut follower = context.follower()?;
+    let acting = &options.acting;
+    let office = Office::open(&genesis, &mut follower, &acting.key, acting.issuer, &passphrase)?;
+    let office = office.with_sealing(&options.sealing_key, &passphrase)?;
+    let issuer_name = issuer::issuer_name(&genesis, &mut follower, office.issuer)?;
+    let stop = Stop::on_signals()?;
+    let mut service = Service { office, issuer_name, passphrase, follower, context };
+    service.clear()?;
+    context.output.talk(say("serve.ready", &[("issuer", &service.issuer_name)]));
+    let mut total = Round::default();
+    while !stop.is_asked() {
+        match service.round(if options.once { 0 } else { WAIT_SECONDS }) {
+            Ok(round) if round.is_empty() && options.once => break,
+            Ok(round) if round.is_empty() => stop.rest(PAUSE),
+            Ok(round) => {
+                total.add(&round);
+                if !options.once {
+                    tell(&round, context)?;
+                }
+            }
+            Err(failure) if !options.once && passes(&failure) => {
+                context.output.talk(say("serve.waits", &[("cause", &failure.message)]));
+                stop.rest(PAUSE_AFTER_FAILURE);
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    if options.once {
+        tell(&total, context)?;
+    } else {
+        context.output.talk(say("serve.ended", &[]));
+    }
+    Ok(ExitCode::Ok)
+}
+
+/// Whether a failure may be over in a moment: no node, or another command with the register open.
+fn passes(failure: &Failure) -> bool {
+    failure.exit == ExitCode::Unreachable || failure.code == "vault_in_use"
+}
+
+fn tell(round: &Round, context: &Context) -> Result<(), Failure> {
+    context.output.data(round, || {
+        let args: &[(&str, &dyn std::fmt::Display)] = &[
+            ("given", &round.given),
+            ("issued", &round.issued),
+            ("refused", &round.refused),
+            ("unreadable", &round.unreadable),
+        ];
+        say("serve.round", args)
+    })
+}
+
+impl Service<'_> {
+    /// Brings onto the chain what an earlier process has signed and left.
+    fn clear(&mut self) -> Result<(), Failure> {
+        let register = licence::open(self.context, &self.passphrase)?;
+        issuer::anchor_open(&self.office, &register, &mut self.follower)?;
+        Ok(())
+    }
+
+    /// Takes what waits, answers it, hands the answers in.
+    fn round(&mut self, wait_seconds: u64) -> Result<Round, Failure> {
+        let nodes = self.follower.nodes().to_vec();
+        let fetched = issuer::fetch(&self.office, &nodes, wait_seconds)?;
+        if fetched.queue.requests.is_empty() {
+            return Ok(Round::default());
+        }
+        let mail: Vec<Vec<u8>> = fetched.queue.requests.into_iter().map(|request| request.into_vec()).collect();
+        let genesis = self.context.home.genesis()?;
+        let register = licence::open(self.context, &self.passphrase)?;
+        let counter = Counter {
+            office: &self.office,
+            genesis: &genesis,
+            issuer_name: &self.issuer_name,
+            register: &register,
+            batch_max: genesis.parameters.batch_count_max as usize,
+        };
+        let (answers, round) = counter.answer(&mail, &mut self.follower)?;
+        drop(register);
+        issuer::send(&self.office, &fetched.node, &answers)?;
+        Ok(round)
+    }
+}
