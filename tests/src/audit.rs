@@ -1,0 +1,60 @@
+//! The judges: what stopped nodes hold, compared with what they said while they ran.
+
+use std::path::Path;
+
+use kanhe_node::consensus::guard::{self, SignedEntry};
+use kanhe_node::run::home;
+use kanhe_node::storage::Storage;
+use kanhe_proto::ids::Height;
+
+use crate::load::Reported;
+use crate::network::{Network, run_node_program};
+
+/// Everything that must hold of a network whose nodes were stopped. Gives the lowest tip.
+pub fn check(network: &Network, reported: &[Reported]) -> u64 {
+    let lowest = same_headers(network);
+    all_committed(network, reported);
+    for node in 0..network.size() {
+        fsck(network, node);
+        assert_eq!(guard::double_signs(&signed(network.home(node))), [], "{}", network.bureau(node).name);
+    }
+    lowest
+}
+
+fn storage(network: &Network, node: usize) -> Storage {
+    Storage::open_read_only(&home::chain(network.home(node)), &network.genesis.chain_id()).unwrap()
+}
+
+/// All nodes hold the same header hashes up to the lowest tip, which is given.
+pub fn same_headers(network: &Network) -> u64 {
+    let stores: Vec<Storage> = (0..network.size()).map(|node| storage(network, node)).collect();
+    let lowest = stores.iter().map(|store| store.read().tip().unwrap().0.0).min().unwrap();
+    for height in 0..=lowest {
+        let hashes: Vec<_> =
+            stores.iter().map(|store| store.read().header(Height(height)).unwrap().unwrap().hash()).collect();
+        assert!(hashes.iter().all(|hash| *hash == hashes[0]), "height {height}: {hashes:?}");
+    }
+    lowest
+}
+
+/// Whatever any node reported as committed is on every node, in that block.
+pub fn all_committed(network: &Network, reported: &[Reported]) {
+    for node in 0..network.size() {
+        let store = storage(network, node);
+        for Reported { id, height } in reported {
+            let found = store.read().transaction(id).unwrap().map(|(height, _)| height);
+            assert_eq!(found, Some(*height), "{}: {id} was reported as committed", network.bureau(node).name);
+        }
+    }
+}
+
+/// `kanhe-node fsck` finds nothing.
+pub fn fsck(network: &Network, node: usize) {
+    let checked = run_node_program(&["fsck", "--home", network.home(node).to_str().unwrap()]);
+    assert!(checked.status.success(), "{}: {checked:?}", network.bureau(node).name);
+}
+
+/// What a validator signed, by its guard's file.
+pub fn signed(home: &Path) -> Vec<SignedEntry> {
+    guard::read(&home::guard(home)).unwrap()
+}
