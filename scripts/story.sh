@@ -146,6 +146,8 @@ story() {
     must_fail 12 "${CHECK[@]}"
     run "${COMPANY[@]}" wallet log
 
+    scan_privacy "$DEMO/companies.xlsx"
+
     step "Every node's database is checked against its headers"
     fsck_all
     summary "databases checked whole" "4 clean"
