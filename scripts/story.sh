@@ -6,6 +6,8 @@
 
 LICENCE=DEMOYYZZ001
 ROWS=10000
+# So many rows name no application: their holders have no wallet yet and get a code.
+PICKUPS=100
 
 # field NAME KEY — a field of a bureau (or of the bank) in devnet.json.
 field() {
@@ -22,6 +24,7 @@ at_home() { printf '%s\0' kanhe --home "$DEMO/$1" --passphrase-file "$DEMO/$1.pa
 
 set_homes() {
     mapfile -d '' -t COMPANY < <(at_home company)
+    mapfile -d '' -t NEWCOMER < <(at_home newcomer)
     mapfile -d '' -t OTHERS < <(at_home others)
     mapfile -d '' -t BUREAU < <(at_home bureau)
     mapfile -d '' -t BANK < <(at_home bank)
@@ -36,14 +39,14 @@ same_height() {
 
 prepare_people() {
     local who
-    for who in company others; do
+    for who in company newcomer others; do
         head -c 18 /dev/urandom | base64 >"$DEMO/$who.pass"
         chmod 600 "$DEMO/$who.pass"
     done
     # The desks of bureau and bank know the passphrases of their keys.
     install -m 600 "$(field market-regulation passphrase_file)" "$DEMO/bureau.pass"
     install -m 600 "$(field bank passphrase_file)" "$DEMO/bank.pass"
-    for who in company others bureau bank; do
+    for who in company newcomer others bureau bank; do
         quietly kanhe --home "$DEMO/$who" --node "$URL" --yes trust pin --genesis "$NET/genesis.bin"
     done
 }
@@ -57,6 +60,36 @@ rows = list(csv.reader(open(sys.argv[1], encoding="utf-8-sig")))
 print(next(cell for cell in rows[1] if re.fullmatch(r"[0-9A-HJ-NPQRTUWXY]{18}", cell)))
 PYTHON
     )
+}
+
+# The bureau hands each newcomer the own code; this is the first line of its file.
+read_pickup() {
+    read -r PICKUP_HOLDER PICKUP_CODE < <(python3 - "$DEMO"/issued/codes-*.csv <<'PYTHON'
+import csv, sys
+row = list(csv.reader(open(sys.argv[1], encoding="utf-8-sig")))[1]
+print(row[2], row[3])
+PYTHON
+    )
+}
+
+# The bureau's running process. It ends with the demo, or by service_stop.
+service_start() {
+    local command=("${BUREAU[@]}" licence serve --key "$(field market-regulation issuing_key)"
+        --sealing-key "$(field market-regulation sealing_key)")
+    show_command "${command[@]}"
+    note "(in the background)"
+    start_group "$DEMO/serve.log" "${command[@]}"
+    SERVICE_PID=$STARTED_PID
+}
+
+# A clean end, as an operating system asks for it.
+service_stop() {
+    local code=0
+    kill -TERM "$SERVICE_PID"
+    wait "$SERVICE_PID" || code=$?
+    forget_group "$SERVICE_PID"
+    cat "$DEMO/serve.log" >&3
+    ((code == 0)) || die 1 "licence serve ended with code $code"
 }
 
 # ask NAME [MAX_AGE] — the bank asks; the company answers with the evidence that it has.
@@ -80,11 +113,11 @@ story() {
     prepare_people
     run "${BANK[@]}" trust show
 
-    step "A company and $((ROWS - 1)) others apply; the bureau gets a spreadsheet of $ROWS rows"
+    step "$((ROWS - PICKUPS)) companies apply; the bureau gets a spreadsheet of $ROWS rows"
     run "${COMPANY[@]}" wallet init
     run "${COMPANY[@]}" wallet apply --type "$LICENCE" --issuer "$ISSUER" --out "$DEMO/application.txt"
     quietly "${OTHERS[@]}" wallet init
-    run "${OTHERS[@]}" wallet apply --type "$LICENCE" --issuer "$ISSUER" --count $((ROWS - 1)) --out "$DEMO/others.txt"
+    run "${OTHERS[@]}" wallet apply --type "$LICENCE" --issuer "$ISSUER" --count $((ROWS - PICKUPS - 1)) --out "$DEMO/others.txt"
     cat "$DEMO/application.txt" "$DEMO/others.txt" >"$DEMO/applications.txt"
     run kanhe sample --type business-licence --seed 7 --count "$ROWS" --applications "$DEMO/applications.txt" \
         --out "$DEMO/companies.xlsx"
@@ -97,15 +130,33 @@ story() {
     run "${BUREAU[@]}" licence issue "$DEMO/companies.xlsx" --type "$LICENCE" --key "$(field market-regulation issuing_key)" \
         --batch 2500 --out "$DEMO/issued"
     issued=$((SECONDS - began))
-    summary "licences issued from a spreadsheet, signed and anchored" "$ROWS in $(duration "$issued")"
+    summary "licences issued from a spreadsheet, signed and anchored" "$((ROWS - PICKUPS)) in $(duration "$issued")"
+    summary "licences prepared to be picked up by code" "$PICKUPS"
     node_start "$NET/big-data"
     node_wait_ready "$NET/big-data" "$(field big-data api)"
     wait_until 60 "the killed node has caught up" same_height "$URL" "$(field big-data api)"
 
-    step "The company collects its licence and answers the bank"
-    quietly "${BUREAU[@]}" licence show "$COMPANY_CODE" --delivery "$DEMO/delivery.json"
-    run "${COMPANY[@]}" wallet import "$DEMO/delivery.json"
-    run "${COMPANY[@]}" wallet list
+    step "Holders collect: by the application, and by code through another bureau's node"
+    service_start
+    run "${COMPANY[@]}" wallet collect
+    read_pickup
+    quietly "${NEWCOMER[@]}" wallet init
+    run "${NEWCOMER[@]}" --node "$(field public-security api)" wallet collect --code "$PICKUP_CODE" --issuer "$ISSUER" \
+        --type "$LICENCE"
+    say "The code is bound to the first key that came with it: somebody else comes too late."
+    must_fail 4 "${OTHERS[@]}" wallet collect --code "$PICKUP_CODE" --issuer "$ISSUER" --type "$LICENCE"
+    summary "collected by application; by code through another bureau's node" "yes; yes, once"
+
+    step "The newcomer's licence is renewed"
+    run "${BUREAU[@]}" licence renew "$PICKUP_HOLDER" --set ZZYXQJZRQ=2046-12-31 --out "$DEMO/renewed" \
+        --key "$(field market-regulation issuing_key)"
+    run "${NEWCOMER[@]}" wallet collect --again
+    run "${NEWCOMER[@]}" wallet list
+    service_stop
+    run "${BUREAU[@]}" licence batches --issuer "$ISSUER"
+    summary "renewed and the old version superseded, in one transaction" "yes"
+
+    step "The company answers the bank"
     ask first
     answer first
     set_check first

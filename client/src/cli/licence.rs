@@ -261,7 +261,7 @@ fn show_all(query: &str, delivery: Option<&Path>, context: &Context) -> Result<E
         let mut lines = vec![licence.number.to_string()];
         lines.extend(licence.claims.iter().map(|(name, value)| format!("  {name}: {}", show::value(value))));
         for copy in &licence.copies {
-            let held = issuer::held(&mut follower, &licence.number.issuer(), &copy.digest)?;
+            let held = issuer::held(&mut follower, &licence.number.issuer(), &licence.vct.code, &copy.digest)?;
             lines.push(say(
                 "issue.copy",
                 &[
@@ -304,7 +304,8 @@ fn loss(holder: &str, acting: &Acting, context: &Context) -> Result<ExitCode, Fa
     for licence in licences {
         let mut finals = false;
         for copy in &licence.copies {
-            finals |= issuer::held(&mut follower, &licence.number.issuer(), &copy.digest)?.status.is_final();
+            finals |=
+                issuer::held(&mut follower, &licence.number.issuer(), &licence.vct.code, &copy.digest)?.own.is_final();
         }
         if !finals {
             open.push(licence);

@@ -99,13 +99,15 @@ pub(super) fn supersede(
     for number in numbers {
         let licence = register.licence(number)?;
         for copy in licence.iter().flat_map(|licence| &licence.copies) {
-            let Held { length, status, as_of } = held(follower, &office.issuer, &copy.digest)?;
-            if status != Status::Active {
-                let code = match status {
-                    Status::Superseded => "renew_superseded",
-                    Status::Suspended => "renew_suspended",
-                    _ => "status_final",
-                };
+            let Held { length, own, status, as_of } = held(follower, &office.issuer, number.type_code(), &copy.digest)?;
+            let code = match (own, status) {
+                (_, Status::Active) => None,
+                // First, since it may mean that this very renewal is done, whatever a supervisor has said after it.
+                (Status::Superseded, _) => Some("renew_superseded"),
+                (_, Status::Suspended) => Some("renew_suspended"),
+                _ => Some("status_final"),
+            };
+            if let Some(code) = code {
                 return Err(Failure::of(ExitCode::Refused, code, &[("number", number)]));
             }
             changes.push(StatusChange {

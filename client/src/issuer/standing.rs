@@ -2,11 +2,11 @@
 
 use kanhe_proto::codec;
 use kanhe_proto::hash::LicenceDigest;
-use kanhe_proto::identifiers::Uscc;
+use kanhe_proto::identifiers::{TypeCode, Uscc};
 use kanhe_proto::ids::{Height, TimeMs};
 use kanhe_proto::limits::MAP_VALUE_BYTES_MAX;
 use kanhe_proto::proof::ProvedLeaf;
-use kanhe_proto::status::{LicenceStatus, Reason, Status, licence_status_key};
+use kanhe_proto::status::{LicenceStatus, Reason, Status, by_author, licence_status_key};
 use kanhe_proto::transaction::{ChangeStatus, Payload, StatusChange, StatusChanges, StatusTarget};
 
 use super::anchor::{Settled, settle, transaction};
@@ -24,14 +24,16 @@ const LEAF_BYTES_MAX: usize = MAP_VALUE_BYTES_MAX + (16 << 10);
 pub struct Held {
     /// Length of its history.
     pub length: u32,
-    /// What it is worth now.
+    /// What its issuer says of it now.
+    pub own: Status,
+    /// What it is worth now: the worse of its issuer's word and that of the supervisors of its type.
     pub status: Status,
     /// Time of the header that proves it.
     pub as_of: TimeMs,
 }
 
 /// The proved status of a copy.
-pub fn held(follower: &mut Follower, issuer: &Uscc, digest: &LicenceDigest) -> Result<Held, Failure> {
+pub fn held(follower: &mut Follower, issuer: &Uscc, code: &TypeCode, digest: &LicenceDigest) -> Result<Held, Failure> {
     let found = follower.ask(|follower, node| {
         let answer = node.licence_status(issuer, digest)?;
         let header = certified(node, &answer.certified)?;
@@ -40,9 +42,11 @@ pub fn held(follower: &mut Follower, issuer: &Uscc, digest: &LicenceDigest) -> R
         let key = licence_status_key(issuer, digest);
         let history: LicenceStatus =
             leaf.read(&header.header.state_root, &key).map_err(|error| node.malformed(error))?.unwrap_or_default();
-        let status = history.entries.last().map_or(Status::Active, |entry| entry.status);
+        let last =
+            |author| by_author(&history.entries, author).next_back().map_or(Status::Active, |entry| entry.status);
+        let own = last(None);
         let length = u32::try_from(history.entries.len()).expect("a history is bounded");
-        Ok(Held { length, status, as_of: header.header.time })
+        Ok(Held { length, own, status: own.max(last(Some(code))), as_of: header.header.time })
     });
     Ok(found?)
 }
@@ -78,12 +82,16 @@ pub fn change(
     let (mut changes, mut unchanged) = (Vec::new(), 0);
     for licence in licences {
         for copy in &licence.copies {
-            let held = held(follower, &office.issuer, &copy.digest)?;
-            if held.status == act.status {
+            let held = held(follower, &office.issuer, &licence.vct.code, &copy.digest)?;
+            if act.status == Status::Active && held.own == Status::Active && held.status != Status::Active {
+                let args: &[(&str, &dyn std::fmt::Display)] = &[("number", &licence.number)];
+                return Err(Failure::of(ExitCode::Refused, "set_by_supervisor", args));
+            }
+            if held.own == act.status {
                 unchanged += 1;
                 continue;
             }
-            if held.status.is_final() {
+            if held.own.is_final() {
                 let args: &[(&str, &dyn std::fmt::Display)] = &[("number", &licence.number)];
                 return Err(Failure::of(ExitCode::Refused, "status_final", args));
             }

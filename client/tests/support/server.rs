@@ -91,7 +91,8 @@ fn problem() -> Vec<u8> {
 }
 
 fn refused(code: &str) -> Vec<u8> {
-    format!(r#"{{"type":"urn:kanhe:problem:{code}","title":"t","status":422,"code":"{code}","detail":"d"}}"#).into_bytes()
+    format!(r#"{{"type":"urn:kanhe:problem:{code}","title":"t","status":422,"code":"{code}","detail":"d"}}"#)
+        .into_bytes()
 }
 
 fn post_mail(path: &str, sent: &[u8], chain: &mut Chain) -> Option<Vec<u8>> {
