@@ -145,7 +145,7 @@ story() {
         --type "$LICENCE"
     say "The code is bound to the first key that came with it: somebody else comes too late."
     must_fail 4 "${OTHERS[@]}" wallet collect --code "$PICKUP_CODE" --issuer "$ISSUER" --type "$LICENCE"
-    summary "collected by application; by code through another bureau's node" "yes; yes, once"
+    summary "collected by possession; by code at another bureau" "yes; yes, once"
 
     step "The newcomer's licence is renewed"
     run "${BUREAU[@]}" licence renew "$PICKUP_HOLDER" --set ZZYXQJZRQ=2046-12-31 --out "$DEMO/renewed" \
@@ -154,7 +154,7 @@ story() {
     run "${NEWCOMER[@]}" wallet list
     service_stop
     run "${BUREAU[@]}" licence batches --issuer "$ISSUER"
-    summary "renewed and the old version superseded, in one transaction" "yes"
+    summary "renewed, the old version superseded with it" "yes"
 
     step "The company answers the bank"
     ask first
