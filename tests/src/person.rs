@@ -53,8 +53,8 @@ impl Person {
     pub fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
-    /// Runs a command in their folder.
-    pub fn run(&self, words: &[&str]) -> Ended {
+    /// A command in their folder, not yet run.
+    pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(programs::client());
         command.args(words).args(["--json", "--yes"]).current_dir(self.folder.path());
         // The command asks all nodes that it is told, so a test's own word must stand alone.
@@ -65,7 +65,12 @@ impl Person {
         for variable in ["KANHE_NODE", "KANHE_HOME", "KANHE_LANG", "LC_ALL"] {
             command.env_remove(variable);
         }
-        let output = command.env("LANG", "C.UTF-8").stdin(Stdio::null()).output().unwrap();
+        command.env("LANG", "C.UTF-8").stdin(Stdio::null());
+        command
+    }
+    /// Runs a command in their folder.
+    pub fn run(&self, words: &[&str]) -> Ended {
+        let output = self.command(words).output().unwrap();
         Ended {
             code: output.status.code().unwrap_or(-1),
             data: String::from_utf8(output.stdout).unwrap(),

@@ -75,7 +75,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
 /// The few in full; the days by their number, and all in a file.
 fn say_excluded(excluded: &Excluded, file: Option<&Path>) -> anyhow::Result<()> {
     let Excluded { dates, names, examples } = excluded;
-    let (first, last) = (dates.first().cloned().unwrap_or_default(), dates.last().cloned().unwrap_or_default());
+    let mut days = dates.iter().filter(|date| date.is_ascii());
+    let (first, last) = (days.next().cloned().unwrap_or_default(), days.next_back().cloned().unwrap_or_default());
     println!("not looked for: {} dates, {first} … {last}", dates.len());
     for (why, values) in [("public in the registry", names), ("example in a public schema", examples)] {
         for (value, column) in values {

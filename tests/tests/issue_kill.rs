@@ -1,0 +1,94 @@
+//! `kanhe licence issue`, killed at random moments and started again: every row is issued, and none twice.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use kanhe_tests::dice::Dice;
+use kanhe_tests::network::Network;
+use kanhe_tests::person::Person;
+use serde_json::Value;
+
+const TYPE: &str = "DEMOYYZZ001";
+const ROWS: usize = 600;
+/// Licences in a batch: many batches, so that many moments are between two writes of the journal.
+const BATCH: &str = "16";
+const KILLS: u32 = 8;
+const COUNTER: &str = "kanhe_chain_committed_licences_total";
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Runs the command and kills it after a while; nothing if it was killed.
+fn run_for(person: &Person, words: &[&str], time: Duration) -> Option<ExitStatus> {
+    let mut child = person.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let until = Instant::now() + time;
+    while Instant::now() < until {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    None
+}
+
+/// Licences that the chain has, by a node's counter.
+fn licences(network: &Network, node: usize) -> usize {
+    let (status, body) = network.http.get(&format!("{}/metrics", network.api(node))).unwrap();
+    assert_eq!(status, 200);
+    let text = String::from_utf8(body).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(COUNTER)).unwrap();
+    line.trim().parse().unwrap()
+}
+
+#[test]
+fn a_killed_issuer_issues_every_row_once() {
+    let mut dice = Dice::of_test("issue_kill", 3);
+    let mut network = Network::found(4, 1_000);
+    network.start_fast();
+    network.start_all();
+    network.wait_ready(Duration::from_secs(60));
+    let node = network.api(1).to_owned();
+    let (company, bureau) = (Person::new(&node), Person::at_desk(&node, &network.bureau(0).passphrase_file));
+    company.pin(&network);
+    bureau.pin(&network);
+    let (issuer, count) = (network.bureau(0).uscc.to_string(), ROWS.to_string());
+    company.ok(&["wallet", "init"]);
+    let apply = ["wallet", "apply", "--type", TYPE, "--issuer", &issuer, "--count", &count, "--out", "applications"];
+    company.ok(&apply);
+    company.give("applications", &bureau);
+    let sample = ["sample", "--type", "business-licence", "--count", &count, "--applications", "applications"];
+    bureau.ok(&[&sample[..], &["--out", "rows.csv"]].concat());
+
+    let key = network.bureau(0).issuing_key.to_str().unwrap().to_owned();
+    let issue = ["licence", "issue", "rows.csv", "--type", TYPE, "--key", &key, "--batch", BATCH, "--out", "issued"];
+    let mut killed = 0;
+    for _ in 0..KILLS {
+        let Some(status) = run_for(&bureau, &issue, Duration::from_millis(200 + dice.below(1_200))) else {
+            killed += 1;
+            continue;
+        };
+        assert!(status.success(), "{status}");
+        break;
+    }
+    let at_last = run_for(&bureau, &issue, LIMIT).expect("it comes to an end");
+    println!("{killed} kills, then {at_last}");
+    assert!(killed >= 3, "it ended before it was killed often enough");
+
+    // What was issued in the run that came to an end before is not issued again: then all rows are known.
+    assert!(at_last.success() || licences(&network, 1) == ROWS, "{at_last}");
+    assert_eq!(licences(&network, 1), ROWS);
+    let mut digests = BTreeSet::new();
+    for entry in fs::read_dir(bureau.at("issued")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
+            for line in fs::read_to_string(path).unwrap().lines() {
+                let delivery: Value = serde_json::from_str(line).unwrap();
+                assert!(digests.insert(delivery["sd_jwt"].as_str().unwrap().to_owned()), "delivered twice");
+            }
+        }
+    }
+    assert_eq!(digests.len(), ROWS);
+}
