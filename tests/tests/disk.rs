@@ -77,7 +77,7 @@ fn inside() {
     succeed("ip", &["link", "set", "lo", "up"]);
     let mut network = Network::found_in(folder, 4, HEARTBEAT_MS);
     network.start_fast();
-    small_disk(&network.home(VICTIM).to_owned());
+    small_disk(network.home(VICTIM));
     network.start_all();
     network.wait_ready(READY);
     let load = Load::start(&network, 31, Duration::from_millis(8));
