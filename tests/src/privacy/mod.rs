@@ -1,6 +1,6 @@
 //! Looks for personal data where none may be: in everything that a node writes.
 //!
-//! [`Needles`] are the claim values of a spreadsheet in every form in which they might have slipped through, [`scan`]
+//! [`Needles`] are the claim values of a spreadsheet in every form in which they might have slipped through, [`scan()`]
 //! looks for them in a stopped node's database and files, and [`control()`] plants some in a copy, to show that the scan
 //! would have found them.
 
