@@ -227,6 +227,12 @@ fn next_tip(tip: &TipState, overlay: &Overlay, certificate: &Certificate) -> Res
         next_validators: Arc::clone(set),
         certified: Some(certified),
         registry: overlay.registry.map.clone(),
+        registry_read: if overlay.header.registry_root == tip.header.registry_root {
+            Arc::clone(&tip.registry_read)
+        } else {
+            Arc::default()
+        },
+        signers: Arc::default(),
         state: overlay.state.map.clone(),
         log: overlay.log.clone(),
         history: overlay.history.clone(),

@@ -58,7 +58,8 @@ pub(super) struct TipView<'r> {
 
 impl View for TipView<'_> {
     fn registry(&self, key: &MapKey) -> Result<Option<Vec<u8>>, ReadError> {
-        crate::ledger::map::LeafReader::get(&self.reader.registry(), key)
+        let read = || crate::ledger::map::LeafReader::get(&self.reader.registry(), key);
+        self.tip.registry_read.get(key, read)
     }
     fn state(&self, key: &MapKey) -> Result<Option<Vec<u8>>, ReadError> {
         crate::ledger::map::LeafReader::get(&self.reader.state(), key)

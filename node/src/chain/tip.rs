@@ -13,6 +13,8 @@ use kanhe_proto::vote::ChainContext;
 
 use super::ChainConfig;
 use super::error::ChainError;
+use super::registry_cache::RegistryCache;
+use super::signers::Signers;
 use crate::ledger::log::Log;
 use crate::ledger::map::{LeafReader, Map};
 use crate::storage::Reader;
@@ -33,6 +35,8 @@ pub struct TipState {
     /// Header and trimmed certificate; none of genesis.
     pub certified: Option<CertifiedHeader>,
     pub(super) registry: Map,
+    pub(super) registry_read: Arc<RegistryCache>,
+    pub(super) signers: Arc<Signers>,
     pub(super) state: Map,
     pub(super) log: Log,
     pub(super) history: Log,
@@ -65,7 +69,20 @@ impl TipState {
             }
         };
         let parameters = parameters(reader)?;
-        Ok(Self { header, hash, parameters, validators, next_validators, certified, registry, state, log, history })
+        Ok(Self {
+            header,
+            hash,
+            parameters,
+            validators,
+            next_validators,
+            certified,
+            registry,
+            registry_read: Arc::default(),
+            signers: Arc::default(),
+            state,
+            log,
+            history,
+        })
     }
 
     /// Chain and era of everything signed for the next block.

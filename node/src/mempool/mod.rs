@@ -20,6 +20,7 @@ pub mod relay;
 mod source;
 pub mod submission;
 pub mod verified;
+mod verifiers;
 mod verify;
 mod waiters;
 

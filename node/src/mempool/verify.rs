@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::admission::{Admission, Denial};
 use super::verified::VerifiedCache;
+use super::verifiers::Verifiers;
 
 /// Transactions that a thread verifies before it looks for others' turn: about 2 ms.
 const CHUNK: usize = 32;
@@ -37,6 +38,7 @@ pub(super) enum Fault<C> {
 pub(super) struct Verification {
     threads: Arc<Semaphore>,
     room: Arc<Semaphore>,
+    verifiers: Arc<Verifiers>,
 }
 
 impl Verification {
@@ -44,6 +46,7 @@ impl Verification {
         Self {
             threads: Arc::new(Semaphore::new(threads.max(1))),
             room: Arc::new(Semaphore::new(queue_max.clamp(1, Semaphore::MAX_PERMITS))),
+            verifiers: Arc::default(),
         }
     }
     /// Room for so many transactions, held while they are verified.
@@ -63,9 +66,9 @@ impl Verification {
             let chunk = chunk.to_vec();
             let len = chunk.len();
             let thread = Arc::clone(&self.threads).acquire_owned().await.expect("the semaphore is never closed");
-            let (admission, cache) = (Arc::clone(admission), Arc::clone(cache));
+            let (admission, cache, verifiers) = (Arc::clone(admission), Arc::clone(cache), Arc::clone(&self.verifiers));
             let task = tokio::task::spawn_blocking(move || {
-                let results = chunk.iter().map(|job| check(&*admission, &cache, job)).collect::<Vec<_>>();
+                let results = chunk.iter().map(|job| check(&*admission, &cache, &verifiers, job)).collect::<Vec<_>>();
                 drop(thread);
                 results
             });
@@ -79,14 +82,21 @@ impl Verification {
     }
 }
 
-fn check<A: Admission>(admission: &A, cache: &VerifiedCache, job: &Job) -> Result<(), Fault<A::Code>> {
+fn check<A: Admission>(
+    admission: &A,
+    cache: &VerifiedCache,
+    verifiers: &Verifiers,
+    job: &Job,
+) -> Result<(), Fault<A::Code>> {
     let transaction = &*job.transaction;
     let key = admission.signer(transaction).map_err(|denial| denied(denial, Fault::Unsigned))?;
     if key.id() != transaction.body.key {
         return Err(Fault::Signature(admission.wrong_signature()));
     }
     if !cache.contains(&job.id, &transaction.signature) {
-        key.verify(&Transaction::sign_bytes(&job.id), &transaction.signature)
+        let verifier = verifiers.of(&key).map_err(|_| Fault::Signature(admission.wrong_signature()))?;
+        verifier
+            .verify(&Transaction::sign_bytes(&job.id), &transaction.signature)
             .map_err(|_| Fault::Signature(admission.wrong_signature()))?;
         cache.insert(job.id, transaction.signature.clone());
     }
