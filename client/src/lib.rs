@@ -8,6 +8,7 @@ pub mod follow;
 pub mod home;
 pub mod issuer;
 pub mod node;
+pub mod parallel;
 pub mod sample;
 pub mod sheet;
 pub mod stop;

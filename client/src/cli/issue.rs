@@ -15,9 +15,11 @@ use crate::clock;
 use crate::follow::Follower;
 use crate::home;
 use crate::issuer::{self, Definition, Issuing, LicenceEntry, Office, Register, Rows, Told};
+use crate::parallel;
 use crate::sheet::{self, Format, Report, Sheet};
 use crate::talk::{ExitCode, Failure, Lang, Passphrase, say};
 use crate::vault::Effort;
+use crate::wallet::Delivery;
 
 /// Problems of a sheet that are shown; all of them are in the file of bad rows.
 const PROBLEMS_SHOWN: usize = 20;
@@ -220,11 +222,8 @@ fn deliver(told: &Told, register: &Register, out: &Path, codes: &Path, context: 
 
 /// Writes deliveries of licences, one a line; nothing of copies that are not anchored.
 pub fn write_deliveries(register: &Register, licences: &[LicenceEntry], path: &Path) -> Result<(), Failure> {
-    let mut lines = String::new();
-    for delivery in register.deliveries(licences)? {
-        let line = serde_json::to_string(&delivery);
-        lines.push_str(&line.map_err(|error| Failure::reported(ExitCode::Failure, "delivery_wrong", error))?);
-        lines.push('\n');
-    }
-    home::write_private(path, lines.as_bytes())
+    let line = |delivery: &Delivery| serde_json::to_string(delivery).map(|line| line + "\n");
+    let lines = parallel::try_map(&register.deliveries(licences)?, line);
+    let lines = lines.map_err(|error| Failure::reported(ExitCode::Failure, "delivery_wrong", error))?;
+    home::write_private(path, lines.concat().as_bytes())
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::{Definition, IssuedCopy, LicenceEntry, Office, Prepared};
 use crate::clock;
+use crate::parallel;
 use crate::talk::{ExitCode, Failure};
 
 /// Digests added to each licence, to hide how many claims it has.
@@ -39,18 +40,7 @@ pub struct Signing<'a> {
 impl Signing<'_> {
     /// Signs the licences of all rows, on all cores.
     pub fn sign(&self, rows: &[Prepared]) -> Result<Vec<LicenceEntry>, Failure> {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let portion = rows.len().div_ceil(cores).max(1);
-        let portions: Vec<Result<Vec<LicenceEntry>, Failure>> = std::thread::scope(|scope| {
-            let work = |rows: &'_ [Prepared]| rows.iter().map(|row| self.licence(row)).collect();
-            let threads: Vec<_> = rows.chunks(portion).map(|rows| scope.spawn(move || work(rows))).collect();
-            threads.into_iter().map(|thread| thread.join().expect("signing does not panic")).collect()
-        });
-        let mut licences = Vec::with_capacity(rows.len());
-        for portion in portions {
-            licences.extend(portion?);
-        }
-        Ok(licences)
+        parallel::try_map(rows, |row| self.licence(row))
     }
 
     fn licence(&self, prepared: &Prepared) -> Result<LicenceEntry, Failure> {

@@ -9,6 +9,7 @@ use kanhe_proto::key::{KeyId, PublicKey};
 use kanhe_proto::sd_jwt::holder_binding;
 
 use super::{Definition, Office, Register};
+use crate::parallel;
 use crate::sheet::{APPLICATION, Fault, Report, Row};
 use crate::talk::Failure;
 
@@ -65,15 +66,19 @@ pub fn prepare(
 ) -> Result<Rows, Failure> {
     let (mut rows, mut faults) = (Rows::default(), Vec::new());
     let mut seen: BTreeMap<KeyId, u32> = BTreeMap::new();
-    for row in std::mem::take(&mut report.good) {
+    let good = std::mem::take(&mut report.good);
+    // Two signatures a row at the least: on all cores.
+    let proved =
+        parallel::map(&good, |row| row.application.as_ref().map(|text| prove(office, definition, row, text, as_of)));
+    for (row, proved) in good.into_iter().zip(proved) {
         let line = row.line;
-        let Some(text) = row.application.clone() else {
-            rows.awaiting.push(row);
-            continue;
-        };
-        let one = match bind(office, definition, row, &text, as_of) {
-            Ok(one) => one,
-            Err(fault) => {
+        let one = match proved {
+            None => {
+                rows.awaiting.push(row);
+                continue;
+            }
+            Some(Ok(proved)) => proved.of(row),
+            Some(Err(fault)) => {
                 faults.push((line, fault));
                 continue;
             }
@@ -99,6 +104,18 @@ pub fn prepare(
     Ok(rows)
 }
 
+/// What an application proves for a row.
+struct Proved {
+    keys: Vec<PublicKey>,
+    binding: Option<String>,
+}
+
+impl Proved {
+    fn of(self, row: Row) -> Prepared {
+        Prepared { row, number: None, replaces: None, keys: self.keys, binding: self.binding }
+    }
+}
+
 /// Binds a row to the keys of an application.
 pub(super) fn bind(
     office: &Office,
@@ -107,13 +124,23 @@ pub(super) fn bind(
     application: &str,
     as_of: TimeMs,
 ) -> Result<Prepared, Fault> {
+    prove(office, definition, &row, application, as_of).map(|proved| proved.of(row))
+}
+
+fn prove(
+    office: &Office,
+    definition: &Definition,
+    row: &Row,
+    application: &str,
+    as_of: TimeMs,
+) -> Result<Proved, Fault> {
     let wrong = |error: ApplicationError| Fault::Application(error.to_string());
     let application = Application::verify(application, &office.chain.chain_id, &office.issuer, as_of).map_err(wrong)?;
     if application.vct != definition.vct() {
         return Err(Fault::Application(format!("{} ≠ {}", application.vct, definition.vct())));
     }
-    let binding = binding(office, definition, &row, &application).map_err(wrong)?;
-    Ok(Prepared { row, number: None, replaces: None, keys: application.keys.into_vec(), binding })
+    let binding = binding(office, definition, row, &application).map_err(wrong)?;
+    Ok(Proved { keys: application.keys.into_vec(), binding })
 }
 
 /// `kanhe_hb` of a natural person, from the secret in the application.

@@ -1,5 +1,6 @@
 //! The register: all licences of the bureau, and the journal of running issues, in one encrypted vault.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,9 +16,9 @@ use kanhe_proto::{codec, text};
 use serde_json::{Map, Value};
 
 use super::records::{Anchored, Awaiting, BATCHES, CODES, LICENCES, OPEN, PATHS, PICKUPS, RUNS, SALTS, UNIQUE, Use};
-use super::{BatchEntry, Definition, LicenceEntry, Run};
+use super::{BatchEntry, Definition, IssuedCopy, LicenceEntry, Run};
 use crate::talk::{ExitCode, Failure, Passphrase};
-use crate::vault::{Effort, Transaction, Vault, VaultError};
+use crate::vault::{Effort, Vault, VaultError};
 use crate::wallet::Delivery;
 
 /// How often and how long another process is waited for.
@@ -92,16 +93,20 @@ impl Register {
     ) -> Result<(), Failure> {
         let unique = unique(definition);
         self.vault.write::<_, Failure>(|transaction| {
+            let (mut numbers, mut uses) = (BTreeSet::new(), Vec::new());
             for licence in licences {
                 let number = licence.number.to_string();
-                if transaction.get(&LICENCES, &number)?.is_some() {
+                if transaction.get(&LICENCES, &number)?.is_some() || !numbers.insert(number.clone()) {
                     return Err(Failure::of(ExitCode::Failure, "number_taken", &[("number", &number)]));
                 }
+                uses.extend(uses_of(&unique, &licence.vct.code, &licence.claims, &licence.number));
                 let used = Use { number: licence.number.clone() };
-                use_values(transaction, &unique, &licence.vct.code, &licence.claims, &used)?;
-                transaction.put(&UNIQUE, &application_key(&licence.application), &used)?;
-                transaction.put(&LICENCES, &number, licence)?;
+                uses.push((application_key(&licence.application), used));
             }
+            transaction.put_many(&UNIQUE, &uses)?;
+            let rows: Vec<(String, &LicenceEntry)> =
+                licences.iter().map(|licence| (licence.number.to_string(), licence)).collect();
+            transaction.put_many(&LICENCES, &rows)?;
             for awaiting in redeemed {
                 transaction.put(&PICKUPS, &awaiting.number.to_string(), awaiting)?;
             }
@@ -118,11 +123,12 @@ impl Register {
         }
         let batch = BatchEntry { anchored: Some(anchored), ..batch.clone() };
         self.vault.write::<_, Failure>(|transaction| {
-            for (digest, inclusion) in batch.leaves.iter().zip(tree.paths()) {
+            let path = |(digest, inclusion): (&LicenceDigest, _)| {
                 let path = codec::encode(&LicencePath { batch: anchored.batch, inclusion });
-                let path = Blob::new(path).expect("a path of a batch is within its limit");
-                transaction.put(&PATHS, &digest.to_string(), &path)?;
-            }
+                (digest.to_string(), Blob::new(path).expect("a path of a batch is within its limit"))
+            };
+            let paths: Vec<(String, Blob<PATH_BYTES_MAX>)> = batch.leaves.iter().zip(tree.paths()).map(path).collect();
+            transaction.put_many(&PATHS, &paths)?;
             for number in &batch.replaces {
                 let number = number.to_string();
                 if let Some(licence) = transaction.get(&LICENCES, &number)? {
@@ -166,8 +172,9 @@ impl Register {
         let unique = unique(definition);
         self.vault.write::<_, Failure>(|transaction| {
             for (awaiting, hash) in all {
-                let used = Use { number: awaiting.number.clone() };
-                use_values(transaction, &unique, &awaiting.vct.code, &awaiting.claims, &used)?;
+                for (key, used) in uses_of(&unique, &awaiting.vct.code, &awaiting.claims, &awaiting.number) {
+                    transaction.put(&UNIQUE, &key, &used)?;
+                }
                 transaction.put(&CODES, &text::hex(&hash.0), &awaiting.number)?;
                 transaction.put(&PICKUPS, &awaiting.number.to_string(), awaiting)?;
             }
@@ -237,14 +244,11 @@ impl Register {
     }
     /// What the holder of a licence gets; nothing of a copy that is not anchored.
     pub fn deliveries(&self, licences: &[LicenceEntry]) -> Result<Vec<Delivery>, Failure> {
-        let reader = self.vault.read()?;
-        let mut deliveries = Vec::new();
-        for copy in licences.iter().flat_map(|licence| &licence.copies) {
-            if let Some(path) = reader.get(&PATHS, &copy.digest.to_string())? {
-                deliveries.push(Delivery { sd_jwt: copy.sd_jwt.clone(), path });
-            }
-        }
-        Ok(deliveries)
+        let copies: Vec<&IssuedCopy> = licences.iter().flat_map(|licence| &licence.copies).collect();
+        let keys: Vec<String> = copies.iter().map(|copy| copy.digest.to_string()).collect();
+        let paths = self.vault.read()?.get_many(&PATHS, &keys)?;
+        let anchored = copies.into_iter().zip(paths).filter_map(|(copy, path)| Some((copy, path?)));
+        Ok(anchored.map(|(copy, path)| Delivery { sd_jwt: copy.sd_jwt.clone(), path }).collect())
     }
 }
 
@@ -256,19 +260,20 @@ fn unique(definition: &Definition) -> Vec<&str> {
     definition.columns.list().iter().filter(|column| column.unique && column.claim).map(|c| &*c.code).collect()
 }
 
-fn use_values(
-    transaction: &mut Transaction<'_, '_>,
+/// The unique values of a licence, by their keys.
+fn uses_of(
     unique: &[&str],
     code: &TypeCode,
     claims: &Map<String, Value>,
-    used: &Use,
-) -> Result<(), Failure> {
+    number: &LicenceNumber,
+) -> Vec<(String, Use)> {
+    let mut uses = Vec::with_capacity(unique.len());
     for column in unique {
         if let Some(value) = claims.get(*column).and_then(Value::as_str) {
-            transaction.put(&UNIQUE, &value_key(code, column, value), used)?;
+            uses.push((value_key(code, column, value), Use { number: number.clone() }));
         }
     }
-    Ok(())
+    uses
 }
 
 /// Hashed, since a value may be longer than a key of the vault.

@@ -111,8 +111,18 @@ impl Keys {
     /// What a row adds to the set hash, which is the exclusive or over all rows: unpredictable without the key, and
     /// no place occurs twice.
     pub(super) fn add_to_sum(&self, sum: &mut [u8; 32], place: &[u8], sealed: &[u8]) {
-        for (byte, other) in sum.iter_mut().zip(self.sums.mac(&[place, sealed])) {
-            *byte ^= other;
-        }
+        add(sum, &self.share_of_sum(place, sealed));
+    }
+
+    /// That hash by itself.
+    pub(super) fn share_of_sum(&self, place: &[u8], sealed: &[u8]) -> [u8; 32] {
+        self.sums.mac(&[place, sealed])
+    }
+}
+
+/// Adds a row's share to the set hash.
+pub(super) fn add(sum: &mut [u8; 32], share: &[u8; 32]) {
+    for (byte, other) in sum.iter_mut().zip(share) {
+        *byte ^= other;
     }
 }

@@ -167,7 +167,7 @@ impl Vault {
     }
 
     /// All rows of a table, by ascending key.
-    pub fn scan<T: DeserializeOwned>(&self, table: &Table<T>) -> Result<Vec<(String, T)>, VaultError> {
+    pub fn scan<T: DeserializeOwned + Send>(&self, table: &Table<T>) -> Result<Vec<(String, T)>, VaultError> {
         self.read()?.scan(table)
     }
 

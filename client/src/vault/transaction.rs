@@ -1,5 +1,6 @@
 //! Typed tables, and what is done with them inside one transaction.
 
+use std::borrow::Borrow;
 use std::marker::PhantomData;
 
 use redb::ReadableTable;
@@ -8,8 +9,9 @@ use serde::de::DeserializeOwned;
 
 use super::VaultError;
 use super::frame::{frame, unframe};
-use super::seal::{Keys, Place};
+use super::seal::{self, Keys, Place};
 use super::store::State;
+use crate::parallel;
 
 /// Longest key of a row, in bytes.
 pub const KEY_BYTES_MAX: usize = 1024;
@@ -45,8 +47,23 @@ impl Reader<'_> {
     pub fn get<T: DeserializeOwned>(&self, table: &Table<T>, key: &str) -> Result<Option<T>, VaultError> {
         get(self.keys, &self.rows, table, key)
     }
+    /// The values under several keys, in their order.
+    pub fn get_many<T: DeserializeOwned + Send>(
+        &self,
+        table: &Table<T>,
+        keys: &[String],
+    ) -> Result<Vec<Option<T>>, VaultError> {
+        let places = parallel::map(keys, |key| self.keys.place(table.name, key));
+        let mut read = Vec::with_capacity(places.len());
+        for place in places {
+            read.push((place, self.rows.get(place.as_slice())?.map(|sealed| sealed.value().to_vec())));
+        }
+        parallel::try_map(&read, |(place, sealed)| {
+            sealed.as_ref().map(|sealed| open(self.keys, place, sealed, table).map(|(_, value)| value)).transpose()
+        })
+    }
     /// All rows of a table, by ascending key.
-    pub fn scan<T: DeserializeOwned>(&self, table: &Table<T>) -> Result<Vec<(String, T)>, VaultError> {
+    pub fn scan<T: DeserializeOwned + Send>(&self, table: &Table<T>) -> Result<Vec<(String, T)>, VaultError> {
         scan(self.keys, &self.rows, table)
     }
 }
@@ -66,30 +83,37 @@ impl Transaction<'_, '_> {
     }
 
     /// All rows of a table, by ascending key, as this transaction has left them.
-    pub fn scan<T: DeserializeOwned>(&self, table: &Table<T>) -> Result<Vec<(String, T)>, VaultError> {
+    pub fn scan<T: DeserializeOwned + Send>(&self, table: &Table<T>) -> Result<Vec<(String, T)>, VaultError> {
         scan(self.keys, &self.rows, table)
     }
 
     /// Sets the value under a key.
     pub fn put<T: Serialize>(&mut self, table: &Table<T>, key: &str, value: &T) -> Result<(), VaultError> {
-        let form = |source| VaultError::Form { table: table.name, source };
-        let value = zeroize::Zeroizing::new(serde_json::to_vec(value).map_err(form)?);
-        self.put_bytes(table.name, key, &value)
+        self.insert(&sealed(self.keys, table, key, value)?)
+    }
+
+    /// Sets many values, sealed on all cores.
+    pub fn put_many<T: Serialize + Sync>(
+        &mut self,
+        table: &Table<T>,
+        rows: &[(String, impl Borrow<T> + Sync)],
+    ) -> Result<(), VaultError> {
+        let keys = self.keys;
+        let all = parallel::try_map(rows, |(key, value)| sealed(keys, table, key, value.borrow()))?;
+        all.iter().try_for_each(|row| self.insert(row))
     }
 
     pub(super) fn put_bytes(&mut self, table: &str, key: &str, value: &[u8]) -> Result<(), VaultError> {
-        if key.len() > KEY_BYTES_MAX || value.len() > VALUE_BYTES_MAX {
-            return Err(VaultError::Database(format!("a row of table {table} is too large")));
-        }
-        let place = self.keys.place(table, key);
-        let content = zeroize::Zeroizing::new(frame(&[table.as_bytes(), key.as_bytes(), value]));
-        let sealed = self.keys.seal_row(&place, &content)?;
-        let old = self.rows.insert(place.as_slice(), sealed.as_slice())?;
+        self.insert(&sealed_bytes(self.keys, table, key, value)?)
+    }
+
+    fn insert(&mut self, row: &SealedRow) -> Result<(), VaultError> {
+        let old = self.rows.insert(row.place.as_slice(), row.sealed.as_slice())?;
         match old {
-            Some(old) => self.keys.add_to_sum(&mut self.state.sum, &place, old.value()),
+            Some(old) => self.keys.add_to_sum(&mut self.state.sum, &row.place, old.value()),
             None => self.state.rows += 1,
         }
-        self.keys.add_to_sum(&mut self.state.sum, &place, &sealed);
+        seal::add(&mut self.state.sum, &row.share);
         self.changed = true;
         Ok(())
     }
@@ -105,6 +129,30 @@ impl Transaction<'_, '_> {
     }
 }
 
+/// A row as the database has it, and what it adds to the set hash.
+struct SealedRow {
+    place: Place,
+    sealed: Vec<u8>,
+    share: [u8; 32],
+}
+
+fn sealed<T: Serialize>(keys: &Keys, table: &Table<T>, key: &str, value: &T) -> Result<SealedRow, VaultError> {
+    let form = |source| VaultError::Form { table: table.name, source };
+    let value = zeroize::Zeroizing::new(serde_json::to_vec(value).map_err(form)?);
+    sealed_bytes(keys, table.name, key, &value)
+}
+
+fn sealed_bytes(keys: &Keys, table: &str, key: &str, value: &[u8]) -> Result<SealedRow, VaultError> {
+    if key.len() > KEY_BYTES_MAX || value.len() > VALUE_BYTES_MAX {
+        return Err(VaultError::Database(format!("a row of table {table} is too large")));
+    }
+    let place = keys.place(table, key);
+    let content = zeroize::Zeroizing::new(frame(&[table.as_bytes(), key.as_bytes(), value]));
+    let sealed = keys.seal_row(&place, &content)?;
+    let share = keys.share_of_sum(&place, &sealed);
+    Ok(SealedRow { place, sealed, share })
+}
+
 fn get<T: DeserializeOwned, R>(keys: &Keys, rows: &R, table: &Table<T>, key: &str) -> Result<Option<T>, VaultError>
 where
     R: ReadableTable<&'static [u8], &'static [u8]>,
@@ -114,18 +162,18 @@ where
     open(keys, &place, sealed.value(), table).map(|(_, value)| Some(value))
 }
 
-fn scan<T: DeserializeOwned, R>(keys: &Keys, rows: &R, table: &Table<T>) -> Result<Vec<(String, T)>, VaultError>
+fn scan<T: DeserializeOwned + Send, R>(keys: &Keys, rows: &R, table: &Table<T>) -> Result<Vec<(String, T)>, VaultError>
 where
     R: ReadableTable<&'static [u8], &'static [u8]>,
 {
     let prefix = keys.table(table.name);
     let (first, last) = ([&prefix[..], &[0; 32]].concat(), [&prefix[..], &[0xff; 32]].concat());
-    let mut found = Vec::new();
+    let mut read: Vec<(Place, Vec<u8>)> = Vec::new();
     for row in rows.range(first.as_slice()..=last.as_slice())? {
         let (place, sealed) = row?;
-        let place: &Place = place.value().try_into().map_err(|_| misplaced())?;
-        found.push(open(keys, place, sealed.value(), table)?);
+        read.push((place.value().try_into().map_err(|_| misplaced())?, sealed.value().to_vec()));
     }
+    let mut found = parallel::try_map(&read, |(place, sealed)| open(keys, place, sealed, table))?;
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(found)
 }
