@@ -91,7 +91,8 @@ impl Arguments {
         }
     }
     fn rows(&self) -> u32 {
-        self.rows.unwrap_or(if self.quick { 10_000 } else { 100_000 })
+        // 100,000 with their applications are more than a spreadsheet may have.
+        self.rows.unwrap_or(if self.quick { 10_000 } else { 50_000 })
     }
 }
 
