@@ -78,14 +78,19 @@ impl Network {
         }
     }
 
-    /// Sets a key of a node's configuration that occurs once in it.
+    /// Sets a key of a node's configuration: `section.key`, or `key` alone if it occurs once.
     pub fn configure(&self, node: usize, key: &str, value: &str) {
         let path = self.home(node).join("config.toml");
         let text = fs::read_to_string(&path).unwrap();
-        let prefix = format!("{key} = ");
-        assert_eq!(text.lines().filter(|line| line.starts_with(&prefix)).count(), 1, "{key}");
-        let changed = |line: &str| if line.starts_with(&prefix) { format!("{prefix}{value}") } else { line.to_owned() };
-        let lines: Vec<String> = text.lines().map(changed).collect();
+        let (wanted, key) = key.rsplit_once('.').map_or((None, key), |(section, key)| (Some(section), key));
+        let (prefix, mut section, mut found, mut lines) = (format!("{key} = "), "", 0, Vec::new());
+        for line in text.lines() {
+            section = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')).unwrap_or(section);
+            let set = line.starts_with(&prefix) && wanted.is_none_or(|wanted| wanted == section);
+            found += usize::from(set);
+            lines.push(if set { format!("{prefix}{value}") } else { line.to_owned() });
+        }
+        assert_eq!(found, 1, "{key}");
         fs::write(&path, lines.join("\n") + "\n").unwrap();
     }
 
