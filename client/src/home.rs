@@ -8,6 +8,7 @@
 //! | `register.redb` | an issuer's licences and its journal, encrypted |
 //! | `askers/<USCC>.json` | relying parties as last proved |
 //! | `verifier/requests/<nonce>.json`, `verifier/spent/<nonce>.json` | requests made here, and what answered them |
+//! | `verifier/receipts/<nonce>.json`, `verifier/token` | of `verify serve`: receipts, and who may use it |
 //!
 //! Folders are for their owner alone (0700), files too (0600). A file is written beside its name, flushed, and renamed:
 //! it is there as it was or as it is to be, never half.
@@ -209,6 +210,14 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         let _ = std::fs::remove_file(&unfinished);
         not_written(path, &error)
     })
+}
+
+/// The same for a file that must not be there yet, in a folder that may have to be made.
+pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        make_folder(folder)?;
+    }
+    write_private(path, bytes)
 }
 
 fn make_folder(path: &Path) -> Result<(), Failure> {

@@ -50,6 +50,13 @@ impl Stop {
         self.0.load(Ordering::SeqCst)
     }
 
+    /// Waits for a signal.
+    pub async fn wait(&self) {
+        while !self.is_asked() {
+            tokio::time::sleep(STEP).await;
+        }
+    }
+
     /// Rests, unless a signal comes.
     pub fn rest(&self, span: Duration) {
         let began = Instant::now();

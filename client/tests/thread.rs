@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are outside the tests themselves")]
 
 mod issuer;
+mod service;
 mod support;
 
 use kanhe_proto::application::Application;

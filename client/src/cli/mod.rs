@@ -15,6 +15,7 @@ mod status;
 mod trust;
 pub mod types;
 mod verify;
+mod verify_serve;
 mod wallet;
 
 use std::path::PathBuf;

@@ -59,6 +59,11 @@ fn literals<'a>(source: &'a str, opening: &str) -> Vec<&'a str> {
     direct.filter_map(|(_, rest)| rest.split('"').next()).collect()
 }
 
+/// Codes with which the verifier's service refuses.
+fn refusals(source: &str) -> impl Iterator<Item = &str> {
+    literals(source, "Refused::of(").into_iter()
+}
+
 #[test]
 fn every_key_has_both_languages_with_the_same_placeholders() {
     let catalogue = catalogue();
@@ -78,6 +83,7 @@ fn every_key_in_code_exists_and_says_something() {
     let mut used = BTreeSet::new();
     for source in &files {
         used.extend(literals(source, "say(").into_iter().map(str::to_string));
+        used.extend(refusals(source).map(|code| format!("service.{code}")));
         used.extend(literals(source, "Failure::of(").into_iter().map(|code| format!("error.{code}")));
     }
     assert!(used.len() > 20, "the scan finds too little: {used:?}");

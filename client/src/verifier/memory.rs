@@ -9,6 +9,7 @@ use kanhe_proto::verdict::Verdict;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::Receipt;
 use crate::home::Home;
 use crate::talk::{ExitCode, Failure};
 
@@ -66,6 +67,23 @@ impl<'a> Memory<'a> {
         Ok((request, kept))
     }
 
+    /// The text of a request that was made here, by its nonce.
+    pub fn request(&self, nonce: &str) -> Result<Option<String>, Failure> {
+        if !is_nonce(nonce) {
+            return Ok(None);
+        }
+        Ok(self.read::<KeptRequest>(&request_file(nonce))?.map(|kept| kept.request))
+    }
+
+    /// Keeps a receipt beside the request that it is of.
+    pub fn keep_receipt(&self, nonce: &str, receipt: &Receipt) -> Result<(), Failure> {
+        self.home.write_file(&receipt_file(nonce), &receipt.to_bytes())
+    }
+    /// The receipt of a request, as it was written.
+    pub fn receipt(&self, nonce: &str) -> Result<Option<Vec<u8>>, Failure> {
+        if is_nonce(nonce) { self.home.read(&receipt_file(nonce)) } else { Ok(None) }
+    }
+
     /// What answered a request before.
     pub fn spent(&self, nonce: &str) -> Result<Option<Spent>, Failure> {
         self.read(&spent_file(nonce))
@@ -96,14 +114,22 @@ fn request_file(nonce: &str) -> String {
 fn spent_file(nonce: &str) -> String {
     format!("verifier/spent/{nonce}.json")
 }
+fn receipt_file(nonce: &str) -> String {
+    format!("verifier/receipts/{nonce}.json")
+}
+
+/// Whether it may be part of a file's name.
+fn is_nonce(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    !text.is_empty() && text.len() <= 86 && text.bytes().all(plain)
+}
 
 /// The nonce that a request names, if it may be part of a file's name.
 fn nonce_of(request: &str) -> Option<String> {
     let payload = text::from_base64url(request.split('.').nth(1)?).ok()?;
     let payload = json::parse_object(&payload).ok()?;
     let nonce = payload.get("nonce")?.as_str()?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    (!nonce.is_empty() && nonce.len() <= 86 && nonce.bytes().all(plain)).then(|| nonce.to_owned())
+    is_nonce(nonce).then(|| nonce.to_owned())
 }
 
 #[cfg(test)]

@@ -4,14 +4,20 @@
 //! is bound to it: the same bytes again get the same verdict, others are a replay. What is not bound to the nonce spends
 //! nothing, else anybody could use it up.
 
+mod asking;
 mod check;
 mod fetch;
+mod judging;
 mod memory;
 mod receipt;
 mod request;
+mod told;
 
+pub use asking::{Asking, Wanted};
 pub use check::{Checked, Question, check};
 pub use fetch::fresh;
+pub use judging::{Judged, Presented, judge};
 pub use memory::{KeptRequest, Memory, Spent};
 pub use receipt::{RECEIPT_BYTES_MAX, Receipt, Rechecked};
 pub use request::{Ask, make};
+pub use told::Told;

@@ -1,5 +1,6 @@
 //! The `kanhe` command in a home of its own.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -45,6 +46,19 @@ fn ended(output: Output) -> Ended {
 pub struct Running(Option<Child>);
 
 impl Running {
+    /// What it says first; the rest is read when it ends.
+    pub fn first_line(&mut self) -> String {
+        let stdout = self.0.as_mut().unwrap().stdout.as_mut().unwrap();
+        let mut line = Vec::new();
+        while !line.ends_with(b"\n") {
+            let mut byte = [0];
+            if stdout.read(&mut byte).unwrap() == 0 {
+                break;
+            }
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).unwrap()
+    }
     /// Asks it to end, as an operating system would.
     pub fn terminate(mut self) -> Ended {
         let child = self.0.take().unwrap();

@@ -1,0 +1,197 @@
+//! The verifier's own HTTP service.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::MetadataExt;
+
+use kanhe_proto::status::Status;
+use serde_json::{Value, json};
+
+use crate::Scene;
+use crate::support::command::Running;
+
+/// A counter's software.
+struct Counter {
+    service: Running,
+    address: String,
+    token: String,
+}
+
+/// What came back.
+#[derive(Debug)]
+struct Reply {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+    fn code(&self) -> (u16, String) {
+        assert!(self.head.to_ascii_lowercase().contains("content-type: application/problem+json"), "{self:?}");
+        (self.status, self.json()["code"].as_str().unwrap().to_owned())
+    }
+}
+
+impl Counter {
+    fn start(scene: &Scene) -> Self {
+        let words = ["verify", "serve", "--key", "request.key", "--listen", "127.0.0.1:0", "--update", "1s"];
+        let mut service = scene.bank.start(&words);
+        let ready: Value = serde_json::from_str(&service.first_line()).unwrap();
+        let path = ready["token_file"].as_str().unwrap();
+        assert_eq!(std::fs::metadata(path).unwrap().mode() & 0o777, 0o600);
+        let token = std::fs::read_to_string(path).unwrap().trim().to_owned();
+        Self { service, address: ready["address"].as_str().unwrap().to_owned(), token }
+    }
+
+    fn send(&self, head: &str, body: &[u8]) -> Reply {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let head = format!("{head}content-length: {}\r\nconnection: close\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).unwrap();
+        // Who refuses by the head alone may not read the rest.
+        let _ = stream.write_all(body);
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Reply { status, head, body: bytes[end + 4..].to_vec() }
+    }
+    fn headed(&self, more: &str) -> String {
+        let (address, token) = (&self.address, &self.token);
+        format!("host: {address}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n{more}")
+    }
+    fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send(&format!("POST {path} HTTP/1.1\r\n{}", self.headed("")), body.to_string().as_bytes())
+    }
+    fn get(&self, path: &str) -> Reply {
+        self.send(&format!("GET {path} HTTP/1.1\r\n{}", self.headed("")), b"")
+    }
+
+    /// A request, and what the holder answers.
+    fn presented(&self, scene: &Scene, name: &str, max_age: &str) -> (String, String) {
+        let asked = json!({
+            "licences": [{ "type": "demo-biz", "claims": ["ZZMC"] }], "purpose": "account", "max_age": max_age,
+        });
+        let made = self.post("/v1/requests", &asked);
+        assert_eq!(made.status, 201, "{made:?}");
+        let made = made.json();
+        scene.holder.write(name, made["request"].as_str().unwrap().as_bytes());
+        scene.holder.ok(&["wallet", "present", name, "--yes", "--out", "response"]);
+        let response = std::fs::read_to_string(scene.holder.at("response")).unwrap();
+        (made["id"].as_str().unwrap().to_owned(), response)
+    }
+}
+
+#[test]
+fn a_counter_asks_and_judges_over_http_as_the_command_does() {
+    let scene = Scene::new(140);
+    let counter = Counter::start(&scene);
+    let (id, response) = counter.presented(&scene, "one", "1h");
+    let body = json!({ "request_id": id, "response": response, "receipt": true });
+    let checked = counter.post("/v1/checks", &body);
+    assert_eq!(checked.status, 200, "{checked:?}");
+    let verdict = checked.json();
+    assert_eq!(
+        (&verdict["outcome"], &verdict["licences"][0]["claims"]["ZZMC"]),
+        (&json!("valid"), &json!("济南泉城软件有限公司"))
+    );
+
+    // The same home, the same memory: the command repeats what the service has said.
+    scene.holder.copy("one", &scene.bank.at("one.request"));
+    scene.bank.write("one.response", response.as_bytes());
+    let again = scene.check("one", &[]).json();
+    assert_eq!(again["checked_before"], verdict["checked"]);
+    let expected: Vec<&String> = verdict.as_object().unwrap().keys().filter(|key| *key != "receipt").collect();
+    let told: Vec<&String> = again.as_object().unwrap().keys().filter(|key| *key != "checked_before").collect();
+    assert_eq!(told, expected);
+    let other = format!("{response} ");
+    let replayed = counter.post("/v1/checks", &json!({ "request_id": id, "response": other })).json();
+    assert_eq!((&replayed["outcome"], &replayed["code"]), (&json!("invalid"), &json!("replayed")));
+
+    let receipt = counter.get(verdict["receipt"].as_str().unwrap());
+    assert_eq!(receipt.status, 200);
+    scene.bank.write("receipt", &receipt.body);
+    assert_eq!(scene.bank.ok(&["verify", "recheck", "receipt"]).json()["same_as_receipt"], true);
+    let healthy = counter.get("/healthz").json();
+    assert_eq!((&healthy["ok"], &healthy["trouble"]), (&json!(true), &Value::Null));
+    let ended = counter.service.terminate();
+    assert_eq!(ended.code, 0, "{ended:?}");
+}
+
+#[test]
+fn the_service_hears_of_a_revocation_and_judges_without_network_too() {
+    let scene = Scene::new(145);
+    let counter = Counter::start(&scene);
+    let (id, response) = counter.presented(&scene, "one", "1h");
+    let (other, stapled) = counter.presented(&scene, "two", "1h");
+    for digest in &scene.digests {
+        scene.node.chain.lock().unwrap().set_status(digest, Status::Revoked);
+    }
+    let online = counter.post("/v1/checks", &json!({ "request_id": id, "response": response })).json();
+    assert_eq!(online["outcome"], "revoked");
+    let body = json!({ "request_id": other, "response": stapled, "offline": true });
+    assert_eq!(counter.post("/v1/checks", &body).json()["outcome"], "valid");
+    assert_eq!(counter.service.terminate().code, 0);
+}
+
+#[test]
+fn pages_strangers_and_bad_bodies_are_refused_with_their_codes() {
+    let scene = Scene::new(150);
+    let counter = Counter::start(&scene);
+    let is = |reply: Reply, status: u16, code: &str| assert_eq!(reply.code(), (status, code.to_owned()));
+    let (address, token) = (&counter.address, &counter.token);
+    let post = "POST /v1/checks HTTP/1.1\r\n";
+    let json_type = "content-type: application/json\r\n";
+    is(counter.send(&format!("{post}host: {address}\r\n{json_type}"), b"{}"), 401, "token_missing");
+    let bearer = format!("authorization: Bearer {token}\r\n");
+    is(counter.send(&format!("{post}host: evil.example\r\n{bearer}{json_type}"), b"{}"), 403, "host_refused");
+    let page = counter.headed("origin: http://evil.example\r\n");
+    is(counter.send(&format!("{post}{page}"), b"{}"), 403, "browser_refused");
+    let preflight = format!("OPTIONS /v1/checks HTTP/1.1\r\n{}", counter.headed(""));
+    let preflight = counter.send(&preflight, b"");
+    assert!(!preflight.head.to_ascii_lowercase().contains("access-control"), "{preflight:?}");
+    is(preflight, 405, "unknown_method");
+    let plain = format!("{post}host: {address}\r\n{bearer}content-type: text/plain\r\n");
+    is(counter.send(&plain, b"{}"), 415, "not_json");
+
+    is(counter.post("/v1/checks", &json!({ "response": "x" })), 400, "body_malformed");
+    is(counter.post("/v1/checks", &json!({ "response": "x", "request_id": "x", "nope": 1 })), 400, "body_malformed");
+    for id in ["unknown", "../../trust", ""] {
+        is(counter.post("/v1/checks", &json!({ "response": "x", "request_id": id })), 404, "request_not_own");
+    }
+    let long = "x".repeat(3 << 20);
+    let refused = counter.post("/v1/checks", &json!({ "response": long, "request_id": "x" }));
+    is(refused, 413, "too_large");
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    is(counter.send(&format!("{post}{}", counter.headed("")), deep.as_bytes()), 400, "body_malformed");
+    let asked = |claim: &str, age: &str| json!({ "licences": [{ "type": "demo-biz", "claims": [claim] }], "purpose": "account", "max_age": age });
+    is(counter.post("/v1/requests", &asked("secret", "1h")), 400, "beyond_right");
+    is(counter.post("/v1/requests", &asked("ZZMC", "1ms")), 400, "body_malformed");
+    is(counter.get("/v1/receipts/none"), 404, "receipt_unknown");
+    is(counter.get("/v1/receipts/..%2F..%2Ftrust"), 404, "receipt_unknown");
+    is(counter.get("/v2"), 404, "unknown_route");
+    // The port is taken, and the token must stay private.
+    let words = ["verify", "serve", "--key", "request.key", "--listen", address];
+    let second = scene.bank.run(&words);
+    assert_eq!((second.code, second.error().as_str()), (1, "listen_failed"));
+    let open = scene.bank.run(&["verify", "serve", "--key", "request.key", "--listen", "0.0.0.0:0"]);
+    assert_eq!((open.code, open.error().as_str()), (2, "host_needed"));
+    assert_eq!(counter.service.terminate().code, 0);
+}
+
+#[test]
+fn a_receipt_that_would_prove_nothing_is_not_written() {
+    let scene = Scene::new(155);
+    scene.present("one", "1h");
+    assert_eq!(scene.check("one", &["--offline"]).code, 0);
+    for digest in &scene.digests {
+        scene.node.chain.lock().unwrap().set_status(digest, Status::Revoked);
+    }
+    // The verdict stands, but it would not come out again.
+    let late = scene.check("one", &["--receipt", "late"]);
+    assert_eq!((late.code, late.error().as_str()), (1, "receipt_late"), "{late:?}");
+    assert!(!scene.bank.at("late").exists() && late.json()["outcome"] == "valid");
+}
