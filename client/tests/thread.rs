@@ -5,6 +5,7 @@
 mod issuer;
 mod service;
 mod support;
+mod wallet;
 
 use kanhe_proto::application::Application;
 use kanhe_proto::hash::LicenceDigest;

@@ -298,13 +298,16 @@ fn present(options: &Present, context: &Context) -> Result<ExitCode, Failure> {
     freshen(&wallet, &mut plan, &asker, &mut follower, context)?;
     context.output.talk(announcement(&asker, &plan, &context.home.genesis()?, now)?);
     context.confirm(&say("present.confirm", &[]))?;
-    let response = wallet.present(&plan, &asker, clock::now())?;
-    let bytes = match options.format {
-        Format::Response => response.to_bytes(),
-        Format::SdJwt => response.vp_token.into_values().flatten().collect::<String>().into_bytes(),
-    };
-    if let Some(path) = &options.qr {
-        home::write_private(path, &qr::png(&bytes)?)?;
+    let (bytes, picture) = wallet.present(&plan, &asker, clock::now(), |response| {
+        let bytes = match options.format {
+            Format::Response => response.to_bytes(),
+            Format::SdJwt => response.vp_token.into_values().flatten().collect::<String>().into_bytes(),
+        };
+        let picture = options.qr.as_ref().map(|_| qr::png(&bytes)).transpose()?;
+        Ok((bytes, picture))
+    })?;
+    if let (Some(path), Some(picture)) = (&options.qr, &picture) {
+        home::write_private(path, picture)?;
         context.output.talk(say("present.written", &[("path", &path.display())]));
     }
     match &options.out {

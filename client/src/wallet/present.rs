@@ -168,8 +168,15 @@ impl Wallet {
         plan(self, request, named, only, now)
     }
 
-    /// Binds the presentation under each licence's key and writes it to the log; only then it may leave.
-    pub fn present(&self, plan: &Plan, asker: &Asker, now: TimeMs) -> Result<Response, Failure> {
+    /// Binds the presentation under each licence's key, gives it its `form`, and writes it to the log; only then it may
+    /// leave. A response that has no such form was not shown: it leaves log and copies as they were.
+    pub fn present<T>(
+        &self,
+        plan: &Plan,
+        asker: &Asker,
+        now: TimeMs,
+        form: impl FnOnce(Response) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let request = &asker.request;
         let presentations = plan.choices.iter().map(Choice::presentation).collect::<Result<Vec<_>, _>>()?;
         let hashes: Vec<String> = presentations.iter().map(Presentation::sd_hash).collect();
@@ -194,8 +201,9 @@ impl Wallet {
                 claims: choice.disclosed()?,
             });
         }
+        let formed = form(response)?;
         self.note(plan, asker, logged, now)?;
-        Ok(response)
+        Ok(formed)
     }
 
     fn note(&self, plan: &Plan, asker: &Asker, licences: Vec<LogLicence>, now: TimeMs) -> Result<(), Failure> {
