@@ -12,11 +12,11 @@ use kanhe_proto::registry::HolderKind;
 use serde::Serialize;
 
 use super::types::{TypeSpec, sealing_key};
-use super::{Context, collect, name, qr, show};
+use super::{Context, backup, collect, name, qr, show};
 use crate::clock;
 use crate::home;
 use crate::talk::{ExitCode, Failure, Table, moment, say};
-use crate::vault::{Effort, Older, Vault};
+use crate::vault::Effort;
 use crate::wallet::{self, Asker, Plan, Standing, Wallet as Open, Wish};
 
 /// Longest file of deliveries, in bytes.
@@ -59,11 +59,11 @@ pub enum Wallet {
         /// A file that is not there yet
         file: PathBuf,
     },
-    /// Makes the wallet from a backup, and says which licences that lacks
+    /// Makes the wallet from a backup, and says which licences of the wallet here that lacks
     Restore {
         /// The backup
         file: PathBuf,
-        /// Even if the wallet here has newer changes; it is kept beside it
+        /// Even if the wallet here has newer changes or cannot be read; it is kept beside it
         #[arg(long)]
         older: bool,
     },
@@ -138,8 +138,8 @@ pub fn run(command: Wallet, context: &Context) -> Result<ExitCode, Failure> {
         Wallet::Refresh { licences } => refresh(&licences, context),
         Wallet::Present(options) => present(&options, context),
         Wallet::Log => log(context),
-        Wallet::Backup { file } => backup(&file, context),
-        Wallet::Restore { file, older } => restore(&file, older, context),
+        Wallet::Backup { file } => backup::write(&file, context),
+        Wallet::Restore { file, older } => backup::restore(&file, older, context),
     }
 }
 
@@ -147,9 +147,14 @@ pub fn run(command: Wallet, context: &Context) -> Result<ExitCode, Failure> {
 pub fn open(context: &Context) -> Result<Open, Failure> {
     let path = context.home.wallet();
     if !path.exists() {
-        return Err(Failure::of(ExitCode::Failure, "no_wallet", &[("path", &path.display())]));
+        return Err(missing(&path));
     }
     Open::open(&path, &context.passphrase.existing()?)
+}
+
+/// There is no wallet.
+pub fn missing(path: &std::path::Path) -> Failure {
+    Failure::of(ExitCode::Failure, "no_wallet", &[("path", &path.display())])
 }
 
 fn init(context: &Context) -> Result<ExitCode, Failure> {
@@ -405,48 +410,6 @@ fn log(context: &Context) -> Result<ExitCode, Failure> {
             }
         }
         table.to_string()
-    })?;
-    Ok(ExitCode::Ok)
-}
-
-fn backup(file: &std::path::Path, context: &Context) -> Result<ExitCode, Failure> {
-    let info = open(context)?.vault().backup(file, clock::now().0)?;
-    let made = serde_json::json!({ "file": file.display().to_string(), "rows": info.rows, "changes": info.changes });
-    context.output.data(&made, || say("wallet.backed_up", &[("path", &file.display()), ("rows", &info.rows)]))?;
-    Ok(ExitCode::Ok)
-}
-
-fn restore(file: &std::path::Path, older: bool, context: &Context) -> Result<ExitCode, Failure> {
-    let path = context.home.wallet();
-    let passphrase = context.passphrase.existing()?;
-    // What is here now is looked at first: it is the only one who knows what the backup lacks.
-    let before = match path.exists() {
-        true => Open::open(&path, &passphrase).and_then(|wallet| wallet.licences()).unwrap_or_default(),
-        false => Vec::new(),
-    };
-    let older = if older { Older::Allow } else { Older::Refuse };
-    let restored = Vault::restore(file, &path, &passphrase, older)?;
-    drop(restored.vault);
-    let wallet = Open::open(&path, &passphrase)?;
-    let mut lacking = Vec::new();
-    for record in before {
-        if !wallet.has(&record.digest)? {
-            lacking.push(record.short());
-        }
-    }
-    let licences = wallet.licences()?.len();
-    let replaced = restored.replaced.map(|path| path.display().to_string());
-    let told = serde_json::json!({ "licences": licences, "lacking": lacking, "replaced": replaced });
-    context.output.data(&told, || {
-        let made = moment(restored.info.made_ms, clock::now().0);
-        let mut lines = vec![say("wallet.restored", &[("licences", &licences), ("made", &made)])];
-        if !lacking.is_empty() {
-            lines.push(say("wallet.lacking", &[("licences", &lacking.join(", "))]));
-        }
-        if let Some(replaced) = &replaced {
-            lines.push(say("wallet.replaced", &[("path", replaced)]));
-        }
-        lines.join("\n")
     })?;
     Ok(ExitCode::Ok)
 }

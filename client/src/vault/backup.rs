@@ -147,7 +147,8 @@ impl Vault {
     }
 
     /// Makes the vault of a backup at `to`. Where a vault is already, the backup must not lack changes that it has,
-    /// unless `older` allows it; the replaced file is kept beside it. The passphrase is that of the backup.
+    /// unless `older` allows it; nor may it be unreadable. The replaced file is kept beside it. The passphrase is that of
+    /// the backup.
     pub fn restore(from: &Path, to: &Path, passphrase: &Passphrase, older: Older) -> Result<Restored, VaultError> {
         let mut input = checked(from)?;
         let (head, hash) = read_head(&mut input)?;
@@ -185,7 +186,7 @@ fn existing(to: &Path, passphrase: &Passphrase, info: &BackupInfo, older: Older)
         Err(VaultError::Missing(_)) => return Ok(None),
         Err(VaultError::InUse) => return Err(VaultError::InUse),
         Err(_) if older == Older::Allow => return Ok(None),
-        Err(error) => return Err(error),
+        Err(error) => return Err(VaultError::Unread(Box::new(error))),
     };
     let Behind { changes, made_ms } = vault.behind(info)?;
     match (changes, older) {

@@ -39,6 +39,9 @@ pub enum VaultError {
         /// When the backup was made, in milliseconds since 1970.
         made_ms: u64,
     },
+    /// What a restore would replace cannot be read, so that nothing says what the backup lacks.
+    #[error("the vault that is there cannot be read: {0}")]
+    Unread(Box<Self>),
     /// A value has another shape than its table says.
     #[error("a row of table {table} has an unexpected form")]
     Form {
@@ -72,6 +75,7 @@ impl VaultError {
                 let made = crate::talk::moment(*made_ms, now_ms());
                 Failure::of(exit, "backup_older", &[("changes", changes), ("made", &made)])
             }
+            Self::Unread(cause) => Failure::of(exit, "vault_unread", &[("cause", &cause.failure())]),
             Self::Form { table, source } => Failure::of(exit, "vault_form", &[("table", table), ("cause", source)]),
             Self::Io(error) => Failure::of(exit, "vault_io", &[("cause", error)]),
             Self::Database(what) => Failure::of(exit, "vault_io", &[("cause", what)]),
