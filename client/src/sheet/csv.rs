@@ -6,6 +6,7 @@ use ::csv;
 use encoding_rs::{Encoding, GB18030, UTF_8};
 
 use super::cell::Cell;
+use super::limits::{COLUMNS_MAX, LINE_BYTES_MAX};
 use super::read::{Format, Rows, Sheet, SheetError};
 
 /// Texts that spreadsheets write where a formula failed, or a column was too narrow.
@@ -13,6 +14,10 @@ const ERRORS: &[&str] = &["#N/A", "#VALUE!", "#REF!", "#NAME?", "#DIV/0!", "#NUM
 
 pub(super) fn read(bytes: &[u8]) -> Result<Sheet, SheetError> {
     let text = decode(bytes).ok_or(SheetError::NotText)?;
+    // Before the reader notes where each of its cells ends.
+    if text.split(['\r', '\n']).any(|line| line.len() > LINE_BYTES_MAX) {
+        return Err(SheetError::LineTooLong);
+    }
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -25,7 +30,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Sheet, SheetError> {
         let line = lines.of(reader.position().byte());
         match reader.read_record(&mut record) {
             Ok(false) => break,
-            Ok(true) => rows.add(line, record.iter().map(cell).collect())?,
+            Ok(true) => {
+                let width = record.len() - record.iter().rev().take_while(|text| text.is_empty()).count();
+                if width > COLUMNS_MAX {
+                    return Err(SheetError::TooManyColumns);
+                }
+                rows.add(line, record.iter().take(width).map(cell).collect())?;
+            }
             Err(error) => return Err(SheetError::NotCsv { line, what: error.to_string() }),
         }
     }
@@ -110,6 +121,19 @@ mod tests {
         assert_eq!(sheet.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [4, 7]);
         assert_eq!(read(b"a;b\n1;2").unwrap().rows[0].cells.len(), 2);
         assert_eq!(read(b"a\n1").unwrap().rows.len(), 1);
+    }
+
+    #[test]
+    fn a_row_costs_no_more_than_its_columns() {
+        let wide = |cells: usize| format!("a,b\n{}\n", vec!["1"; cells].join(","));
+        assert_eq!(read(wide(COLUMNS_MAX).as_bytes()).unwrap().rows[0].cells.len(), COLUMNS_MAX);
+        assert!(matches!(read(wide(COLUMNS_MAX + 1).as_bytes()), Err(SheetError::TooManyColumns)));
+        // Spreadsheets write separators as far as anything was ever to the right.
+        let trailing = format!("a,b\n1,2{}\n", ",".repeat(LINE_BYTES_MAX - 3));
+        assert_eq!(read(trailing.as_bytes()).unwrap().rows[0].cells.len(), 2);
+        for endless in [",", "\"", "x"] {
+            assert!(matches!(read(endless.repeat(LINE_BYTES_MAX + 1).as_bytes()), Err(SheetError::LineTooLong)));
+        }
     }
 
     #[test]

@@ -12,5 +12,7 @@ pub const ROWS_MAX: usize = 100_000;
 pub const COLUMNS_MAX: usize = 64;
 /// Longest cell, in characters.
 pub const CELL_CHARS_MAX: usize = 4_000;
+/// Longest line of separated values, in bytes: twice what cells of four bytes a character take.
+pub const LINE_BYTES_MAX: usize = 8 * COLUMNS_MAX * CELL_CHARS_MAX;
 /// Faults kept for one row; a row with more is bad anyway.
 pub const FAULTS_PER_ROW_MAX: usize = 8;

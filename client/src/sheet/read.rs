@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::cell::Cell;
-use super::limits::{CELL_CHARS_MAX, COLUMNS_MAX, FILE_BYTES_MAX, ROWS_MAX, UNPACKED_BYTES_MAX};
+use super::limits::{CELL_CHARS_MAX, COLUMNS_MAX, FILE_BYTES_MAX, LINE_BYTES_MAX, ROWS_MAX, UNPACKED_BYTES_MAX};
 use super::write::REASON_HEADING;
 use super::{csv, xlsx};
 use crate::talk::{ExitCode, Failure};
@@ -65,6 +65,9 @@ pub enum SheetError {
         /// The line.
         line: u32,
     },
+    /// A line longer than all cells of a row together may be.
+    #[error("a line is longer than {LINE_BYTES_MAX} bytes")]
+    LineTooLong,
     /// The old binary format of spreadsheets, or one with a password.
     #[error("an .xls file, or a workbook with a password")]
     OldFormat,
@@ -93,7 +96,7 @@ impl SheetError {
         let code = match self {
             Self::Io(_) => "sheet_unread",
             Self::TooLarge | Self::UnpacksTooLarge | Self::TooManyRows => "sheet_too_large",
-            Self::TooManyColumns => "sheet_too_wide",
+            Self::TooManyColumns | Self::LineTooLong => "sheet_too_wide",
             Self::CellTooLong { .. } => "sheet_cell_too_long",
             Self::OldFormat => "sheet_old_format",
             Self::NotXlsx(_) | Self::NotCsv { .. } => "sheet_not_readable",

@@ -229,6 +229,37 @@ fn hostile_files_are_refused_within_limits() {
     }
 }
 
+/// A workbook with this for rows.
+fn workbook(rows: &str) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut whole = Workbook::new();
+    whole.add_worksheet().write(0, 0, 1).unwrap();
+    let mut parts = zip::ZipArchive::new(std::io::Cursor::new(whole.save_to_buffer().unwrap())).unwrap();
+    let mut changed = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let name = "xl/worksheets/sheet1.xml";
+    for index in 0..parts.len() {
+        let part = parts.by_index_raw(index).unwrap();
+        if part.name().unwrap() != name {
+            changed.raw_copy_file(part).unwrap();
+        }
+    }
+    changed.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+    let space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+    write!(changed, r#"<worksheet xmlns="{space}"><sheetData>{rows}</sheetData></worksheet>"#).unwrap();
+    changed.finish().unwrap().into_inner()
+}
+
+#[test]
+fn cells_that_are_nowhere_are_refused() {
+    let good = workbook(r#"<row r="1"><c r="A1"><v>1</v></c></row><row><c><v>2</v></c></row>"#);
+    assert_eq!(Sheet::of_bytes(good).unwrap().rows[0].line, 2, "control");
+    for (row, cell) in [("4294967295", "A1"), ("4294967296", "A1"), ("1", "ZZZZZZZZZ1"), ("1", "A4294967295")] {
+        let wrong = workbook(&format!(r#"<row r="{row}"><c r="{cell}"><v>1</v></c></row><row><c><v>2</v></c></row>"#));
+        let read = Sheet::of_bytes(wrong);
+        assert!(matches!(read, Err(SheetError::NotXlsx(_))), "{row} {cell}: {read:?}");
+    }
+}
+
 #[test]
 fn an_archive_that_unpacks_without_end_is_refused() {
     use std::io::Write as _;

@@ -1,6 +1,7 @@
 //! Workbooks, cell by cell: a sheet that claims a cell in its last corner costs no memory.
 
 use std::io::{Cursor, Read};
+use std::panic::catch_unwind;
 
 use calamine::{DataRef, ExcelDateTime, Reader, Xlsx};
 use kanhe_proto::identifiers::Day;
@@ -10,8 +11,13 @@ use super::limits::{COLUMNS_MAX, PARTS_MAX, UNPACKED_BYTES_MAX};
 use super::read::{Format, Rows, Sheet, SheetError};
 
 pub(super) fn read(bytes: Vec<u8>) -> Result<Sheet, SheetError> {
-    let not = |error: calamine::XlsxError| SheetError::NotXlsx(error.to_string());
     bound(&bytes)?;
+    // The library reckons with the places that cells claim without asking whether there are such places.
+    catch_unwind(|| cells(bytes)).unwrap_or_else(|_| Err(SheetError::NotXlsx("a cell is nowhere".to_string())))
+}
+
+fn cells(bytes: Vec<u8>) -> Result<Sheet, SheetError> {
+    let not = |error: calamine::XlsxError| SheetError::NotXlsx(error.to_string());
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(not)?;
     let name = book.sheet_names().first().cloned().ok_or(SheetError::Empty)?;
     let mut reader = book.worksheet_cells_reader(&name).map_err(not)?;
@@ -24,7 +30,7 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Sheet, SheetError> {
             continue;
         }
         if row != line {
-            rows.add(line + 1, std::mem::take(&mut cells))?;
+            rows.add(line.saturating_add(1), std::mem::take(&mut cells))?;
             if row < line {
                 return Err(SheetError::NotXlsx("its rows are out of order".to_string()));
             }
