@@ -29,17 +29,9 @@ impl std::fmt::Debug for Delivery {
 
 /// Reads a file of one delivery, of a list of them, or of one a line.
 pub fn deliveries(text: &str) -> Result<Vec<Delivery>, Failure> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum File {
-        One(Delivery),
-        Many(Vec<Delivery>),
-    }
-    let whole = serde_json::from_str(text.trim());
-    let found: Result<Vec<Delivery>, serde_json::Error> = match whole {
-        Ok(File::One(one)) => Ok(vec![one]),
-        Ok(File::Many(many)) => Ok(many),
-        Err(_) => text.lines().filter(|line| !line.trim().is_empty()).map(serde_json::from_str).collect(),
+    let found: Result<Vec<Delivery>, serde_json::Error> = match text.trim_start().starts_with('[') {
+        true => serde_json::from_str(text),
+        false => serde_json::Deserializer::from_str(text).into_iter().collect(),
     };
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
@@ -94,4 +86,26 @@ impl Wallet {
 
 fn stored<const MAX: usize>(evidence: &Evidence) -> Result<Blob<MAX>, Failure> {
     Blob::new(evidence.to_bytes()).map_err(|error| Failure::reported(ExitCode::Failure, "evidence_malformed", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deliveries_come_as_one_as_a_list_or_one_a_line() {
+        let one = r#"{"sd_jwt":"a","path":"AA"}"#;
+        for (text, count) in
+            [(one.to_owned(), 1), (format!("\n[{one},{one}]\n"), 2), (format!("{one}\r\n\n{one}\n"), 2)]
+        {
+            assert_eq!(deliveries(&text).unwrap().len(), count, "{text}");
+        }
+        for empty in ["", " \n", "[]"] {
+            assert_eq!(deliveries(empty).unwrap_err().code, "delivery_empty");
+        }
+        let deep = "[".repeat(1 << 20);
+        for wrong in ["{}", "[0]", "x", &format!("[{one}]{one}"), &format!("{one}["), &deep] {
+            assert_eq!(deliveries(wrong).unwrap_err().code, "delivery_wrong");
+        }
+    }
 }
