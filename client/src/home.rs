@@ -212,12 +212,22 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     })
 }
 
-/// The same for a file that must not be there yet, in a folder that may have to be made.
+/// The same for a file that may be made by somebody else meanwhile, which then stays; in a folder that may have to be
+/// made.
 pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         make_folder(folder)?;
     }
-    write_private(path, bytes)
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".made-{}", hex(&clock::random::<4>()?)));
+    let made = path.with_file_name(name);
+    write_private(&made, bytes)?;
+    let linked = std::fs::hard_link(&made, path);
+    let _ = std::fs::remove_file(&made);
+    match linked {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        other => other.map_err(|error| not_written(path, &error)),
+    }
 }
 
 fn make_folder(path: &Path) -> Result<(), Failure> {
@@ -240,6 +250,12 @@ mod tests {
         assert_eq!(std::fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
         assert_eq!(std::fs::metadata(folder.join("n.json")).unwrap().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
+        let token = home.at("verifier/new/token");
+        for content in [b"first", b"later"] {
+            write_new_private(&token, content).unwrap();
+        }
+        assert_eq!(std::fs::read(&token).unwrap(), b"first");
+        assert_eq!(std::fs::read_dir(home.at("verifier/new")).unwrap().count(), 1);
     }
 
     #[test]
