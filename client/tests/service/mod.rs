@@ -183,6 +183,69 @@ fn pages_strangers_and_bad_bodies_are_refused_with_their_codes() {
 }
 
 #[test]
+fn odd_requests_are_answered_or_cut_off_and_harm_nothing() {
+    let scene = Scene::new(175);
+    let counter = Counter::start(&scene);
+    let headed = counter.headed("");
+    let post = format!("POST /v1/checks HTTP/1.1\r\n{headed}");
+    let many: String = (0..200).map(|number| format!("x-{number}: x\r\n")).collect();
+    let odd = [
+        format!("{post}content-length: 99999999999\r\n\r\n{{}}"),
+        format!("{post}content-length: -1\r\n\r\n{{}}"),
+        format!("{post}content-length: 2\r\ncontent-length: 3\r\n\r\n{{}}"),
+        format!("{post}transfer-encoding: chunked\r\n\r\nffffffffffffffff\r\n{{}}"),
+        format!("{post}transfer-encoding: chunked\r\n\r\n{}", "fff0000\r\nx".repeat(3)),
+        format!("{post}{many}\r\n"),
+        format!("GET /{} HTTP/1.1\r\n{headed}\r\n", "x".repeat(1 << 20)),
+        format!("GET /v1/receipts/%00%ff HTTP/1.1\r\n{headed}connection: close\r\n\r\n"),
+        format!("GET /healthz HTTP/1.1\r\n{headed}host: evil.example\r\nconnection: close\r\n\r\n"),
+        "GET /healthz HTTP/1.0\r\n\r\n".to_owned(),
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+        "\u{16}\u{3}\u{1}\u{2}".to_owned(),
+    ];
+    for sent in odd {
+        let mut stream = TcpStream::connect(&counter.address).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        let _ = stream.write_all(sent.as_bytes());
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
+        let (answer, shown) = (String::from_utf8_lossy(&answer), &sent[..sent.len().min(300)]);
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.0 4"),
+            "{shown}: {answer}"
+        );
+        assert!(
+            read.is_ok() || read.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset),
+            "{shown}"
+        );
+    }
+    let check = |name: &str, value: Value| {
+        let mut body = json!({ "response": "x", "request_id": "x" });
+        body[name] = value;
+        counter.post("/v1/checks", &body).status
+    };
+    for at in ["99999999999999999999", "-1", "9999-12-31", "0", "2026-02-30", ""] {
+        assert!([400, 404].contains(&check("at", json!(at))), "{at}");
+    }
+    for id in [&"a".repeat(1_000), "..", "\0", "例", "a/../../trust.bin", "%2e%2e"] {
+        assert_eq!(check("request_id", json!(id)), 404, "{id}");
+    }
+    let licence = |claim: &str| json!({ "type": "demo-biz", "claims": [claim] });
+    let many = vec![licence("ZZMC"); 5_000];
+    for licences in
+        [json!([]), json!(many), json!([licence("a[4294967296]")]), json!([licence("..")]), json!([licence("")])]
+    {
+        let asked = json!({ "licences": licences, "purpose": "account", "max_age": "18446744073709551615d" });
+        assert_eq!(counter.post("/v1/requests", &asked).status, 400);
+        let asked = json!({ "licences": licences, "purpose": "account", "max_age": "1h" });
+        assert_eq!(counter.post("/v1/requests", &asked).status, 400, "{asked}");
+    }
+    assert_eq!(counter.get("/healthz").status, 200);
+    assert_eq!(counter.service.terminate().code, 0);
+}
+
+#[test]
 fn a_receipt_that_would_prove_nothing_is_not_written() {
     let scene = Scene::new(155);
     scene.present("one", "1h");
