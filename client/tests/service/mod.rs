@@ -207,7 +207,8 @@ fn odd_requests_are_answered_or_cut_off_and_harm_nothing() {
         let mut stream = TcpStream::connect(&counter.address).unwrap();
         stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
         let _ = stream.write_all(sent.as_bytes());
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        // Whoever was cut off already has nothing left to shut.
+        let _ = stream.shutdown(std::net::Shutdown::Write);
         let mut answer = Vec::new();
         let read = stream.read_to_end(&mut answer);
         let (answer, shown) = (String::from_utf8_lossy(&answer), &sent[..sent.len().min(300)]);
