@@ -16,6 +16,7 @@ use super::Service;
 use super::problem::Refused;
 use crate::clock;
 use crate::given;
+use crate::home::Home;
 use crate::talk::{ExitCode, Failure};
 use crate::verifier::{self, Memory, Presented, Told, Wanted};
 
@@ -182,7 +183,7 @@ pub async fn receipt(State(service): State<Arc<Service>>, Path(id): Path<String>
 
 /// `GET /healthz`.
 pub async fn healthz(State(service): State<Arc<Service>>) -> Result<(StatusCode, Json<Healthy>), Refused> {
-    let trust = service.work(|service| service.home.trust()).await??;
+    let trust = service.look(Home::trust).await??;
     let now = clock::now();
     let ok = trust.conflict.is_none() && trust.age(now) <= trust.trust_period;
     let healthy = Healthy {

@@ -13,6 +13,7 @@ use kanhe_proto::limits::{REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 
 use super::connection::Bounded;
 use super::door::{Door, guard};
@@ -62,8 +63,22 @@ impl Service {
             let _permit = permit;
             work(&service)
         });
-        done.await.map_err(|_| Refused::of(StatusCode::INTERNAL_SERVER_ERROR, "broken"))
+        done.await.map_err(broken)
     }
+
+    /// Looks at files of the home, beside the requests at work: whoever asks how the service does must not wait for a
+    /// node that hangs.
+    pub async fn look<T: Send + 'static>(
+        self: &Arc<Self>,
+        look: impl FnOnce(&Home) -> T + Send + 'static,
+    ) -> Result<T, Refused> {
+        let service = Arc::clone(self);
+        tokio::task::spawn_blocking(move || look(&service.home)).await.map_err(broken)
+    }
+}
+
+fn broken(_: JoinError) -> Refused {
+    Refused::of(StatusCode::INTERNAL_SERVER_ERROR, "broken")
 }
 
 /// A bound socket, ready to serve.
@@ -80,6 +95,7 @@ impl Server {
             Failure::of(ExitCode::Failure, "listen_failed", &[("address", &address), ("cause", &error)])
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
+            // One more looks at files.
             .max_blocking_threads(WORKERS + 1)
             .enable_all()
             .build()

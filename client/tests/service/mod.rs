@@ -183,6 +183,32 @@ fn pages_strangers_and_bad_bodies_are_refused_with_their_codes() {
 }
 
 #[test]
+fn nodes_that_hang_do_not_hide_how_the_service_does() {
+    let mut scene = Scene::new(180);
+    scene.present("one", "1h");
+    let response = std::fs::read_to_string(scene.bank.at("one.response")).unwrap();
+    let request = std::fs::read_to_string(scene.bank.at("one.request")).unwrap();
+    let hanging = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    scene.bank.node = Some(format!("http://{}", hanging.local_addr().unwrap()));
+    let counter = Counter::start(&scene);
+    let body = json!({ "request": request.trim(), "response": response }).to_string();
+    let head = format!("POST /v1/checks HTTP/1.1\r\n{}content-length: {}\r\n\r\n", counter.headed(""), body.len());
+    let ask = |_| {
+        let mut stream = TcpStream::connect(&counter.address).unwrap();
+        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        stream
+    };
+    // More than there are workers.
+    let mut asked: Vec<TcpStream> = (0..12).map(ask).collect();
+    let half = std::time::Duration::from_millis(500);
+    asked[0].set_read_timeout(Some(half)).unwrap();
+    assert!(asked[0].read(&mut [0]).is_err(), "control: nobody is answered");
+    let began = std::time::Instant::now();
+    assert_eq!(counter.get("/healthz").status, 200);
+    assert!(began.elapsed() < 10 * half, "{:?}", began.elapsed());
+}
+
+#[test]
 fn odd_requests_are_answered_or_cut_off_and_harm_nothing() {
     let scene = Scene::new(175);
     let counter = Counter::start(&scene);
