@@ -180,8 +180,8 @@ impl Renewing<'_> {
 fn portion(licences: &[LicenceEntry], copies_max: usize) -> usize {
     let mut copies = 0;
     let fits = licences.iter().take_while(|licence| {
-        // A new application may ask for as many copies as there can be.
-        copies += licence.copies.len().max(1);
+        // The next version has as many copies, unless its holder applied anew, and then it is the only one.
+        copies += licence.copies.len();
         copies <= copies_max
     });
     fits.count().max(1)
