@@ -9,5 +9,6 @@ pub mod devnet;
 pub mod ledger;
 pub mod mempool;
 pub mod network;
+mod remembered;
 pub mod run;
 pub mod storage;

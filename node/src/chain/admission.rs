@@ -24,14 +24,14 @@ impl Chain {
         check_stateless(transaction, &tip.chain())?;
         let body = &transaction.body;
         check_waiting(body.expiry, tip.header.time, now)?;
-        if let Some(key) = tip.signers.get(body.sender, body.key) {
+        if let Some(key) = tip.signers.get(&(body.sender, body.key)) {
             return Ok(key);
         }
         let (reader, tip) = self.consistent().map_err(unreadable)?;
         let view = TipView { reader: &reader, tip: &tip };
         let mut registry = Registry::new(&view, tip.header.height.next());
         let key = registry.signer(body)?.clone();
-        tip.signers.put(body.sender, body.key, key.clone());
+        tip.signers.put((body.sender, body.key), key.clone());
         Ok(key)
     }
 

@@ -58,8 +58,14 @@ pub(super) struct TipView<'r> {
 
 impl View for TipView<'_> {
     fn registry(&self, key: &MapKey) -> Result<Option<Vec<u8>>, ReadError> {
-        let read = || crate::ledger::map::LeafReader::get(&self.reader.registry(), key);
-        self.tip.registry_read.get(key, read)
+        if let Some(value) = self.tip.registry_read.get(key) {
+            return Ok(Some(value));
+        }
+        let value = crate::ledger::map::LeafReader::get(&self.reader.registry(), key)?;
+        if let Some(value) = &value {
+            self.tip.registry_read.put(*key, value.clone());
+        }
+        Ok(value)
     }
     fn state(&self, key: &MapKey) -> Result<Option<Vec<u8>>, ReadError> {
         crate::ledger::map::LeafReader::get(&self.reader.state(), key)

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use kanhe_proto::certificate::Certificate;
-use kanhe_proto::hash::{Hash, HeaderHash, ValidatorsHash};
+use kanhe_proto::hash::{Hash, HeaderHash, MapKey, ValidatorsHash};
 use kanhe_proto::header::Header;
+use kanhe_proto::identifiers::Uscc;
+use kanhe_proto::key::{KeyId, PublicKey};
 use kanhe_proto::map_value::MapValue;
 use kanhe_proto::proof::CertifiedHeader;
 use kanhe_proto::registry::{Parameters, RegistryRecord};
@@ -13,11 +15,16 @@ use kanhe_proto::vote::ChainContext;
 
 use super::ChainConfig;
 use super::error::ChainError;
-use super::registry_cache::RegistryCache;
-use super::signers::Signers;
 use crate::ledger::log::Log;
 use crate::ledger::map::{LeafReader, Map};
+use crate::remembered::Remembered;
 use crate::storage::Reader;
+
+/// Records under one root of the registry, shared by all tips that have it. Every transaction asks for the same few: its
+/// bureau, its key, its type, its accreditation. Absence is not remembered: strangers name keys at will.
+pub(super) type RegistryRead = Remembered<MapKey, Vec<u8>, 4_096>;
+/// Keys whose signatures count in the block after one tip. A new tip begins anew, for rights have heights.
+pub(super) type Signers = Remembered<(Uscc, KeyId), PublicKey, 1_024>;
 
 /// The state of the chain after its last block.
 #[derive(Debug, Clone)]
@@ -35,7 +42,7 @@ pub struct TipState {
     /// Header and trimmed certificate; none of genesis.
     pub certified: Option<CertifiedHeader>,
     pub(super) registry: Map,
-    pub(super) registry_read: Arc<RegistryCache>,
+    pub(super) registry_read: Arc<RegistryRead>,
     pub(super) signers: Arc<Signers>,
     pub(super) state: Map,
     pub(super) log: Log,

@@ -20,7 +20,6 @@ pub mod relay;
 mod source;
 pub mod submission;
 pub mod verified;
-mod verifiers;
 mod verify;
 mod waiters;
 
