@@ -98,7 +98,8 @@ fn what_is_no_http_is_closed(network: &Network) {
     let answer = raw(network, endless.as_bytes());
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
     let claimed = "POST /v1/transactions HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999999\r\n\r\n";
-    assert!(raw(network, claimed.as_bytes()).starts_with("HTTP/1.1 413"));
+    let answer = raw(network, claimed.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("\"code\":\"too_large\""), "{answer}");
 }
 
 /// Connections that say nothing, more than there are places, and that stop in the middle: all are closed, and make room.
@@ -116,6 +117,17 @@ fn silent_connections_make_room(network: &Network) {
     }
     let status = Http::default().get(&format!("{}/v1/status", network.api(VICTIM)));
     assert_eq!(status.map(|(status, _)| status), Some(200));
+}
+
+/// A header that grows by a byte now and then is not waited for.
+fn a_dripping_header_is_closed(network: &Network) {
+    let mut stream = connect(network);
+    stream.write_all(b"GET /v1/status HTTP/1.1\r\nx: ").unwrap();
+    let closed = (0..4 * IDLE_SECONDS).any(|_| {
+        std::thread::sleep(Duration::from_millis(500));
+        stream.write_all(b"a").is_err()
+    });
+    assert!(closed, "the node waits for ever");
 }
 
 /// One address that asks too much is told so; whoever asks another node is not concerned.
@@ -141,6 +153,7 @@ fn strangers_neither_stop_a_node_nor_get_more_than_their_share() {
     paths_are_refused_with_their_codes(&network);
     what_is_no_http_is_closed(&network);
     silent_connections_make_room(&network);
+    a_dripping_header_is_closed(&network);
     who_asks_too_much_is_slowed(&network);
 
     // The same node, started once, goes on with its peers.

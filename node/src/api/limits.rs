@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -14,6 +15,7 @@ use kanhe_proto::api::WAIT_MAX_SECONDS;
 
 use super::listener::Peer;
 use super::problem::ApiError;
+use super::serve::MAIL_ANSWERS_BYTES_MAX;
 use crate::config::ApiSection;
 
 /// How often addresses that have been quiet are forgotten.
@@ -49,7 +51,7 @@ impl Limits {
 }
 
 /// Whoever has an IPv6 address has a whole /64 of them.
-fn of_address(address: IpAddr) -> IpAddr {
+pub(super) fn of_address(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();
@@ -59,7 +61,13 @@ fn of_address(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Refuses who asks too often, and ends what takes too long.
+/// The length that a request says its body has.
+fn claimed_bytes(request: &Request) -> u64 {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    length.and_then(|length| length.to_str().ok()).and_then(|length| length.parse().ok()).unwrap_or_default()
+}
+
+/// Refuses who asks too often or means to send too much, and ends what takes too long.
 pub async fn limit(
     State(limits): State<Arc<Limits>>,
     ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
@@ -69,6 +77,9 @@ pub async fn limit(
     if limits.limiter.check_key(&of_address(peer.ip())).is_err() {
         LIMITED.fetch_add(1, Ordering::Relaxed);
         return ApiError::rate_limited().into_response();
+    }
+    if claimed_bytes(&request) > MAIL_ANSWERS_BYTES_MAX as u64 {
+        return ApiError::too_large("no route takes a body as long as this").into_response();
     }
     let waits = request.uri().query().is_some_and(|query| query.contains("wait="));
     let time = if waits { limits.time + Duration::from_secs(WAIT_MAX_SECONDS) } else { limits.time };

@@ -1,9 +1,10 @@
 //! Connections: bounded in number, closed when nothing moves.
 
+use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
+use super::limits::of_address;
+use crate::config::ApiSection;
+
 /// Pause after a failure to accept, which is mostly want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -21,18 +25,58 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-/// Accepts at most so many connections at a time; others wait in the system's queue.
+/// Places that the addresses hold.
+#[derive(Debug, Default)]
+struct Places(Mutex<HashMap<IpAddr, usize>>);
+
+/// A place of one address, given back when dropped.
+#[derive(Debug)]
+struct Place {
+    places: Arc<Places>,
+    address: IpAddr,
+}
+
+impl Places {
+    /// A place for an address, unless it has as many as it may.
+    fn take(self: &Arc<Self>, address: IpAddr, max: usize) -> Option<Place> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = held.entry(address).or_default();
+        if *places >= max {
+            return None;
+        }
+        *places += 1;
+        Some(Place { places: Arc::clone(self), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut held = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(places) = held.get_mut(&self.address) {
+            *places -= 1;
+            if *places == 0 {
+                held.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Accepts at most so many connections at a time; others wait in the system's queue. What one address has beyond its
+/// share is closed.
 pub struct BoundedListener {
     inner: TcpListener,
     permits: Arc<Semaphore>,
+    places: Arc<Places>,
+    per_address: usize,
     idle: Duration,
 }
 
 impl BoundedListener {
     /// On a bound socket.
-    pub fn new(inner: TcpListener, connections_max: usize, idle: Duration) -> Self {
-        let permits = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
-        Self { inner, permits, idle }
+    pub fn new(inner: TcpListener, config: &ApiSection) -> Self {
+        let permits = Arc::new(Semaphore::new(config.connections_max.min(Semaphore::MAX_PERMITS)));
+        let idle = Duration::from_secs(config.idle_seconds);
+        Self { inner, permits, places: Arc::default(), per_address: config.connections_per_address, idle }
     }
 }
 
@@ -45,9 +89,10 @@ impl Listener for BoundedListener {
         loop {
             match self.inner.accept().await {
                 Ok((stream, address)) => {
+                    let Some(place) = self.places.take(of_address(address.ip()), self.per_address) else { continue };
                     // Small answers must not wait for others; a socket without the option still works.
                     let _ = stream.set_nodelay(true);
-                    return (Connection::new(stream, self.idle, permit), address);
+                    return (Connection::new(stream, self.idle, (permit, place)), address);
                 }
                 Err(error) => {
                     tracing::warn!("a connection was not accepted: {error}");
@@ -68,17 +113,20 @@ impl Connected<IncomingStream<'_, BoundedListener>> for Peer {
     }
 }
 
-/// A connection that fails once nothing has moved for a while, so that whoever stops in the middle frees its place.
+/// A connection that fails once nothing has come of it for a while: from its first byte on a request must be whole and
+/// answered within that time, so whoever stops in the middle, or sends a byte now and then, loses the place.
 pub struct Connection {
     stream: TcpStream,
     idle: Duration,
     deadline: Pin<Box<Sleep>>,
-    _permit: OwnedSemaphorePermit,
+    /// Something was written since something was read, so that the next byte begins a request.
+    answered: bool,
+    _held: (OwnedSemaphorePermit, Place),
 }
 
 impl Connection {
-    fn new(stream: TcpStream, idle: Duration, permit: OwnedSemaphorePermit) -> Self {
-        Self { stream, idle, deadline: Box::pin(tokio::time::sleep(idle)), _permit: permit }
+    fn new(stream: TcpStream, idle: Duration, held: (OwnedSemaphorePermit, Place)) -> Self {
+        Self { stream, idle, deadline: Box::pin(tokio::time::sleep(idle)), answered: false, _held: held }
     }
     fn moved(&mut self) {
         self.deadline.as_mut().reset(Instant::now() + self.idle);
@@ -87,14 +135,23 @@ impl Connection {
         ready!(self.deadline.as_mut().poll(context));
         Poll::Ready(io::Error::from(io::ErrorKind::TimedOut))
     }
-    /// Takes the outcome of an operation: news put the deadline off, and without any it may be over.
-    fn after<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        match polled {
-            Poll::Ready(result) => {
-                self.moved();
-                Poll::Ready(result)
-            }
-            Poll::Pending => self.check(context).map(Err),
+    /// What was written puts the deadline off; without it the deadline may be over.
+    fn after_write<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_pending() {
+            return self.check(context).map(Err);
+        }
+        self.answered = true;
+        self.moved();
+        polled
+    }
+    /// Of what is read only the first byte after an answer does.
+    fn after_read<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if polled.is_ready() && std::mem::take(&mut self.answered) {
+            self.moved();
+        }
+        match self.check(context) {
+            Poll::Ready(error) => Poll::Ready(Err(error)),
+            Poll::Pending => polled,
         }
     }
 }
@@ -106,14 +163,14 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.after(context, polled)
+        self.after_read(context, polled)
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.after(context, polled)
+        self.after_write(context, polled)
     }
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
@@ -121,7 +178,7 @@ impl AsyncWrite for Connection {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.after(context, polled)
+        self.after_write(context, polled)
     }
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
@@ -131,5 +188,53 @@ impl AsyncWrite for Connection {
     }
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    async fn listener(per_address: usize, idle_seconds: u64) -> (BoundedListener, SocketAddr) {
+        let inner = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = inner.local_addr().unwrap();
+        let config = ApiSection { connections_per_address: per_address, idle_seconds, ..ApiSection::default() };
+        (BoundedListener::new(inner, &config), address)
+    }
+
+    #[tokio::test]
+    async fn an_address_has_its_share_and_gets_places_back() {
+        let (mut listener, address) = listener(1, 60).await;
+        let _first = TcpStream::connect(address).await.unwrap();
+        let (held, _) = listener.accept().await;
+        let (mut second, mut byte) = (TcpStream::connect(address).await.unwrap(), [0]);
+        tokio::select! {
+            _ = listener.accept() => panic!("a second connection was accepted"),
+            read = second.read(&mut byte) => assert!(matches!(read, Ok(0) | Err(_)), "{read:?}"),
+        }
+        drop(held);
+        let _third = TcpStream::connect(address).await.unwrap();
+        listener.accept().await;
+    }
+
+    #[tokio::test]
+    async fn bytes_now_and_then_do_not_hold_a_place() {
+        let (mut listener, address) = listener(1, 1).await;
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let (mut held, _) = listener.accept().await;
+        let drips = tokio::spawn(async move {
+            while client.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        let error = loop {
+            if let Err(error) = held.read(&mut [0; 8]).await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drips.abort();
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -13,7 +12,6 @@ use kanhe_proto::limits::TRANSACTION_BYTES_MAX;
 use kanhe_proto::mail::MAIL_BYTES_MAX;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tower_http::limit::RequestBodyLimitLayer;
 
 use super::limits::{Limits, limit};
 use super::listener::{BoundedListener, Peer};
@@ -30,7 +28,7 @@ use crate::run::Pool;
 /// Bytes of a question for many pieces of evidence.
 const EVIDENCE_QUESTION_BYTES_MAX: usize = 64 << 10;
 /// Bytes of an issuer's answers in one request.
-const MAIL_ANSWERS_BYTES_MAX: usize = 8 << 20;
+pub(super) const MAIL_ANSWERS_BYTES_MAX: usize = 8 << 20;
 
 /// The parts that the API speaks for.
 pub struct Api {
@@ -53,8 +51,7 @@ pub struct Api {
 impl Api {
     /// Answers until told to stop; then ends open streams and long-polls.
     pub async fn serve(self, listener: TcpListener, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
-        let idle = Duration::from_secs(self.config.idle_seconds);
-        let listener = BoundedListener::new(listener, self.config.connections_max, idle);
+        let listener = BoundedListener::new(listener, &self.config);
         let limits = Arc::new(Limits::new(&self.config));
         tokio::spawn(Limits::forget(Arc::downgrade(&limits)));
         let state = Arc::new(State::new(self, stopped.clone()));
@@ -108,8 +105,6 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .merge(takes("/v1/mail/answers", post(mail::answers), MAIL_ANSWERS_BYTES_MAX))
         .fallback(async || ApiError::unknown_route())
         .method_not_allowed_fallback(async || ApiError::unknown_method())
-        // Above each route's own limit, for what no handler reads.
-        .layer(RequestBodyLimitLayer::new(MAIL_ANSWERS_BYTES_MAX))
         .layer(middleware::from_fn_with_state(limits, limit))
         .with_state(state)
 }

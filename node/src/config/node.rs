@@ -16,6 +16,9 @@ use crate::chain::ChainConfig;
 use crate::mempool::MempoolConfig;
 use crate::network::NetworkConfig;
 
+/// Longest wait that the consensus may be given, in milliseconds: ten minutes.
+const SPAN_MAX_MS: u64 = 600_000;
+
 /// Configuration of a node. Paths are relative to its home.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -86,7 +89,9 @@ pub struct ApiSection {
     pub listen: SocketAddr,
     /// Connections at the same time.
     pub connections_max: usize,
-    /// A connection on which nothing moves for so long is closed.
+    /// Of one address.
+    pub connections_per_address: usize,
+    /// A connection is closed after so long without an answer.
     pub idle_seconds: u64,
     /// Longest time of a request, long-polls not counted.
     pub request_seconds: u64,
@@ -107,6 +112,7 @@ impl Default for ApiSection {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 27080)),
             connections_max: 1_024,
+            connections_per_address: 256,
             idle_seconds: 75,
             request_seconds: 15,
             requests_per_second: 200,
@@ -179,8 +185,10 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         let at_least_one = [
             ("api.connections_max", self.api.connections_max as u64),
+            ("api.connections_per_address", self.api.connections_per_address as u64),
             ("api.idle_seconds", self.api.idle_seconds),
             ("api.request_seconds", self.api.request_seconds),
+            ("api.streams_max", self.api.streams_max as u64),
             ("api.requests_per_second", u64::from(self.api.requests_per_second)),
             ("api.requests_burst", u64::from(self.api.requests_burst)),
             ("api.reads_max", self.api.reads_max as u64),
@@ -189,9 +197,30 @@ impl Config {
             ("consensus.propose_ms", self.consensus.propose_ms),
             ("consensus.vote_ms", self.consensus.vote_ms),
             ("consensus.status_ms", self.consensus.status_ms),
+            ("consensus.target_ms", self.consensus.target_ms),
+            ("network.inbound_max", self.network.inbound_max as u64),
+            ("network.publish_queue_max", self.network.publish_queue_max as u64),
+            ("network.peer_messages_per_second", u64::from(self.network.peer_messages_per_second)),
+            ("network.peer_requests_per_second", u64::from(self.network.peer_requests_per_second)),
+            ("network.status_interval_ms", self.network.status_interval_ms),
+            ("network.request_timeout_ms", self.network.request_timeout_ms),
+            ("network.redial_max_ms", self.network.redial_max_ms),
+            ("mempool.transactions_max", self.mempool.transactions_max as u64),
+            ("mempool.verify_queue_max", self.mempool.verify_queue_max as u64),
         ];
-        match at_least_one.into_iter().find(|(_, value)| *value == 0) {
-            Some((key, _)) => Err(ConfigError::Value { key, reason: "must be at least 1".to_owned() }),
+        if let Some((key, _)) = at_least_one.into_iter().find(|(_, value)| *value == 0) {
+            return Err(ConfigError::Value { key, reason: "must be at least 1".to_owned() });
+        }
+        let spans = [
+            ("consensus.propose_ms", self.consensus.propose_ms),
+            ("consensus.vote_ms", self.consensus.vote_ms),
+            ("consensus.target_ms", self.consensus.target_ms),
+            ("consensus.listen_ms", self.consensus.listen_ms),
+            ("consensus.peers_ms", self.consensus.peers_ms),
+            ("consensus.status_ms", self.consensus.status_ms),
+        ];
+        match spans.into_iter().find(|(_, value)| *value > SPAN_MAX_MS) {
+            Some((key, _)) => Err(ConfigError::Value { key, reason: "must be at most 600000".to_owned() }),
             None => Ok(()),
         }
     }
@@ -227,6 +256,9 @@ mod tests {
         assert!(config.check().is_ok());
         config.api.reads_max = 0;
         assert!(matches!(config.check(), Err(ConfigError::Value { key: "api.reads_max", .. })));
+        let mut config = Config::default();
+        config.consensus.propose_ms = u64::MAX;
+        assert!(matches!(config.check(), Err(ConfigError::Value { key: "consensus.propose_ms", .. })));
     }
 
     #[test]

@@ -218,9 +218,7 @@ impl Guard {
             if held == message {
                 return Ok(signature.clone());
             }
-            if !cfg!(feature = "unguarded") {
-                return Err(Refusal::Different(slot));
-            }
+            return Err(Refusal::Different(slot));
         }
         if let Some(above) = state.silenced {
             return Err(Refusal::Silent(above));
