@@ -166,9 +166,11 @@ story() {
     step "The bank proves another answer with no network at all"
     ask second 10s
     ask third 10s
+    ask before
     quietly "${COMPANY[@]}" wallet refresh
     answer second
     answer third
+    answer before
     say "Control: in there the node cannot be reached."
     must_fail 3 unshare -rn kanhe --home "$DEMO/bank" chain status
     set_check second
@@ -177,7 +179,10 @@ story() {
 
     step "The licence is suspended"
     run "${BUREAU[@]}" licence suspend "$COMPANY_CODE" --key "$(field market-regulation issuing_key)"
-    say "Old evidence says what it said, and is no longer enough when it is older than the bank allows."
+    say "Without network, evidence from before is still valid as of its time, where the bank allows it a day."
+    set_check before
+    without_network "${CHECK[@]}" --offline
+    say "It is no longer enough when it is older than the bank allows."
     wait_until 30 "the evidence is older than ten seconds" evidence_is_old
     set_check third
     must_fail 11 "${CHECK[@]}" --offline
@@ -186,7 +191,7 @@ story() {
     answer fourth
     set_check fourth
     must_fail 12 "${CHECK[@]}"
-    summary "suspended: old evidence past its age, fresh evidence" "undecided (11), suspended (12)"
+    summary "suspended: old evidence, the same past its age, fresh" "valid as of then, undecided (11), suspended (12)"
 
     step "And revoked"
     run "${BUREAU[@]}" licence revoke "$COMPANY_CODE" --key "$(field market-regulation issuing_key)"
