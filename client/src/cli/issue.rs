@@ -115,7 +115,10 @@ pub fn run(options: &Issue, context: &Context) -> Result<ExitCode, Failure> {
     let mut progress = context.output.progress(&say("issue.progress", &[]), run.lines.len() as u64);
     let told = issuing.finish(&run, rows.bound, &mut follower, &mut progress)?;
     drop(progress);
-    deliver(&told, &register, &options.out, &codes, context)
+    let deliveries = options.out.join(format!("deliveries-{}.jsonl", told.run));
+    write_deliveries(&register, &register.licences_of(&told.run)?, &deliveries)?;
+    register.end_run(&run)?;
+    tell(&told, &deliveries, &codes, context)
 }
 
 fn question(issuing: &Issuing<'_>, rows: &Rows, bad: usize) -> String {
@@ -200,10 +203,7 @@ struct Issued<'a> {
     codes: Option<String>,
 }
 
-/// Writes what the holders get: one delivery a line.
-fn deliver(told: &Told, register: &Register, out: &Path, codes: &Path, context: &Context) -> Result<ExitCode, Failure> {
-    let path = out.join(format!("deliveries-{}.jsonl", told.run));
-    write_deliveries(register, &register.licences_of(&told.run)?, &path)?;
+fn tell(told: &Told, path: &Path, codes: &Path, context: &Context) -> Result<ExitCode, Failure> {
     let codes = (told.awaiting > 0).then(|| codes.display().to_string());
     let issued = Issued { told, deliveries: path.display().to_string(), codes };
     context.output.data(&issued, || {

@@ -1,6 +1,6 @@
 //! `kanhe licence renew`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use kanhe_proto::application::APPLICATION_BYTES_MAX;
@@ -110,7 +110,12 @@ pub fn run(options: &Renew, context: &Context) -> Result<ExitCode, Failure> {
     let prepare = |licence: &LicenceEntry| next(&issuing, licence, options, application.as_deref(), started);
     let told = Renewing(&issuing).finish(&run, prepare, &mut follower, &mut progress)?;
     drop(progress);
-    tell(&told, &register, options, context)
+    issue::make_folder(&options.out)?;
+    let path = options.out.join(format!("deliveries-{}.jsonl", told.run));
+    let licences = register.licences_of(&told.run)?;
+    issue::write_deliveries(&register, &licences, &path)?;
+    register.end_run(&run)?;
+    tell(&told, &licences, &path, context)
 }
 
 fn next(
@@ -153,11 +158,7 @@ struct Renewed<'a> {
     deliveries: String,
 }
 
-fn tell(told: &Told, register: &Register, options: &Renew, context: &Context) -> Result<ExitCode, Failure> {
-    issue::make_folder(&options.out)?;
-    let path = options.out.join(format!("deliveries-{}.jsonl", told.run));
-    let licences = register.licences_of(&told.run)?;
-    issue::write_deliveries(register, &licences, &path)?;
+fn tell(told: &Told, licences: &[LicenceEntry], path: &Path, context: &Context) -> Result<ExitCode, Failure> {
     let numbers = licences.iter().map(|licence| licence.number.to_string()).collect();
     let renewed = Renewed { told, numbers, deliveries: path.display().to_string() };
     context.output.data(&renewed, || {

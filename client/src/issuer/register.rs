@@ -62,6 +62,10 @@ impl Register {
     pub fn put_run(&self, run: &Run) -> Result<(), Failure> {
         Ok(self.vault.put(&RUNS, &run.id, run)?)
     }
+    /// Ends a run: nothing of it is left to do, its deliveries are written too.
+    pub fn end_run(&self, run: &Run) -> Result<(), Failure> {
+        self.put_run(&Run { finished: true, ..run.clone() })
+    }
     /// Batches, in the order of runs and places.
     pub fn batches(&self) -> Result<Vec<BatchEntry>, Failure> {
         Ok(self.vault.scan(&BATCHES)?.into_iter().map(|(_, batch)| batch).collect())

@@ -127,7 +127,8 @@ impl Renewing<'_> {
         Ok(run)
     }
 
-    /// Renews whatever of the run is not renewed yet; `prepare` makes the next version of a licence.
+    /// Renews whatever of the run is not renewed yet; `prepare` makes the next version of a licence. Like a run that
+    /// issues, it ends once what the holders get is written.
     pub fn finish(
         &self,
         run: &Run,
@@ -159,7 +160,6 @@ impl Renewing<'_> {
             progress.add(left.len() as u64);
             left = rest;
         }
-        register.put_run(&Run { finished: true, ..run.clone() })?;
         let copies = batches.iter().map(|batch| batch.leaves.len()).sum();
         let batches = batches.iter().filter_map(|batch| batch.anchored).collect();
         Ok(Told { run: run.id.clone(), licences: run.renews.len(), copies, batches, awaiting: 0 })
@@ -170,7 +170,7 @@ impl Renewing<'_> {
         if let Err(failure) = &batch
             && ["renew_suspended", "status_final"].contains(&failure.code.as_str())
         {
-            self.0.register.put_run(&Run { finished: true, ..run.clone() })?;
+            self.0.register.end_run(run)?;
         }
         batch
     }

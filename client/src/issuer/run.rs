@@ -75,7 +75,8 @@ impl Issuing<'_> {
         Ok(run)
     }
 
-    /// Issues whatever of the run is not anchored yet.
+    /// Issues whatever of the run is not anchored yet. The run ends with [`Register::end_run`], once what the holders get
+    /// is written: whoever is killed before that comes back to it.
     pub fn finish(
         &self,
         run: &Run,
@@ -102,7 +103,6 @@ impl Issuing<'_> {
             progress.add(left.len() as u64);
             left = rest;
         }
-        self.register.put_run(&Run { finished: true, ..run.clone() })?;
         let copies = batches.iter().map(|batch| batch.leaves.len()).sum();
         let batches = batches.iter().filter_map(|batch| batch.anchored).collect();
         let (licences, awaiting) = (run.lines.len(), run.awaiting.len());

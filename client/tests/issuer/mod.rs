@@ -265,3 +265,15 @@ fn a_template_can_be_filled_in_and_its_example_is_not_issued() {
         assert_eq!((ended.code, &ended.json()["good"], &ended.json()["bad"]), (1, &json!(0), &json!(1)), "{ended:?}");
     }
 }
+
+#[test]
+fn a_run_ends_only_when_its_deliveries_are_written() {
+    let office = Office::new(240);
+    office.sheet("rows.csv", "business-licence", BUSINESS, "2", "1", "1");
+    // Nobody can make a file there, so the run stops after its batch is on the chain.
+    let acting = ["licence", "issue", "rows.csv", "--type", BUSINESS, "--key", "issuing.key", "--yes", "--out"];
+    let stopped = office.bureau.run(&[&acting[..], &["/proc/self"]].concat());
+    assert_eq!((stopped.code, stopped.error().as_str(), office.batches()), (1, "file_not_written", 1), "{stopped:?}");
+    let issued = office.issued("rows.csv", BUSINESS, &[]);
+    assert_eq!((office.batches(), office.import(&issued).as_array().unwrap().len()), (1, 2));
+}
