@@ -64,7 +64,7 @@ fn a_killed_issuer_issues_every_row_once() {
     let key = network.bureau(0).issuing_key.to_str().unwrap().to_owned();
     let issue = ["licence", "issue", "rows.csv", "--type", TYPE, "--key", &key, "--batch", BATCH, "--out", "issued"];
     let mut killed = 0;
-    while killed < KILLS && run_for(&bureau, &issue, Duration::from_millis(200 + dice.below(1_200))).is_none() {
+    while killed < KILLS && run_for(&bureau, &issue, Duration::from_millis(150 + dice.below(600))).is_none() {
         killed += 1;
     }
     assert!(killed >= 3, "it ended before it was killed often enough");
