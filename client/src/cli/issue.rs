@@ -8,9 +8,9 @@ use kanhe_proto::ids::TimeMs;
 use kanhe_proto::limits::BATCH_COUNT_MAX;
 use serde::Serialize;
 
-use super::Context;
 use super::licence::Acting;
 use super::types::TypeSpec;
+use super::{Context, abandon};
 use crate::clock;
 use crate::follow::Follower;
 use crate::home;
@@ -26,14 +26,16 @@ const PROBLEMS_SHOWN: usize = 20;
 
 /// Options of `licence issue`.
 #[derive(Debug, Args)]
+#[command(mut_arg("key", unless_abandoned))]
 pub struct Issue {
     /// The spreadsheet: .xlsx or CSV. Rows whose holder applied name the application; the others get pickup codes
-    file: PathBuf,
+    #[arg(required_unless_present = "abandon")]
+    file: Option<PathBuf>,
     /// Type: CODE or CODE:VERSION
-    #[arg(long = "type", value_name = "TYPE")]
-    licence_type: TypeSpec,
+    #[arg(long = "type", value_name = "TYPE", required_unless_present = "abandon")]
+    licence_type: Option<TypeSpec>,
     #[command(flatten)]
-    acting: Acting,
+    acting: Option<Acting>,
     /// File of the sealing key, to which persons seal what is in their applications; again for each older one
     #[arg(long, value_name = "KEYFILE")]
     sealing_key: Vec<PathBuf>,
@@ -49,6 +51,35 @@ pub struct Issue {
     /// Most licences in one batch, copies counted
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(16..=i64::from(BATCH_COUNT_MAX)))]
     batch: u32,
+    /// Ends the run that cannot be finished, an issue or a renewal, because its file or key is lost. What is on the chain
+    /// stays, with its deliveries in --out; the rest is taken back and can be issued anew. Refused while a transaction
+    /// of it may still come onto the chain
+    #[arg(long, conflicts_with_all = ["file", "licence_type", "Acting", "sealing_key", "dry_run", "skip_bad", "batch"])]
+    abandon: bool,
+}
+
+/// What is asked for unless a run is abandoned, which needs no key.
+pub fn unless_abandoned(arg: clap::Arg) -> clap::Arg {
+    arg.required(false).required_unless_present("abandon")
+}
+
+/// What issuing cannot do without.
+struct Given<'a> {
+    file: &'a Path,
+    licence_type: &'a TypeSpec,
+    acting: &'a Acting,
+}
+
+impl Issue {
+    /// None: a run is to be abandoned.
+    fn given(&self) -> Option<Given<'_>> {
+        match (&self.file, &self.licence_type, &self.acting) {
+            (Some(file), Some(licence_type), Some(acting)) if !self.abandon => {
+                Some(Given { file, licence_type, acting })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Everything that a file is issued with.
@@ -60,12 +91,12 @@ struct Desk {
     batch_max: usize,
 }
 
-fn desk(options: &Issue, passphrase: &Passphrase, context: &Context) -> Result<Desk, Failure> {
+fn desk(given: &Given<'_>, options: &Issue, passphrase: &Passphrase, context: &Context) -> Result<Desk, Failure> {
     let genesis = context.home.genesis()?;
-    let entry = options.licence_type.newest(context, &genesis)?;
+    let entry = given.licence_type.newest(context, &genesis)?;
     let definition = Definition::of(entry, &genesis, &context.nodes()?)?;
     let mut follower = context.follower()?;
-    let acting = &options.acting;
+    let acting = given.acting;
     if definition.is_of_persons() && options.sealing_key.is_empty() {
         return Err(Failure::of(ExitCode::Usage, "needs_sealing_key", &[]));
     }
@@ -79,11 +110,13 @@ fn desk(options: &Issue, passphrase: &Passphrase, context: &Context) -> Result<D
 
 /// Issues the rows of a file.
 pub fn run(options: &Issue, context: &Context) -> Result<ExitCode, Failure> {
-    let bytes = home::read_given(&options.file, sheet::limits::FILE_BYTES_MAX as usize)?;
+    let Some(given) = options.given() else { return abandon::run(&options.out, context) };
+    let bytes = home::read_given(given.file, sheet::limits::FILE_BYTES_MAX as usize)?;
     let file = Hash(sha256(&[&bytes]));
-    let sheet = Sheet::of_bytes(bytes).map_err(|error| error.failure(&options.file))?;
+    let sheet = Sheet::of_bytes(bytes).map_err(|error| error.failure(given.file))?;
     let passphrase = context.passphrase.existing()?;
-    let Desk { definition, office, mut follower, issuer_name, batch_max } = desk(options, &passphrase, context)?;
+    let Desk { definition, office, mut follower, issuer_name, batch_max } =
+        desk(&given, options, &passphrase, context)?;
     let path = context.home.register();
     if options.dry_run && !path.exists() {
         let (report, rows) = checked(&sheet, &definition, &office, None, clock::now())?;

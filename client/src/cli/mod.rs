@@ -1,5 +1,6 @@
 //! The command line: one file per group of commands, all on the same [`Context`].
 
+mod abandon;
 mod backup;
 mod batches;
 mod collect;

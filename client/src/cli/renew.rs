@@ -9,7 +9,7 @@ use kanhe_proto::ids::TimeMs;
 use serde::Serialize;
 
 use super::licence::{self, Acting, Selection};
-use super::{Context, issue};
+use super::{Context, abandon, issue};
 use crate::clock;
 use crate::home;
 use crate::issuer::{self, Definition, Issuing, LicenceEntry, Office, Prepared, Register, Renewing, Run, Told};
@@ -17,9 +17,11 @@ use crate::talk::{ExitCode, Failure, say};
 
 /// Options of `licence renew`.
 #[derive(Debug, Args)]
+#[command(mut_arg("key", issue::unless_abandoned))]
+#[command(mut_arg("query", |arg| arg.required(false).required_unless_present_any(["file", "abandon"])))]
 pub struct Renew {
     #[command(flatten)]
-    selection: Selection,
+    selection: Option<Selection>,
     /// A claim of the new version, as CODE=VALUE; all others stay as they are. An empty value takes it out
     #[arg(long, value_name = "CODE=VALUE", value_parser = assignment)]
     set: Vec<(String, String)>,
@@ -33,7 +35,10 @@ pub struct Renew {
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
     #[command(flatten)]
-    acting: Acting,
+    acting: Option<Acting>,
+    /// Ends the run that cannot be finished, an issue or a renewal; see `kanhe licence issue --help`
+    #[arg(long, conflicts_with_all = ["Selection", "Acting", "set", "application", "sealing_key"])]
+    abandon: bool,
 }
 
 fn assignment(text: &str) -> Result<(String, String), String> {
@@ -53,10 +58,13 @@ struct What<'a> {
 
 /// Issues the next version of licences and supersedes the one before, both in one transaction.
 pub fn run(options: &Renew, context: &Context) -> Result<ExitCode, Failure> {
+    let (Some(selection), Some(acting)) = (&options.selection, &options.acting) else {
+        return abandon::run(&options.out, context);
+    };
     let passphrase = context.passphrase.existing()?;
     let application = options.application.as_ref().map(|path| home::read_text(path, APPLICATION_BYTES_MAX + 2));
     let application = application.transpose()?;
-    let queries = options.selection.queries()?;
+    let queries = selection.queries()?;
     let what = What { queries: &queries, set: &options.set, application: application.as_deref() };
     let what = serde_json::to_vec(&what).map_err(|error| Failure::reported(ExitCode::Failure, "renew_bad", error))?;
     let what = Hash(sha256(&[b"renew", &what]));
@@ -64,7 +72,6 @@ pub fn run(options: &Renew, context: &Context) -> Result<ExitCode, Failure> {
     let register = licence::open(context, &passphrase)?;
     let genesis = context.home.genesis()?;
     let mut follower = context.follower()?;
-    let acting = &options.acting;
     let office = Office::open(&genesis, &mut follower, &acting.key, acting.issuer, &passphrase)?;
     let office = office.with_sealing(&options.sealing_key, &passphrase)?;
     let running = register.running()?;
@@ -76,7 +83,7 @@ pub fn run(options: &Renew, context: &Context) -> Result<ExitCode, Failure> {
         }
         None => {
             issuer::anchor_open(&office, &register, &mut follower)?;
-            options.selection.licences(&register)?
+            selection.licences(&register)?
         }
     };
     let definition = definition(&licences, &office, &genesis, &mut follower)?;

@@ -126,6 +126,25 @@ pub fn settle(
     }
 }
 
+/// What became of a transaction that is not handed in again; none while a block may still hold it.
+pub fn fate(
+    follower: &mut Follower,
+    id: &TransactionId,
+    expiry: TimeMs,
+    expected: &Expected,
+) -> Result<Option<Settled>, Failure> {
+    let committed = follower.ask(|follower, node| {
+        let status = node.transaction(id, 0)?;
+        let committed = status.state == TransactionState::Committed;
+        committed.then(|| prove(follower, node, &status, id, Some(expected))).transpose()
+    })?;
+    match committed {
+        Some(settled) => Ok(Some(settled)),
+        // Everything else is the node's word alone; time and the log prove.
+        None => after_expiry(follower, expiry, Some(expected)),
+    }
+}
+
 /// A transaction that is known already, or too late, is no failure: its state tells.
 fn submit(follower: &mut Follower, bytes: &[u8]) -> Result<(), Failure> {
     let submitted = follower.ask(|_, node| match node.submit(bytes) {

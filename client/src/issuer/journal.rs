@@ -2,7 +2,7 @@
 
 use kanhe_proto::bounded::Blob;
 use kanhe_proto::hash::{Hash, TransactionId};
-use kanhe_proto::identifiers::{LicenceNumber, Vct};
+use kanhe_proto::identifiers::{LicenceNumber, Uscc, Vct};
 use kanhe_proto::ids::TimeMs;
 use kanhe_proto::key::Signer as _;
 use kanhe_proto::limits::TRANSACTION_BYTES_MAX;
@@ -126,6 +126,18 @@ pub(super) fn supersede(
     StatusChanges::new(changes).map_err(too_many)
 }
 
+/// The batch that the transaction of a journaled one must anchor.
+pub(super) fn expected(issuer: Uscc, batch: &BatchEntry) -> Expected {
+    Expected {
+        issuer,
+        key: batch.key,
+        vct: batch.vct.clone(),
+        root: batch.root,
+        count: u32::try_from(batch.leaves.len()).expect("a batch is bounded"),
+        log_from: batch.log_from,
+    }
+}
+
 /// Brings a journaled batch onto the chain and proves it. A transaction that is proved void, or whose status changes
 /// can never be executed any more, is replaced by a new one for the same root: the licences stay what they are.
 pub(super) fn anchor(
@@ -142,14 +154,7 @@ pub(super) fn anchor(
         let args: &[(&str, &dyn std::fmt::Display)] = &[("run", &batch.run), ("key", &batch.key)];
         return Err(Failure::of(ExitCode::Failure, "batch_other_key", args));
     }
-    let expected = Expected {
-        issuer: office.issuer,
-        key,
-        vct: batch.vct.clone(),
-        root: batch.root,
-        count: u32::try_from(batch.leaves.len()).expect("a batch is bounded"),
-        log_from: batch.log_from,
-    };
+    let expected = expected(office.issuer, &batch);
     let mut stale = 0;
     loop {
         match settle(follower, &batch.transaction, &batch.id, batch.expiry, Some(&expected)) {
@@ -165,7 +170,7 @@ pub(super) fn anchor(
             Err(failure) => {
                 // Superseded may mean by this very batch. The other two prove that this batch never was, nor will be.
                 if ["renew_suspended", "status_final"].contains(&failure.code.as_str()) {
-                    register.withdraw(&batch)?;
+                    register.withdraw(std::slice::from_ref(&batch))?;
                 }
                 return Err(failure);
             }

@@ -5,6 +5,7 @@
 //! with the same bytes, so nothing is issued twice. A transaction is replaced only once it is proved that no block can
 //! hold it any more and none does.
 
+mod abandon;
 mod anchor;
 mod batch;
 mod counter;
@@ -20,7 +21,9 @@ mod renew;
 mod run;
 mod standing;
 mod survey;
+mod withdrawal;
 
+pub use abandon::{Unfinished, unfinished};
 pub use anchor::{Expected, Settled, settle, transaction};
 pub use counter::{Counter, Round};
 pub use definition::{Definition, issuer_name};

@@ -205,8 +205,11 @@ pub struct Run {
     pub renews: Vec<LicenceNumber>,
     /// When it began, in milliseconds since 1970: applications are judged as of then.
     pub started_ms: u64,
-    /// Whether all is anchored.
+    /// Whether nothing of it is left to do.
     pub finished: bool,
+    /// Whether it was given up, and what was not on the chain taken back.
+    #[serde(default)]
+    pub abandoned: bool,
 }
 
 /// Who uses a value that may be used once.

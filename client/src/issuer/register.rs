@@ -28,7 +28,7 @@ const OPEN_PAUSE: Duration = Duration::from_millis(250);
 /// The open register.
 #[derive(Debug)]
 pub struct Register {
-    vault: Vault,
+    pub(super) vault: Vault,
 }
 
 impl Register {
@@ -145,26 +145,6 @@ impl Register {
         Ok(batch)
     }
 
-    /// Takes a batch of renewals back that is proved never to come onto the chain.
-    pub fn withdraw(&self, batch: &BatchEntry) -> Result<(), Failure> {
-        self.vault.write::<_, Failure>(|transaction| {
-            for old in &batch.replaces {
-                let new = old.next_version().map(|number| number.to_string()).unwrap_or_default();
-                if let Some(licence) = transaction.get(&LICENCES, &new)? {
-                    transaction.delete(&UNIQUE, &application_key(&licence.application))?;
-                    transaction.delete(&LICENCES, &new)?;
-                }
-                if let Some(licence) = transaction.get(&LICENCES, &old.to_string())? {
-                    let used = Use { number: old.clone() };
-                    transaction.put(&UNIQUE, &application_key(&licence.application), &used)?;
-                }
-            }
-            transaction.delete(&OPEN, &batch_key(batch))?;
-            transaction.delete(&BATCHES, &batch_key(batch))?;
-            Ok(())
-        })
-    }
-
     /// Prepares licences for pickup; a run has one salt for all its codes.
     pub fn await_pickup(
         &self,
@@ -256,7 +236,7 @@ impl Register {
     }
 }
 
-fn batch_key(batch: &BatchEntry) -> String {
+pub(super) fn batch_key(batch: &BatchEntry) -> String {
     format!("{}/{:06}", batch.run, batch.place)
 }
 
@@ -281,10 +261,10 @@ fn uses_of(
 }
 
 /// Hashed, since a value may be longer than a key of the vault.
-fn value_key(code: &TypeCode, column: &str, value: &str) -> String {
+pub(super) fn value_key(code: &TypeCode, column: &str, value: &str) -> String {
     format!("{code}/{column}/{}", text::hex(&sha256(&[value.as_bytes()])))
 }
 
-fn application_key(key: &KeyId) -> String {
+pub(super) fn application_key(key: &KeyId) -> String {
     format!("application/{key}")
 }

@@ -122,6 +122,7 @@ impl Renewing<'_> {
             renews: numbers,
             started_ms: clock::now().0,
             finished: false,
+            abandoned: false,
         };
         issuing.register.put_run(&run)?;
         Ok(run)

@@ -70,6 +70,7 @@ impl Issuing<'_> {
             renews: Vec::new(),
             started_ms: clock::now().0,
             finished: false,
+            abandoned: false,
         };
         self.register.put_run(&run)?;
         Ok(run)

@@ -13,7 +13,7 @@ impl Office {
     }
 
     /// A sheet of so many rows, the first of them with applications; issued. Gives the codes of the others.
-    fn prepared(
+    pub(super) fn prepared(
         &self,
         rows: &str,
         applications: &str,
@@ -35,24 +35,24 @@ impl Office {
         (issued.clone(), codes.collect())
     }
 
-    fn serve(&self, more: &[&str]) -> crate::support::command::Running {
+    pub(super) fn serve(&self, more: &[&str]) -> crate::support::command::Running {
         let words = ["licence", "serve", "--key", "issuing.key", "--sealing-key", "sealing.key"];
         self.bureau.start(&[&words[..], more].concat())
     }
 
-    fn serve_once(&self) -> Value {
+    pub(super) fn serve_once(&self) -> Value {
         let words = ["licence", "serve", "--key", "issuing.key", "--sealing-key", "sealing.key", "--once"];
         self.bureau.ok(&words).json()
     }
 
-    fn pick_up(&self, holder: &Home, code: &str, more: &[&str]) -> Ended {
+    pub(super) fn pick_up(&self, holder: &Home, code: &str, more: &[&str]) -> Ended {
         let issuer = self.issuer();
         let words = ["wallet", "collect", "--code", code, "--issuer", &issuer, "--type", BUSINESS];
         holder.run(&[&words[..], more].concat())
     }
 
     /// Another holder with a wallet of its own.
-    fn another(&self) -> Home {
+    pub(super) fn another(&self) -> Home {
         let home = Home::new(Some(&self.node.url));
         let id = std::fs::read_to_string(self.holder.at("chain-id")).unwrap();
         home.ok(&["trust", "pin", "--chain-id", &id]);

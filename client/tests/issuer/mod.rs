@@ -15,6 +15,7 @@ use crate::support::chain::{Chain, Intake, now};
 use crate::support::command::{Ended, Home};
 use crate::support::server::Node;
 
+mod abandon;
 mod counter;
 mod renew;
 

@@ -6,12 +6,12 @@ use serde_json::json;
 use super::*;
 
 impl Office {
-    fn numbers(&self, query: &str) -> Vec<String> {
+    pub(super) fn numbers(&self, query: &str) -> Vec<String> {
         let found = self.bureau.ok(&["licence", "find", query]).json();
         found.as_array().unwrap().iter().map(|line| line["number"].as_str().unwrap().to_owned()).collect()
     }
 
-    fn renew(&self, words: &[&str]) -> Ended {
+    pub(super) fn renew(&self, words: &[&str]) -> Ended {
         let acting = ["licence", "renew", "--key", "issuing.key", "--out", "out", "--yes"];
         self.bureau.run(&[&acting[..], words].concat())
     }

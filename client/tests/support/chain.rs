@@ -62,6 +62,8 @@ pub struct Chain {
 pub enum Intake {
     /// Executes it at once.
     Works,
+    /// Executes one, and breaks off before all that follow.
+    WorksOnce,
     /// Breaks the connection off before it has looked at it.
     BreaksBefore,
     /// Breaks the connection off once the transaction is committed.
@@ -281,6 +283,11 @@ impl Chain {
         };
         history.entries.push(entry).unwrap();
         self.state.insert(key, history.to_value());
+    }
+
+    /// Of what was committed the chain's log and state are left, and nothing is known by its transaction.
+    pub fn forget(&mut self) {
+        self.committed.clear();
     }
 
     /// The log.

@@ -8,7 +8,7 @@ use kanhe_proto::key::SecretKey;
 use kanhe_proto::key_file::{KdfCost, KeyFileRole, Passphrase, protect};
 use serde_json::Value;
 
-const PASSPHRASE: &str = "correct horse battery";
+pub const PASSPHRASE: &str = "correct horse battery";
 
 pub struct Home {
     pub dir: tempfile::TempDir,

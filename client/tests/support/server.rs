@@ -63,6 +63,9 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
         if let Some(code) = status.code {
             return write(&mut stream, "422 Unprocessable Content", &refused(&code));
         }
+        if intake == Intake::WorksOnce {
+            chain.intake = Intake::BreaksBefore;
+        }
         if intake == Intake::BreaksAfter {
             return;
         }
