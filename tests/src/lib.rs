@@ -3,6 +3,7 @@
 //! Everything here is seen by tests alone and nobody imports it. What fails in here fails the test that called it.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a harness: whatever fails fails the test")]
 
+pub mod aim;
 pub mod audit;
 pub mod dice;
 pub mod http;

@@ -126,6 +126,10 @@ impl Network {
 
     /// Starts a node.
     pub fn start(&mut self, node: usize) {
+        self.start_with(node, |_, _| {});
+    }
+    /// Starts a node whose command, with its home, was changed before.
+    pub fn start_with(&mut self, node: usize, change: impl FnOnce(&mut Command, &Path)) {
         assert!(self.children[node].is_none(), "{} runs", self.bureau(node).name);
         let log = File::options().create(true).append(true).open(self.log(node)).unwrap();
         let mut command = Command::new(programs::node());
@@ -133,6 +137,7 @@ impl Network {
         if let Some(shim) = &self.shim {
             shim.record(&mut command, self.home(node));
         }
+        change(&mut command, self.home(node));
         self.children[node] = Some(command.spawn().unwrap());
     }
     /// Starts all that do not run.
@@ -166,12 +171,19 @@ impl Network {
             assert_eq!(code, Some(0), "{}\n{}", self.bureau(node).name, self.last_words(node));
         }
     }
+    /// How a node ended by itself, if it did.
+    pub fn ended(&mut self, node: usize) -> Option<ExitStatus> {
+        let ended = self.children[node].as_mut().unwrap().try_wait().unwrap();
+        if ended.is_some() {
+            self.children[node] = None;
+        }
+        ended
+    }
     /// Waits until a node ends by itself.
     pub fn wait_end(&mut self, node: usize, limit: Duration) -> ExitStatus {
         let until = Instant::now() + limit;
         loop {
-            if let Some(status) = self.children[node].as_mut().unwrap().try_wait().unwrap() {
-                self.children[node] = None;
+            if let Some(status) = self.ended(node) {
                 return status;
             }
             assert!(Instant::now() < until, "{} goes on\n{}", self.bureau(node).name, self.last_words(node));

@@ -21,11 +21,7 @@ impl Shim {
     /// Compiles it.
     pub fn build() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("shim/unsynced.c");
-        let mut compiler = Command::new("cc");
-        compiler.args(["-O2", "-fPIC", "-shared", "-Wall", "-Werror", "-o"]).arg(folder.path().join("unsynced.so"));
-        let built = compiler.arg(&source).args(["-ldl", "-lpthread"]).output().unwrap();
-        assert!(built.status.success(), "{built:?}");
+        compile("unsynced", folder.path());
         Self { folder }
     }
 
@@ -148,6 +144,17 @@ impl Disk {
         }
         lost
     }
+}
+
+/// Compiles `shim/NAME.c` into a folder; gives the library to preload.
+pub(crate) fn compile(name: &str, folder: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("shim/{name}.c"));
+    let library = folder.join(format!("{name}.so"));
+    let mut compiler = Command::new("cc");
+    compiler.args(["-O2", "-fPIC", "-shared", "-Wall", "-Werror", "-o"]).arg(&library);
+    let built = compiler.arg(&source).args(["-ldl", "-lpthread"]).output().unwrap();
+    assert!(built.status.success(), "{built:?}");
+    library
 }
 
 /// All files below a folder, with their lengths.

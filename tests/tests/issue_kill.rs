@@ -1,4 +1,5 @@
-//! `kanhe licence issue`, killed at random moments and started again: every row is issued, and none twice.
+//! `kanhe licence issue`, killed at named points and at random moments and started again: every row is issued, and none
+//! twice.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -6,6 +7,7 @@ use std::fs;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use kanhe_tests::aim::{self, Aimer, ISSUER_POINTS, Point};
 use kanhe_tests::dice::Dice;
 use kanhe_tests::network::Network;
 use kanhe_tests::person::Person;
@@ -15,7 +17,10 @@ const TYPE: &str = "DEMOYYZZ001";
 const ROWS: usize = 600;
 /// Licences in a batch: many batches, so that many moments are between two writes of the journal.
 const BATCH: &str = "16";
-const KILLS: u32 = 8;
+/// At random moments.
+const KILLS: u32 = 4;
+/// Points that a run comes to only at its end, the last ones of the list.
+const LAST_POINTS: usize = 2;
 const COUNTER: &str = "kanhe_chain_committed_licences_total";
 
 /// Runs the command and kills it after a while; nothing if it was killed.
@@ -31,6 +36,14 @@ fn run_for(person: &Person, words: &[&str], time: Duration) -> Option<ExitStatus
     child.kill().unwrap();
     child.wait().unwrap();
     None
+}
+
+/// Runs the command until it dies at a point.
+fn run_until(person: &Person, words: &[&str], point: Point, aimer: &mut Aimer, dice: &mut Dice) {
+    let mut command = person.command(words);
+    let shot = aimer.aim(&mut command, &person.at(""), point, dice);
+    let output = command.output().unwrap();
+    assert!(aimer.hit(&shot, output.status), "{shot}: {output:?}");
 }
 
 /// Licences that the chain has, by a node's counter.
@@ -63,11 +76,19 @@ fn a_killed_issuer_issues_every_row_once() {
 
     let key = network.bureau(0).issuing_key.to_str().unwrap().to_owned();
     let issue = ["licence", "issue", "rows.csv", "--type", TYPE, "--key", &key, "--batch", BATCH, "--out", "issued"];
-    let mut killed = 0;
+    let (mut aimer, mut killed) = (Aimer::build(), 0);
+    let (early, last) = ISSUER_POINTS.split_at(ISSUER_POINTS.len() - LAST_POINTS);
+    for point in aim::shuffled(early, &mut dice) {
+        run_until(&bureau, &issue, point, &mut aimer, &mut dice);
+    }
     while killed < KILLS && run_for(&bureau, &issue, Duration::from_millis(150 + dice.below(600))).is_none() {
         killed += 1;
     }
-    assert!(killed >= 3, "it ended before it was killed often enough");
+    assert_eq!(killed, KILLS, "it ended before it was killed often enough");
+    for point in last {
+        run_until(&bureau, &issue, *point, &mut aimer, &mut dice);
+    }
+    aimer.table(&ISSUER_POINTS);
     let at_last = bureau.run(&issue);
     println!("{killed} kills, then {at_last:?}");
     // A run that had come to its end, even if it was killed before its process had, is not begun again: every row is
