@@ -78,11 +78,13 @@ pub fn conflict(height: Height) -> Failure {
 }
 
 /// What an update of trust brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Updated {
     /// Height known before.
+    #[schemars(with = "u64")]
     pub from: Height,
     /// Height known now.
+    #[schemars(with = "u64")]
     pub to: Height,
     /// Changes of the validator set that were followed.
     pub hand_overs: usize,

@@ -288,6 +288,20 @@ fn an_empty_home_says_what_to_do() {
 }
 
 #[test]
+fn the_command_names_and_prints_its_schemas() {
+    let scene = Scene::new(62);
+    assert_eq!(scene.bank.ok(&["chain", "status"]).json()["proved"], true);
+    assert!(scene.bank.ok(&["trust", "update"]).json()["to"].is_u64());
+    let names = scene.bank.run_with(&["schema"], false).data;
+    assert!(names.lines().count() > 25 && names.lines().any(|name| name == "error"), "{names}");
+    let printed = scene.bank.run_with(&["schema", "status"], false).data;
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/schemas/status.json");
+    assert_eq!(printed, std::fs::read_to_string(kept).unwrap());
+    let ended = scene.bank.run(&["schema", "nope"]);
+    assert_eq!((ended.code, ended.error().as_str()), (2, "no_schema"));
+}
+
+#[test]
 fn people_get_words_in_their_language() {
     let scene = Scene::new(130);
     scene.present("one", "1h");

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Context, issue, licence};
@@ -10,21 +11,27 @@ use crate::issuer::{self, Run, Unfinished};
 use crate::talk::{ExitCode, Failure, moment, say};
 
 /// What a run was to do.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
+    /// `licence issue`.
     Issue,
+    /// `licence renew`.
     Renew,
 }
 
-#[derive(Debug, Serialize)]
+/// A run that was ended.
+#[derive(Debug, Serialize, JsonSchema)]
 struct Ended {
+    /// Its name.
     run: String,
+    /// What it was to do.
     kind: Kind,
     /// Type and version.
     vct: String,
     /// SHA-256 of the file, or of what was to be renewed.
     file: String,
+    /// When it began, in milliseconds since 1970.
     started_ms: u64,
     /// Rows, or licences to be renewed; what awaits pickup is counted.
     rows: usize,
@@ -38,12 +45,13 @@ struct Ended {
     lines: Vec<u32>,
     /// Licences whose renewal is not.
     numbers: Vec<String>,
-    /// What the holders of the licences on the chain get.
+    /// File of what the holders of the licences on the chain get.
     deliveries: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Abandoned {
+/// What was abandoned.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Abandoned {
     /// The run that was ended, if there was one.
     run: Option<Ended>,
     /// Licences signed for pickup codes and taken back; their codes are good as before.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Context, wallet};
@@ -10,22 +11,29 @@ use crate::talk::{ExitCode, Failure, moment, say};
 use crate::vault::{Older, Vault};
 use crate::wallet::{LicenceRecord, Wallet};
 
+/// A backup that was made.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Made {
+    /// The file.
+    file: String,
+    /// Rows in it.
+    rows: u64,
+    /// The wallet's change counter.
+    changes: u64,
+}
+
 /// Writes the wallet of this home to a new file.
 pub fn write(file: &Path, context: &Context) -> Result<ExitCode, Failure> {
     let info = wallet::open(context)?.vault().backup(file, clock::now().0)?;
-    let made = serde_json::json!({ "file": file.display().to_string(), "rows": info.rows, "changes": info.changes });
+    let made = Made { file: file.display().to_string(), rows: info.rows, changes: info.changes };
     context.output.data(&made, || say("wallet.backed_up", &[("path", &file.display()), ("rows", &info.rows)]))?;
     Ok(ExitCode::Ok)
 }
 
 /// What of the wallet that was there the restored one lacks.
-#[derive(Serialize)]
 struct Lacking {
-    /// Names of its licences; none if there was nothing to compare with.
     lacking: Option<Vec<String>>,
-    /// Code of why there was not: `no_wallet`, or that of the failure to read it.
     not_compared: Option<String>,
-    #[serde(skip)]
     told: Option<String>,
 }
 
@@ -52,6 +60,19 @@ impl Lacking {
     }
 }
 
+/// A wallet that was made from a backup.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Restored {
+    /// Licences in it.
+    licences: usize,
+    /// Names of the licences of the wallet before that it lacks; null if there was nothing to compare with.
+    lacking: Option<Vec<String>>,
+    /// Code of why there was not: `no_wallet`, or that of the failure to read it.
+    not_compared: Option<String>,
+    /// Where the wallet before is now.
+    replaced: Option<String>,
+}
+
 /// Makes the wallet of this home from a backup.
 pub fn restore(file: &Path, older: bool, context: &Context) -> Result<ExitCode, Failure> {
     let path = context.home.wallet();
@@ -68,17 +89,13 @@ pub fn restore(file: &Path, older: bool, context: &Context) -> Result<ExitCode, 
     let lacking = Lacking::of(before, &wallet)?;
     let licences = wallet.licences()?.len();
     let replaced = restored.replaced.map(|path| path.display().to_string());
-    let told = serde_json::json!({
-        "licences": licences,
-        "lacking": lacking.lacking,
-        "not_compared": lacking.not_compared,
-        "replaced": replaced,
-    });
+    let (lacks, not_compared) = (lacking.lacking, lacking.not_compared);
+    let told = Restored { licences, lacking: lacks, not_compared, replaced };
     context.output.data(&told, || {
         let made = moment(restored.info.made_ms, clock::now().0);
         let mut lines = vec![say("wallet.restored", &[("licences", &licences), ("made", &made)])];
         lines.extend(lacking.told);
-        if let Some(replaced) = &replaced {
+        if let Some(replaced) = &told.replaced {
             lines.push(say("wallet.replaced", &[("path", replaced)]));
         }
         lines.join("\n")

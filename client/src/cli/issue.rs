@@ -6,6 +6,7 @@ use clap::Args;
 use kanhe_proto::hash::{Hash, sha256};
 use kanhe_proto::ids::TimeMs;
 use kanhe_proto::limits::BATCH_COUNT_MAX;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::licence::Acting;
@@ -27,6 +28,9 @@ const PROBLEMS_SHOWN: usize = 20;
 /// Options of `licence issue`.
 #[derive(Debug, Args)]
 #[command(mut_arg("key", unless_abandoned))]
+#[command(
+    override_usage = "kanhe licence issue [OPTIONS] --type <TYPE> --key <KEYFILE> <FILE>\n       kanhe licence issue [OPTIONS] --abandon"
+)]
 pub struct Issue {
     /// The spreadsheet: .xlsx or CSV. Rows whose holder applied name the application; the others get pickup codes
     #[arg(required_unless_present = "abandon")]
@@ -184,10 +188,23 @@ fn checked(
     Ok((report, rows))
 }
 
+/// What a file would bring.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct DryRun {
+    /// Rows below the headings.
+    rows: usize,
+    /// Rows that can be issued.
+    good: usize,
+    /// Those of them that name no application and would get pickup codes.
+    awaiting: usize,
+    /// Rows that cannot be issued.
+    bad: usize,
+}
+
 fn dry(report: &Report, rows: &Rows, context: &Context) -> Result<ExitCode, Failure> {
     let bad = report.bad_lines().len();
     let awaiting = rows.awaiting.len();
-    let told = serde_json::json!({ "rows": report.rows, "good": rows.len(), "awaiting": awaiting, "bad": bad });
+    let told = DryRun { rows: report.rows, good: rows.len(), awaiting, bad };
     if !report.is_clean() {
         context.output.talk(report.shown(PROBLEMS_SHOWN));
     }
@@ -228,11 +245,14 @@ pub fn make_folder(path: &Path) -> Result<(), Failure> {
     })
 }
 
-#[derive(Serialize)]
-struct Issued<'a> {
+/// A run that is finished.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Issued<'a> {
     #[serde(flatten)]
     told: &'a Told,
+    /// File of what the holders get.
     deliveries: String,
+    /// File of the pickup codes, if there are any.
     codes: Option<String>,
 }
 

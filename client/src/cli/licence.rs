@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use kanhe_proto::identifiers::Uscc;
+use kanhe_proto::ids::{Height, TimeMs};
 use kanhe_proto::status::{Reason, Status};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::types::TypeSpec;
 use super::{Context, batches, issue, renew, serve, show};
@@ -13,7 +16,7 @@ use crate::clock;
 use crate::home;
 use crate::issuer::{self, Act, Definition, LicenceEntry, Office, Register};
 use crate::sheet::{self, Format};
-use crate::talk::{ExitCode, Failure, Lang, Passphrase, Table, moment, say};
+use crate::talk::{ExitCode, Failure, Lang, Passphrase, Table, moment, say, shape};
 
 /// Licences named in a question; beyond that only their number is given.
 const NAMED_MAX: usize = 20;
@@ -160,12 +163,19 @@ pub fn format_of(path: &Path) -> Result<Format, Failure> {
     }
 }
 
+/// A template that was written.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Template {
+    /// The file.
+    file: String,
+}
+
 fn template(spec: &TypeSpec, out: &Path, context: &Context) -> Result<ExitCode, Failure> {
     let genesis = context.home.genesis()?;
     let entry = spec.newest(context, &genesis)?;
     let definition = Definition::of(entry, &genesis, &context.nodes()?)?;
     sheet::template(&definition.columns, format_of(out)?, Lang::current()).save(out)?;
-    let told = serde_json::json!({ "file": out.display().to_string() });
+    let told = Template { file: out.display().to_string() };
     context.output.data(&told, || say("issue.template", &[("path", &out.display())]))?;
     Ok(ExitCode::Ok)
 }
@@ -175,14 +185,22 @@ pub fn open(context: &Context, passphrase: &Passphrase) -> Result<Register, Fail
     Register::open(&context.home.register(), passphrase)
 }
 
-#[derive(Serialize)]
-struct Line {
+/// A licence of the register.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Line {
+    /// 电子证照标识.
     number: String,
+    /// Type and version.
     vct: String,
+    /// The holder's name.
     holder: String,
+    /// The holder's code.
     code: String,
+    /// Copies that were signed.
     copies: usize,
+    /// Whether it is proved to be on the chain.
     anchored: bool,
+    /// When it was signed, in milliseconds since 1970; null while it awaits pickup.
     signed_ms: Option<u64>,
 }
 
@@ -251,6 +269,30 @@ fn some(register: &Register, query: &str) -> Result<Vec<LicenceEntry>, Failure> 
     Ok(found)
 }
 
+/// A licence of the register, with its proved status.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ShownLicence {
+    /// 电子证照标识.
+    number: String,
+    /// All claims.
+    claims: Map<String, Value>,
+    /// All copies.
+    copies: Vec<ShownCopy>,
+}
+
+/// A copy of it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ShownCopy {
+    /// Names it on the chain, in hexadecimal.
+    digest: String,
+    /// What it is worth.
+    #[schemars(with = "shape::Status")]
+    status: Status,
+    /// Time of the header that proves it, in milliseconds since 1970.
+    #[schemars(with = "u64")]
+    as_of: TimeMs,
+}
+
 fn show_all(query: &str, delivery: Option<&Path>, context: &Context) -> Result<ExitCode, Failure> {
     let register = open(context, &context.passphrase.existing()?)?;
     let licences = some(&register, query)?;
@@ -270,9 +312,9 @@ fn show_all(query: &str, delivery: Option<&Path>, context: &Context) -> Result<E
                     ("as_of", &moment(held.as_of.0, clock::now().0)),
                 ],
             ));
-            copies.push(serde_json::json!({ "digest": copy.digest, "status": held.status, "as_of": held.as_of }));
+            copies.push(ShownCopy { digest: copy.digest.to_string(), status: held.status, as_of: held.as_of });
         }
-        shown.push(serde_json::json!({ "number": licence.number, "claims": licence.claims, "copies": copies }));
+        shown.push(ShownLicence { number: licence.number.to_string(), claims: licence.claims.clone(), copies });
         texts.push(lines.join("\n"));
     }
     if let Some(path) = delivery {
@@ -333,6 +375,23 @@ pub fn show_some(register: &Register, licences: &[LicenceEntry], context: &Conte
     Ok(())
 }
 
+/// What was done to licences.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Changed {
+    /// The status that they have now.
+    #[schemars(with = "shape::Status")]
+    status: Status,
+    /// Which licences.
+    licences: Vec<String>,
+    /// Copies changed.
+    copies_changed: usize,
+    /// Copies that were so already.
+    copies_unchanged: usize,
+    /// The last block that did it; null if nothing was to do.
+    #[schemars(with = "Option<u64>")]
+    height: Option<Height>,
+}
+
 /// Shows whom it concerns, asks, changes and proves.
 fn act(
     register: &Register,
@@ -350,11 +409,13 @@ fn act(
     let args: &[(&str, &dyn std::fmt::Display)] = &[("count", &licences.len()), ("status", &show::status(act.status))];
     context.confirm(&say("issue.confirm_act", args))?;
     let done = issuer::change(&office, &mut follower, licences, act)?;
-    let numbers: Vec<String> = licences.iter().map(|licence| licence.number.to_string()).collect();
-    let told = serde_json::json!({
-        "status": act.status, "licences": numbers, "copies_changed": done.changed, "copies_unchanged": done.unchanged,
-        "height": done.height,
-    });
+    let told = Changed {
+        status: act.status,
+        licences: licences.iter().map(|licence| licence.number.to_string()).collect(),
+        copies_changed: done.changed,
+        copies_unchanged: done.unchanged,
+        height: done.height,
+    };
     context.output.data(&told, || {
         let args: &[(&str, &dyn std::fmt::Display)] = &[
             ("count", &licences.len()),

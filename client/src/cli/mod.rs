@@ -11,6 +11,7 @@ mod licence;
 mod qr;
 mod renew;
 mod sample;
+mod schemas;
 mod serve;
 pub mod show;
 mod status;
@@ -54,7 +55,7 @@ pub struct Global {
     /// Folder of pins, wallet and memory [default: ~/.kanhe]
     #[arg(long, global = true, env = "KANHE_HOME", value_name = "DIR", hide_env_values = true)]
     pub home: Option<PathBuf>,
-    /// Data and errors as JSON
+    /// Data and errors as JSON; `kanhe schema` has its schemas, as docs/schemas does
     #[arg(long, global = true)]
     pub json: bool,
     /// Language: zh or en [default: by KANHE_LANG, else by the locale]
@@ -93,6 +94,8 @@ pub enum Command {
     /// The chain as a node shows it
     #[command(subcommand)]
     Chain(status::Chain),
+    /// JSON Schemas of what commands say with --json, on stdout
+    Schema(schemas::Options),
     /// Completions for a shell, on stdout
     Completions {
         /// Which shell
@@ -141,14 +144,15 @@ fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Sample(options) => sample::run(&options, context),
         Command::Status => status::home(context),
         Command::Chain(command) => status::chain(command, context),
+        Command::Schema(options) => schemas::run(&options, context),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "kanhe", &mut text);
-            context.output.line(String::from_utf8_lossy(&text).trim_end())?;
+            context.output.raw(String::from_utf8_lossy(&text).trim_end())?;
             Ok(ExitCode::Ok)
         }
         Command::HelpMarkdown => {
-            context.output.line(&help::markdown(Cli::command()))?;
+            context.output.raw(&help::markdown(Cli::command()))?;
             Ok(ExitCode::Ok)
         }
     }

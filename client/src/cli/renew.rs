@@ -6,6 +6,7 @@ use clap::Args;
 use kanhe_proto::application::APPLICATION_BYTES_MAX;
 use kanhe_proto::hash::{Hash, sha256};
 use kanhe_proto::ids::TimeMs;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::licence::{self, Acting, Selection};
@@ -18,6 +19,9 @@ use crate::talk::{ExitCode, Failure, say};
 /// Options of `licence renew`.
 #[derive(Debug, Args)]
 #[command(mut_arg("key", issue::unless_abandoned))]
+#[command(
+    override_usage = "kanhe licence renew [OPTIONS] --key <KEYFILE> [QUERY]\n       kanhe licence renew [OPTIONS] --abandon"
+)]
 #[command(mut_arg("query", |arg| arg.required(false).required_unless_present_any(["file", "abandon"])))]
 pub struct Renew {
     #[command(flatten)]
@@ -157,11 +161,14 @@ fn definition(
     Definition::fetch(&first.vct, genesis, follower)
 }
 
-#[derive(Serialize)]
-struct Renewed<'a> {
+/// A renewal that is finished.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Renewed<'a> {
     #[serde(flatten)]
     told: &'a Told,
+    /// The new versions.
     numbers: Vec<String>,
+    /// File of what their holders get.
     deliveries: String,
 }
 

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Context;
 use super::licence::format_of;
@@ -34,6 +36,15 @@ pub struct Sample {
     applications: Option<PathBuf>,
 }
 
+/// A sheet that was written.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Written {
+    /// The file.
+    file: String,
+    /// Rows below the headings.
+    rows: u32,
+}
+
 /// Writes sample rows as an office would send them.
 pub fn run(options: &Sample, context: &Context) -> Result<ExitCode, Failure> {
     let applications = match &options.applications {
@@ -62,7 +73,7 @@ pub fn run(options: &Sample, context: &Context) -> Result<ExitCode, Failure> {
         writer.row(row);
     }
     writer.save(&options.out)?;
-    let told = serde_json::json!({ "file": options.out.display().to_string(), "rows": options.count });
+    let told = Written { file: options.out.display().to_string(), rows: options.count };
     let human = || say("sample.written", &[("rows", &options.count), ("path", &options.out.display())]);
     context.output.data(&told, human)?;
     Ok(ExitCode::Ok)

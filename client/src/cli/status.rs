@@ -2,13 +2,14 @@
 
 use clap::Subcommand;
 use kanhe_proto::api::NodeStatus;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Context;
 use crate::clock;
 use crate::follow;
 use crate::node::NodeClient;
-use crate::talk::{ExitCode, Failure, moment, say};
+use crate::talk::{ExitCode, Failure, moment, say, shape};
 
 /// The chain as a node shows it.
 #[derive(Debug, Subcommand)]
@@ -17,20 +18,31 @@ pub enum Chain {
     Status,
 }
 
-#[derive(Serialize)]
-struct HomeStatus {
+/// What a home is.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct HomeStatus {
+    /// Its folder.
     home: String,
+    /// The pinned chain as in DIDs; null if none is pinned.
     chain: Option<String>,
+    /// The newest height that is believed.
     height: Option<u64>,
+    /// Whether two headers of one height were seen.
     conflict: bool,
+    /// Whether there is a wallet.
     wallet: bool,
+    /// The nodes that are asked.
     nodes: Vec<NodeSeen>,
 }
 
-#[derive(Serialize)]
+/// A node that was asked just now.
+#[derive(Debug, Serialize, JsonSchema)]
 struct NodeSeen {
+    /// Its URL.
     url: String,
+    /// The height that it says; null if it gave no answer.
     height: Option<u64>,
+    /// Why it gave none.
     error: Option<String>,
 }
 
@@ -80,11 +92,15 @@ pub fn home(context: &Context) -> Result<ExitCode, Failure> {
     }
 }
 
-#[derive(Serialize)]
-struct ChainStatus {
+/// The chain as a node shows it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ChainStatus {
+    /// The node's own word.
+    #[schemars(with = "shape::NodeStatus")]
     node: NodeStatus,
     /// Whether the node's newest header is proved under the pin.
     proved: bool,
+    /// The height that is proved.
     proved_height: Option<u64>,
 }
 

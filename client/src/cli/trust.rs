@@ -11,6 +11,7 @@ use kanhe_proto::limits::GENESIS_BYTES_MAX;
 use kanhe_proto::registry::{KeyEntry, KeyRole};
 use kanhe_proto::sd_jwt::jwk;
 use kanhe_proto::trust::Trust as Believed;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Context;
@@ -18,7 +19,7 @@ use crate::clock;
 use crate::follow::{self, Follower};
 use crate::home;
 use crate::node::NodeClient;
-use crate::talk::{ExitCode, Failure, moment, say};
+use crate::talk::{ExitCode, Failure, moment, say, shape};
 
 /// Which chain to believe.
 #[derive(Debug, Subcommand)]
@@ -115,19 +116,33 @@ fn fetch_genesis(context: &Context) -> Result<Vec<u8>, Failure> {
     Err(last.failure())
 }
 
-#[derive(Serialize)]
-struct Shown {
+/// What is believed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Shown {
+    /// The chain as in DIDs.
     chain: String,
+    /// Its id, in hexadecimal.
+    #[schemars(with = "String")]
     chain_id: ChainId,
+    /// Its era.
     era: u32,
+    /// The newest height that is believed.
     height: u64,
+    /// Hash of that header; null if nothing but genesis is believed.
     header_hash: Option<String>,
+    /// Its time, in milliseconds since 1970.
     header_time_ms: Option<u64>,
+    /// When the chain was pinned, in milliseconds since 1970.
     pinned_at_ms: u64,
+    /// How old the newest that is believed is, in milliseconds.
     age_ms: u64,
+    /// Whether that is too old to follow changes of the validators.
     stale: bool,
+    /// Validators of the next block.
     validators: usize,
+    /// Validator sets that are known, from genesis on.
     validator_sets: usize,
+    /// The height of which two headers were seen.
     conflict_at: Option<u64>,
 }
 
@@ -179,6 +194,11 @@ fn update(context: &Context) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Ok)
 }
 
+/// An issuer's key, for other software.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub(super) struct IssuerJwk(#[schemars(with = "shape::Jwk")] serde_json::Value);
+
 fn issuer_jwk(text: &str, context: &Context) -> Result<ExitCode, Failure> {
     let mut follower = context.follower()?;
     let (did, keys) = match text.parse::<KeyUrl>() {
@@ -196,14 +216,14 @@ fn issuer_jwk(text: &str, context: &Context) -> Result<ExitCode, Failure> {
     let mut found = Vec::new();
     for key in keys {
         if let Some(jwk) = proved_jwk(&mut follower, &did, key)? {
-            found.push(jwk);
+            found.push(IssuerJwk(jwk));
         }
     }
     if found.is_empty() {
         return Err(Failure::of(ExitCode::Refused, "no_issuing_key", &[("did", &did)]));
     }
     for jwk in found {
-        context.output.line(&jwk.to_string())?;
+        context.output.data(&jwk, || jwk.0.to_string())?;
     }
     Ok(ExitCode::Ok)
 }

@@ -143,7 +143,7 @@ fn request(options: &Request, context: &Context) -> Result<ExitCode, Failure> {
             home::write_private(path, text.as_bytes())?;
             context.output.talk(say("verify.request_written", &[("path", &path.display())]));
         }
-        None => context.output.line(&text)?,
+        None => context.output.raw(&text)?,
     }
     Ok(ExitCode::Ok)
 }

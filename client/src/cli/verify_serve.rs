@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use kanhe_proto::ids::SpanMs;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Context;
@@ -37,7 +38,7 @@ pub struct Serve {
 }
 
 /// Said once the service answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Ready {
     /// Where it listens.
     pub address: String,

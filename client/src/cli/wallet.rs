@@ -9,13 +9,15 @@ use kanhe_proto::ids::TimeMs;
 use kanhe_proto::key::KeyId;
 use kanhe_proto::limits::{COPIES_MAX, REQUEST_BYTES_MAX};
 use kanhe_proto::registry::HolderKind;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::types::{TypeSpec, sealing_key};
 use super::{Context, backup, collect, name, qr, show};
 use crate::clock;
 use crate::home;
-use crate::talk::{ExitCode, Failure, Table, moment, say};
+use crate::talk::{ExitCode, Failure, Table, moment, say, shape};
 use crate::vault::Effort;
 use crate::wallet::{self, Asker, Plan, Standing, Wallet as Open, Wish};
 
@@ -157,6 +159,13 @@ pub fn missing(path: &std::path::Path) -> Failure {
     Failure::of(ExitCode::Failure, "no_wallet", &[("path", &path.display())])
 }
 
+/// A wallet that was made.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Made {
+    /// Its file.
+    wallet: String,
+}
+
 fn init(context: &Context) -> Result<ExitCode, Failure> {
     let path = context.home.wallet();
     if path.exists() {
@@ -164,7 +173,7 @@ fn init(context: &Context) -> Result<ExitCode, Failure> {
     }
     let passphrase = context.passphrase.fresh()?;
     Open::create(&path, &passphrase, Effort::USUAL)?;
-    let made = serde_json::json!({ "wallet": path.display().to_string() });
+    let made = Made { wallet: path.display().to_string() };
     context.output.data(&made, || say("wallet.made", &[("path", &path.display())]))?;
     Ok(ExitCode::Ok)
 }
@@ -205,12 +214,19 @@ fn import(file: &std::path::Path, context: &Context) -> Result<ExitCode, Failure
     show_list(&taken, context)
 }
 
-#[derive(Serialize)]
-struct Line {
+/// A licence of the wallet.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Line {
+    /// Its name for people: the first characters of its digest.
     id: String,
+    /// Type and version.
     vct: String,
+    /// End of its validity, in milliseconds since 1970.
+    #[schemars(with = "Option<u64>")]
     expires: Option<TimeMs>,
+    /// How often it was shown.
     shown: u32,
+    /// How it stands, as the kept evidence says.
     standing: Standing,
 }
 
@@ -261,12 +277,23 @@ fn list(context: &Context) -> Result<ExitCode, Failure> {
     show_list(&records, context)
 }
 
+/// A licence with all that it says.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Shown {
+    /// Its digest, in hexadecimal.
+    id: String,
+    /// All claims, those that are always visible too.
+    claims: Map<String, Value>,
+    /// How it stands, as the kept evidence says.
+    standing: Standing,
+}
+
 fn show_one(id: &str, context: &Context) -> Result<ExitCode, Failure> {
     let record = open(context)?.licence(id)?;
     let (holding, standing) = (record.holding()?, Standing::of(&record, clock::now())?);
-    let shown = serde_json::json!({ "id": record.digest, "claims": holding.claims(), "standing": standing });
+    let shown = Shown { id: record.digest.to_string(), claims: holding.claims().clone(), standing };
     context.output.data(&shown, || {
-        let mut lines = vec![show::standing(&standing, clock::now())];
+        let mut lines = vec![show::standing(&shown.standing, clock::now())];
         for (name, value) in holding.claims() {
             if name != "cnf" && name != "status" && name != "jti" {
                 lines.push(format!("{name}: {}", show::value(value)));
@@ -321,7 +348,10 @@ fn present(options: &Present, context: &Context) -> Result<ExitCode, Failure> {
             context.output.talk(say("present.written", &[("path", &path.display())]));
         }
         None if options.qr.is_some() => {}
-        None => context.output.line(&String::from_utf8_lossy(&bytes))?,
+        None if options.format == Format::Response => {
+            context.output.written::<shape::Response>(&String::from_utf8_lossy(&bytes))?;
+        }
+        None => context.output.raw(&String::from_utf8_lossy(&bytes))?,
     }
     Ok(ExitCode::Ok)
 }

@@ -16,6 +16,7 @@ use kanhe_proto::mail::{MAIL_VERSION, MailAnswer, MailRequest};
 use kanhe_proto::pickup::{PickupCode, Redeemed};
 use kanhe_proto::seal::{SealInfo, SealPurpose, SealingSecret, seal};
 use kanhe_proto::text;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::batch::Signing;
@@ -47,7 +48,7 @@ pub struct Counter<'a> {
 }
 
 /// What was done with a portion of mail.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Round {
     /// Requests answered with licences.
     pub given: usize,

@@ -9,6 +9,7 @@ use kanhe_proto::key::KeyId;
 use kanhe_proto::limits::TRANSACTION_BYTES_MAX;
 use kanhe_proto::pickup::PickupEntry;
 use kanhe_proto::response::PATH_BYTES_MAX;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -176,13 +177,16 @@ pub struct BatchEntry {
 }
 
 /// Where a batch is on the chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Anchored {
     /// The batch id.
+    #[schemars(with = "u64")]
     pub batch: LogIndex,
     /// Block that recorded it.
+    #[schemars(with = "u64")]
     pub height: Height,
-    /// Time of that block.
+    /// Time of that block, in milliseconds since 1970.
+    #[schemars(with = "u64")]
     pub time: TimeMs,
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use kanhe_proto::hash::Hash;
 use kanhe_proto::key::Signer as _;
 use kanhe_proto::text;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::batch::Signing;
@@ -16,7 +17,7 @@ use crate::follow::Follower;
 use crate::talk::{ExitCode, Failure, Progress};
 
 /// What a finished run tells.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Told {
     /// The run.
     pub run: String,

@@ -3,6 +3,7 @@
 use kanhe_proto::identifiers::{Uscc, Vct};
 use kanhe_proto::ids::{LogIndex, TimeMs};
 use kanhe_proto::record::{BatchRecord, Record};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Register;
@@ -11,15 +12,18 @@ use crate::follow::Follower;
 use crate::talk::Failure;
 
 /// A batch on the chain.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Surveyed {
     /// The batch id.
+    #[schemars(with = "u64")]
     pub batch: LogIndex,
     /// Type and version.
+    #[schemars(with = "String")]
     pub vct: Vct,
     /// Licences in it.
     pub count: u32,
-    /// When it was recorded.
+    /// When it was recorded, in milliseconds since 1970.
+    #[schemars(with = "u64")]
     pub time: TimeMs,
     /// Whether the register has it; otherwise somebody else issues in the bureau's name.
     pub known: bool,

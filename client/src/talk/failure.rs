@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{ExitCode, language};
@@ -20,15 +21,20 @@ pub struct Failure {
     pub hint: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Wire<'a> {
+/// A failure as JSON, in the last line of stderr.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Wire<'a> {
     error: Body<'a>,
 }
 
-#[derive(Serialize)]
+/// Why the command failed.
+#[derive(Debug, Serialize, JsonSchema)]
 struct Body<'a> {
+    /// Stable code, for programs.
     code: &'a str,
+    /// What happened, in the language in use.
     message: &'a str,
+    /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
 }

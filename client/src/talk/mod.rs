@@ -10,13 +10,14 @@ mod output;
 mod progress;
 mod prompt;
 pub mod secret;
+pub mod shape;
 mod table;
 mod time;
 
 pub use exit::ExitCode;
-pub use failure::Failure;
+pub use failure::{Failure, Wire};
 pub use language::{Lang, say, say_in};
-pub use output::{Captured, Output};
+pub use output::{Captured, Output, Said};
 pub use progress::Progress;
 pub use prompt::confirm;
 pub use secret::Passphrase;

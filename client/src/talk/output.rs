@@ -4,9 +4,14 @@ use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{ExitCode, Failure, Progress};
+
+/// What a command may say as data: its schema is published. `cli::schemas` has the list, and implements this for nothing
+/// that is not in it.
+pub trait Said: Serialize + JsonSchema {}
 
 /// Data to stdout, talk to stderr. Cheap to clone; all clones write to the same place.
 #[derive(Clone)]
@@ -49,13 +54,18 @@ impl Output {
     }
 
     /// The result of a command: JSON on one line, or what `human` makes of it.
-    pub fn data<T: Serialize>(&self, value: &T, human: impl FnOnce() -> String) -> Result<(), Failure> {
+    pub fn data<T: Said>(&self, value: &T, human: impl FnOnce() -> String) -> Result<(), Failure> {
         let text = if self.json { serde_json::to_string(value).map_err(not_written)? } else { human() };
-        self.line(&text)
+        self.raw(&text)
     }
 
-    /// A line of data as it is, in both forms (a file on stdout, a JSON line of a stream).
-    pub fn line(&self, text: &str) -> Result<(), Failure> {
+    /// JSON that was made already, the same in both forms.
+    pub fn written<T: Said>(&self, json: &str) -> Result<(), Failure> {
+        self.raw(json)
+    }
+
+    /// Text of another format than JSON, the same in both forms: a page, a signed request.
+    pub fn raw(&self, text: &str) -> Result<(), Failure> {
         let mut sinks = self.lock();
         let written = writeln!(sinks.data, "{text}").and_then(|()| sinks.data.flush());
         match written {
@@ -137,6 +147,8 @@ impl Write for Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Said for [i32; 2] {}
 
     #[test]
     fn data_and_talk_never_mix() {

@@ -2,20 +2,24 @@
 
 use kanhe_proto::ids::TimeMs;
 use kanhe_proto::verdict::{Outcome, Verdict};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::talk::ExitCode;
+use crate::talk::{ExitCode, shape};
 
 /// A verdict as it is told.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Told {
     /// The verdict.
     #[serde(flatten)]
+    #[schemars(with = "shape::Verdict")]
     pub verdict: Verdict,
     /// When it was given, in milliseconds since 1970.
+    #[schemars(with = "u64")]
     pub checked: TimeMs,
-    /// When these very bytes were judged first, if this is not the first time.
+    /// When these very bytes were judged first, if this is not the first time, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<u64>")]
     pub checked_before: Option<TimeMs>,
     /// Whether a receipt that is judged anew says the same.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,6 +6,7 @@ use kanhe_proto::hash::ChainId;
 use kanhe_proto::identifiers::{Uscc, Vct};
 use kanhe_proto::ids::TimeMs;
 use kanhe_proto::key::{KeyId, PublicKey, SecretKey, Signer};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::records::{APPLICATIONS, KEYS, Seed};
@@ -29,9 +30,10 @@ pub struct Wish {
 }
 
 /// An application that was made and kept.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Application {
     /// Names it.
+    #[schemars(with = "String")]
     pub id: KeyId,
     /// The line for the issuer.
     pub application: String,

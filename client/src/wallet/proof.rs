@@ -5,10 +5,11 @@ use kanhe_proto::ids::TimeMs;
 use kanhe_proto::registry::Names;
 use kanhe_proto::sd_jwt::{FixedClaims, UnverifiedSdJwt};
 use kanhe_proto::status::Status;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::LicenceRecord;
-use crate::talk::{ExitCode, Failure};
+use crate::talk::{ExitCode, Failure, shape};
 
 /// A licence whose issuer's signature and anchoring are proved.
 #[derive(Debug)]
@@ -38,19 +39,23 @@ pub fn subject(sd_jwt: &str, path: &LicencePath, evidence: &Evidence) -> Result<
 }
 
 /// How a licence stands, as its kept evidence says.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Standing {
     /// Proved status.
+    #[schemars(with = "shape::Status")]
     pub status: Status,
-    /// Which level it comes from.
+    /// Which level it comes from: `licence`, `batch` or `key_compromised`.
     pub cause: &'static str,
-    /// Whether its last day is over, or its first is to come.
+    /// Whether its last day is not over, and its first has come.
     pub in_time: bool,
-    /// Time of the evidence.
+    /// Time of the evidence, in milliseconds since 1970.
+    #[schemars(with = "u64")]
     pub as_of: TimeMs,
     /// Who issued it.
+    #[schemars(with = "Option<shape::Names>")]
     pub issuer: Option<Names>,
     /// Its type.
+    #[schemars(with = "Option<shape::Names>")]
     pub licence_type: Option<Names>,
 }
 

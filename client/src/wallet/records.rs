@@ -10,11 +10,12 @@ use kanhe_proto::registry::Names;
 use kanhe_proto::response::PATH_BYTES_MAX;
 use kanhe_proto::sd_jwt::{ClaimPath, Holding};
 use kanhe_proto::{codec, text};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::clock;
-use crate::talk::{ExitCode, Failure};
+use crate::talk::{ExitCode, Failure, shape};
 use crate::vault::Table;
 
 pub(super) const PERSON: Table<Person> = Table::new("person");
@@ -137,24 +138,29 @@ impl LicenceRecord {
 }
 
 /// One licence of a showing.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct LogLicence {
     /// Which licence.
+    #[schemars(with = "String")]
     pub digest: LicenceDigest,
     /// Its type.
+    #[schemars(with = "String")]
     pub vct: Vct,
     /// What was disclosed of it.
+    #[schemars(with = "Vec<Vec<shape::Step>>")]
     pub claims: Vec<ClaimPath>,
 }
 
 /// One showing.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct LogRecord {
     /// When, in milliseconds since 1970.
     pub time_ms: u64,
     /// Who asked.
+    #[schemars(with = "String")]
     pub asker: Did,
     /// Its name; none if it was not proved.
+    #[schemars(with = "Option<shape::Names>")]
     pub names: Option<Names>,
     /// Code of the purpose that it gave.
     pub purpose: String,

@@ -34,6 +34,71 @@ impl Ended {
     }
 }
 
+/// The published schema that the output of a command must fit; none for output of another format.
+fn schema_of(words: &[&str]) -> Option<String> {
+    let has = |word: &str| words.contains(&word);
+    let (first, second) = (words[0], words.get(1).copied().unwrap_or_default());
+    let name = match (first, second) {
+        ("verify", "request") => return None,
+        ("wallet", "present") if has("sd-jwt") => return None,
+        ("licence", "issue" | "renew") if has("--abandon") => "licence-abandon".to_owned(),
+        ("licence", "issue") if has("--dry-run") => "licence-issue-dry-run".to_owned(),
+        ("licence", "batches") if has("--watch") => "licence-batches-watch".to_owned(),
+        ("licence", "suspend" | "reinstate" | "revoke" | "loss") => "licence-change".to_owned(),
+        ("trust", "pin" | "show") => "trust".to_owned(),
+        ("trust", "update" | "issuer-jwk") => format!("trust-{second}"),
+        ("verify", "check" | "recheck") => "verify-check".to_owned(),
+        ("wallet", "import" | "list" | "collect" | "refresh") => "wallet-list".to_owned(),
+        ("sample" | "status", _) => first.to_owned(),
+        _ => format!("{first}-{second}"),
+    };
+    Some(name)
+}
+
+fn schema(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schemas").join(format!("{name}.json"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut schema = serde_json::from_str(&text).unwrap();
+    close(&mut schema);
+    schema
+}
+
+/// Programs must bear fields that are new, so the schemas do; the tests do not, so that no field is left out of one.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if members.get("properties").is_some_and(Value::is_object) {
+                members.insert("unevaluatedProperties".to_owned(), false.into());
+            }
+            members.values_mut().for_each(close);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(close),
+        _ => {}
+    }
+}
+
+fn assert_fits(name: &str, line: &str) {
+    let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{name}: {error}: {line}"));
+    let schema = jsonschema::draft202012::new(&schema(name)).unwrap();
+    let faults: Vec<String> = schema.iter_errors(&value).map(|fault| fault.to_string()).collect();
+    assert!(faults.is_empty(), "{name}: {faults:?}: {line}");
+}
+
+/// Holds what a command said with `--json` against the published schemas.
+fn assert_published(words: &[&str], ended: &Ended) {
+    if let Some(name) = schema_of(words) {
+        ended.data.lines().for_each(|line| assert_fits(&name, line));
+    }
+    let last = ended.talk.lines().last().unwrap_or_default();
+    if last.starts_with('{') {
+        assert_fits("error", last);
+    } else {
+        let verdict = words[0] == "verify" && !ended.data.is_empty();
+        let dry = words.contains(&"--dry-run");
+        assert!(ended.code == 0 || verdict || dry, "it failed and does not say why: {words:?}: {ended:?}");
+    }
+}
+
 fn ended(output: Output) -> Ended {
     Ended {
         code: output.status.code().unwrap_or(-1),
@@ -43,7 +108,7 @@ fn ended(output: Output) -> Ended {
 }
 
 /// A running command; it is killed if the test fails before it was asked to end.
-pub struct Running(Option<Child>);
+pub struct Running(Option<Child>, Vec<String>);
 
 impl Running {
     /// What it says first; the rest is read when it ends.
@@ -57,14 +122,22 @@ impl Running {
             }
             line.push(byte[0]);
         }
-        String::from_utf8(line).unwrap()
+        let line = String::from_utf8(line).unwrap();
+        let words: Vec<&str> = self.1.iter().map(String::as_str).collect();
+        if let Some(name) = schema_of(&words) {
+            assert_fits(&name, &line);
+        }
+        line
     }
     /// Asks it to end, as an operating system would.
     pub fn terminate(mut self) -> Ended {
         let child = self.0.take().unwrap();
         let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
         assert!(sent.success());
-        ended(child.wait_with_output().unwrap())
+        let ended = ended(child.wait_with_output().unwrap());
+        let words: Vec<&str> = self.1.iter().map(String::as_str).collect();
+        assert_published(&words, &ended);
+        ended
     }
 }
 
@@ -105,12 +178,17 @@ impl Home {
         self.run_with(words, true)
     }
     pub fn run_with(&self, words: &[&str], json: bool) -> Ended {
-        ended(self.command(words, json).output().unwrap())
+        let ended = ended(self.command(words, json).output().unwrap());
+        if json {
+            assert_published(words, &ended);
+        }
+        ended
     }
     /// Starts a command that goes on until it is asked to end.
     pub fn start(&self, words: &[&str]) -> Running {
         let mut command = self.command(words, true);
-        Running(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Running(Some(child), words.iter().map(|word| (*word).to_owned()).collect())
     }
     fn command(&self, words: &[&str], json: bool) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kanhe"));
