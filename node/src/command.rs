@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use crate::api;
 use crate::config::{Config, DEFAULT_TOML, LogFormat};
+use crate::consensus::guard;
 use crate::devnet::{self, DevnetOptions};
 use crate::run::{self, EXIT_CODES, RunError, exit};
 use crate::storage::{Storage, fsck};
@@ -36,6 +37,12 @@ enum Command {
         /// File with the passphrase of the keys, mode 0600.
         #[arg(long, value_name = "FILE")]
         passphrase_file: Option<PathBuf>,
+        /// For one start of a home that is older than what its validator may have signed: restored from a backup, or
+        /// without its database or signing guard. It gets from peers what it lacks, and signs nothing until it cannot
+        /// contradict what it signed before. Not for more than a third of the validators at a time: nobody would be
+        /// left to decide.
+        #[arg(long)]
+        rejoin: bool,
         /// Shape of the log lines on stderr.
         #[arg(long, value_enum)]
         log_format: Option<LogFormat>,
@@ -89,7 +96,9 @@ enum DevnetCommand {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
-        Command::Run { home, passphrase_file, log_format } => run_node(&home, passphrase_file, log_format),
+        Command::Run { home, passphrase_file, rejoin, log_format } => {
+            run_node(&home, passphrase_file, rejoin, log_format)
+        }
         Command::Fsck { home, json } => check(&home, json),
         Command::Config { home, default } => show_config(home.as_deref(), default),
         Command::Devnet { command: DevnetCommand::Init { dir, bureaus, heartbeat_ms } } => {
@@ -134,10 +143,15 @@ fn print(text: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(exit::OK))
 }
 
-fn run_node(home: &Path, passphrase: Option<PathBuf>, format: Option<LogFormat>) -> anyhow::Result<ExitCode> {
+fn run_node(
+    home: &Path,
+    passphrase: Option<PathBuf>,
+    rejoin: bool,
+    format: Option<LogFormat>,
+) -> anyhow::Result<ExitCode> {
     let config = Config::load(home).map_err(RunError::from)?;
     run::logging::start(&config.log, format).map_err(RunError::from)?;
-    let opened = run::open(home, config, passphrase)?;
+    let opened = run::open(home, config, passphrase, rejoin)?;
     let system = |what| move |source| RunError::System { what, source };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(system("the threads could not be started"))?;
@@ -183,6 +197,16 @@ fn check(home: &Path, json: bool) -> anyhow::Result<ExitCode> {
         let (entries, height, problems) = (report.entries, report.height, report.problems_total);
         print(&format!("{verdict}: {entries} entries up to height {height}, {problems} problems\n"))?;
     }
+    if let Ok(signed) = guard::read(&run::home::guard(home))
+        && let Some(highest) = signed.iter().map(|entry| entry.slot.height).max()
+        && highest.0 > report.height + 1
+    {
+        eprintln!(
+            "note: the validator signed for height {highest}, but the database ends at {}: it is older, or its log was \
+             damaged; a node gets the blocks that it lacks from its peers",
+            report.height
+        );
+    }
     Ok(ExitCode::from(if report.is_clean() { exit::OK } else { exit::FSCK }))
 }
 
@@ -194,7 +218,7 @@ fn show_config(home: Option<&Path>, default: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn make_devnet(options: DevnetOptions) -> anyhow::Result<ExitCode> {
-    let made = devnet::init(&options)?;
+    let made = devnet::init(&options).map_err(RunError::from)?;
     let mut text = format!("chain {}\n", made.chain);
     for bureau in &made.bureaus {
         text.push_str(&format!("{:20} {}  {}  {}\n", bureau.name, bureau.uscc, bureau.api, bureau.names.zh));

@@ -61,6 +61,8 @@ tags! {
     PROPOSAL_PART = "kanhe:part",
     /// What a validator signs to prove its place in the engine's network.
     VALIDATOR_PROOF = "kanhe:val-proof",
+    /// What a node signs, with its network key, to tell its tip in the engine's network.
+    ENGINE_STATUS = "kanhe:status",
     /// Proposal bytes → proposal id.
     GOVERNANCE_PROPOSAL = "kanhe:gov-prop",
     /// What a bureau signs to vote on a proposal.

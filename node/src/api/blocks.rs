@@ -14,6 +14,9 @@ use kanhe_proto::ids::{Height, LogIndex};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::body::{Segments, octets, parse};
+use super::limits::of_address;
+use super::listener::Peer;
+use super::places::Place;
 use super::problem::ApiError;
 use super::state::{self, State};
 
@@ -88,7 +91,7 @@ struct Cursor {
     next: Height,
     committed: watch::Receiver<Height>,
     stopped: watch::Receiver<bool>,
-    _permit: OwnedSemaphorePermit,
+    _held: (OwnedSemaphorePermit, Place),
 }
 
 /// Each block from the newest on, as server-sent events: `id` is the height, `data` a `HeaderAnswer`.
@@ -101,12 +104,15 @@ struct Cursor {
 )]
 pub async fn stream(
     extract::State(state): extract::State<Arc<State>>,
+    extract::ConnectInfo(Peer(peer)): extract::ConnectInfo<Peer>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let place = state.stream_places.take(of_address(peer.ip()), state.streams_per_address);
+    let place = place.ok_or_else(|| ApiError::busy("this address has as many streams of blocks as it may"))?;
     let permit = Arc::clone(&state.streams).try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::busy("too many streams of blocks are open"))?;
     let committed = state.chain.committed();
     let next = Height(state.chain.tip().header.height.0.max(1));
-    let cursor = Cursor { next, committed, stopped: state.stopped.clone(), state, _permit: permit };
+    let cursor = Cursor { next, committed, stopped: state.stopped.clone(), state, _held: (permit, place) };
     let events = futures::stream::unfold(cursor, next_event);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }

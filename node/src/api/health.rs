@@ -16,6 +16,9 @@ use super::state::State;
 use crate::run::{Readiness, now, readiness};
 
 fn ready(state: &State) -> Readiness {
+    if let Some(what) = state.damaged.borrow().clone() {
+        return Readiness::Damaged { what };
+    }
     readiness(&state.chain.tip(), now(), &state.network.peers().borrow())
 }
 

@@ -1,10 +1,9 @@
 //! Connections: bounded in number, closed when nothing moves.
 
-use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
 use super::limits::of_address;
+use super::places::{Place, Places};
 use crate::config::ApiSection;
 
 /// Pause after a failure to accept, which is mostly want of descriptors.
@@ -24,42 +24,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Who is at the other end.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
-
-/// Places that the addresses hold.
-#[derive(Debug, Default)]
-struct Places(Mutex<HashMap<IpAddr, usize>>);
-
-/// A place of one address, given back when dropped.
-#[derive(Debug)]
-struct Place {
-    places: Arc<Places>,
-    address: IpAddr,
-}
-
-impl Places {
-    /// A place for an address, unless it has as many as it may.
-    fn take(self: &Arc<Self>, address: IpAddr, max: usize) -> Option<Place> {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let places = held.entry(address).or_default();
-        if *places >= max {
-            return None;
-        }
-        *places += 1;
-        Some(Place { places: Arc::clone(self), address })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut held = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(places) = held.get_mut(&self.address) {
-            *places -= 1;
-            if *places == 0 {
-                held.remove(&self.address);
-            }
-        }
-    }
-}
 
 /// Accepts at most so many connections at a time; others wait in the system's queue. What one address has beyond its
 /// share is closed.

@@ -15,6 +15,7 @@ mod limits;
 mod listener;
 mod mail;
 mod openapi;
+mod places;
 mod post_office;
 mod problem;
 mod registry;

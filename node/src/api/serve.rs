@@ -46,6 +46,8 @@ pub struct Api {
     pub consensus: watch::Receiver<Status>,
     /// Sealed mail.
     pub mail: Arc<PostOffice>,
+    /// What was found damaged in the database.
+    pub damaged: watch::Receiver<Option<String>>,
 }
 
 impl Api {

@@ -16,6 +16,7 @@ use kanhe_proto::transaction::{Payload, Transaction};
 use tokio::sync::{Semaphore, watch};
 
 use super::body::blob;
+use super::places::Places as StreamPlaces;
 use super::post_office::PostOffice;
 use super::problem::ApiError;
 use crate::chain::{Chain, Snapshot};
@@ -40,7 +41,11 @@ pub struct State {
     pub mail: Arc<PostOffice>,
     pub reads: Arc<Semaphore>,
     pub streams: Arc<Semaphore>,
+    pub stream_places: Arc<StreamPlaces>,
+    pub streams_per_address: usize,
     pub stopped: watch::Receiver<bool>,
+    /// What was found damaged in the database.
+    pub damaged: watch::Receiver<Option<String>>,
     /// Batches of the last blocks asked about, by the place of the transaction.
     batches: Mutex<VecDeque<(Height, Arc<Places>)>>,
 }
@@ -51,6 +56,8 @@ impl State {
         Self {
             reads: Arc::new(Semaphore::new(api.config.reads_max.min(Semaphore::MAX_PERMITS))),
             streams: Arc::new(Semaphore::new(api.config.streams_max.min(Semaphore::MAX_PERMITS))),
+            stream_places: Arc::default(),
+            streams_per_address: api.config.streams_per_address,
             genesis: api.genesis,
             chain_ref,
             chain: api.chain,
@@ -59,6 +66,7 @@ impl State {
             consensus: api.consensus,
             mail: api.mail,
             stopped,
+            damaged: api.damaged,
             batches: Mutex::default(),
         }
     }

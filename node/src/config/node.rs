@@ -103,6 +103,8 @@ pub struct ApiSection {
     pub reads_max: usize,
     /// Streams of blocks at the same time.
     pub streams_max: usize,
+    /// Of these, for one address.
+    pub streams_per_address: usize,
     /// Sealed messages kept for the bureau, and answers kept for their askers.
     pub mail_max: usize,
 }
@@ -119,6 +121,7 @@ impl Default for ApiSection {
             requests_burst: 400,
             reads_max: 64,
             streams_max: 64,
+            streams_per_address: 16,
             mail_max: 4_096,
         }
     }
@@ -189,6 +192,7 @@ impl Config {
             ("api.idle_seconds", self.api.idle_seconds),
             ("api.request_seconds", self.api.request_seconds),
             ("api.streams_max", self.api.streams_max as u64),
+            ("api.streams_per_address", self.api.streams_per_address as u64),
             ("api.requests_per_second", u64::from(self.api.requests_per_second)),
             ("api.requests_burst", u64::from(self.api.requests_burst)),
             ("api.reads_max", self.api.reads_max as u64),

@@ -32,6 +32,7 @@ use super::application::{Application, ApplicationError, Candidate, Check, Decide
 use super::context::{self, Address, Height, KanheContext, ProposalPart, Seal, ValidatorSet, Value};
 use super::engine::{Timing, ValidatorKey};
 use super::fatal::Fatal;
+use super::guard::UNTOLD;
 use super::pacing::{self, Pacing, Reason};
 use super::streaming::{self, Accepted, Assembled, StreamInit, StreamPool, Wanted};
 use super::watch::Watch;
@@ -303,15 +304,19 @@ impl Run {
     // The start.
 
     async fn ready(&mut self, reply: Reply<(Height, HeightParams<KanheContext>)>) -> Result<(), Fatal> {
-        wait_for_peers(&self.net_requests, self.settings.peers, self.settings.timing.peers).await;
         let tip = self.app.tip();
+        // What peers say counts by the number of those who may lie.
+        self.watch.working_on(tip.height.next(), self.set_of(tip.height.next())?);
+        wait_for_peers(&self.net_requests, self.settings.peers, self.settings.timing.peers).await;
         if self.validator.is_some() {
             let SpanMs(heartbeat) = tip.heartbeat;
             let listen = self.settings.timing.listen;
             let careful = listen.max(Duration::from_millis(2 * heartbeat));
             sleep(if self.settings.cautious { careful } else { listen }).await;
         }
-        self.set_silence(&tip)?;
+        if self.settings.cautious {
+            self.set_silence()?;
+        }
         self.restore(&tip).await?;
         let height = tip.height.next();
         let set = self.set_of(height)?;
@@ -322,12 +327,16 @@ impl Run {
     }
 
     /// After listening it is known above which height it is safe to speak again.
-    fn set_silence(&self, tip: &Tip) -> Result<(), Fatal> {
-        let Some((ValidatorKey { guard, .. }, _)) = self.validator.as_ref().filter(|_| self.settings.cautious) else {
+    ///
+    /// Whoever signed at a height had seen the one before decided, so honest peers have the one before that: where the
+    /// peers' tip is T, nothing was signed above T + 2. A height above T + 1 is waited for, and what follows is signed.
+    fn set_silence(&self) -> Result<(), Fatal> {
+        let Some((ValidatorKey { guard, .. }, _)) = &self.validator else { return Ok(()) };
+        let Some(peers) = self.watch.settled_tip() else {
+            tracing::warn!("this validator is silent; too few peers were heard to know for how long");
             return Ok(());
         };
-        let peers = *self.watch.tip().borrow();
-        let above = guard.highest().unwrap_or_default().max(peers).max(tip.height);
+        let above = guard.highest().unwrap_or_default().max(peers).max(self.app.tip().height).next();
         tracing::warn!(%above, "this validator is silent until a height above is decided");
         guard.silence(above).map_err(|error| Fatal::Guard(error.to_string()))
     }
@@ -601,6 +610,9 @@ impl Run {
             Err(panicked) => return Err(Fatal::Storage(panicked.to_string())),
         }
         if let Some((key, _)) = &self.validator {
+            if key.guard.silenced() == Some(UNTOLD) {
+                self.set_silence()?;
+            }
             let lifted = key.guard.decided(height).map_err(|error| Fatal::Guard(error.to_string()))?;
             if lifted {
                 tracing::info!(%height, "this validator signs again");

@@ -29,6 +29,7 @@ use super::context::{
     self, Address, Height, KanheContext, Proposal, ProposalPart, Seal, Value, Vote, from_option, to_option,
 };
 use super::streaming::{PART_BYTES, STREAM_ID_BYTES_MAX, StreamFields, StreamInit};
+use super::tips::{StatusFields, StatusKey};
 use super::watch::{SyncedCertificate, Watch};
 
 const VOTE: u8 = 1;
@@ -77,16 +78,17 @@ pub enum MessageError {
 #[derive(Debug, Clone)]
 pub struct EngineCodec {
     watch: Option<Arc<Watch>>,
+    status: Option<StatusKey>,
 }
 
 impl EngineCodec {
     /// For the write-ahead log, where nobody watches.
     pub const fn plain() -> Self {
-        Self { watch: None }
+        Self { watch: None, status: None }
     }
-    /// For the network.
-    pub const fn watched(watch: Arc<Watch>) -> Self {
-        Self { watch: Some(watch) }
+    /// For the network, where this node's own status is signed.
+    pub const fn watched(watch: Arc<Watch>, status: StatusKey) -> Self {
+        Self { watch: Some(watch), status: Some(status) }
     }
     fn saw(&self, look: impl FnOnce(&Watch)) {
         if let Some(watch) = &self.watch {
@@ -392,20 +394,20 @@ impl Codec<ValidatorProof<KanheContext>> for EngineCodec {
     }
 }
 
-type StatusFields = (Blob<PEER_BYTES_MAX>, BlockNumber, BlockNumber);
-
 impl Codec<Status<KanheContext>> for EngineCodec {
     type Error = MessageError;
 
     fn encode(&self, status: &Status<KanheContext>) -> Result<Bytes, MessageError> {
         let fields: StatusFields = (blob(status.peer_id.to_bytes())?, status.tip_height.0, status.history_min_height.0);
-        Ok(message(STATUS, &fields))
+        let signed = self.status.as_ref().ok_or(MessageError::NotOurs)?.sign(&fields);
+        Ok(message(STATUS, &(fields, signed.map_err(|_| MessageError::Withheld)?)))
     }
 
     fn decode(&self, bytes: Bytes) -> Result<Status<KanheContext>, MessageError> {
-        let (peer, tip, earliest): StatusFields = fields(STATUS, &bytes, SMALL_BYTES_MAX)?;
+        let (status, signature): (StatusFields, Signature) = fields(STATUS, &bytes, SMALL_BYTES_MAX)?;
+        self.saw(|watch| watch.status(&status, &signature));
+        let (peer, tip, earliest) = status;
         let peer_id = PeerId::from_bytes(&peer).map_err(|_| MessageError::Malformed("peer id"))?;
-        self.saw(|watch| watch.peer_tip(&peer, tip));
         Ok(Status { peer_id, tip_height: Height(tip), history_min_height: Height(earliest) })
     }
 }
@@ -577,7 +579,10 @@ impl Codec<ProposedValue<KanheContext>> for EngineCodec {
 
 #[cfg(test)]
 mod tests {
+    use kanhe_proto::hash::ChainId;
+    use kanhe_proto::ids::Era;
     use kanhe_proto::key::{SecretKey, Signer};
+    use kanhe_proto::vote::ChainContext;
     use malachite_types::{NilOrVal, VoteType};
 
     use super::*;
@@ -621,7 +626,8 @@ mod tests {
         T: std::fmt::Debug + PartialEq,
         EngineCodec: Codec<T, Error = MessageError>,
     {
-        let codec = EngineCodec::plain();
+        let chain = ChainContext { chain_id: ChainId([7; 32]), era: Era(0) };
+        let codec = EngineCodec { watch: None, status: Some(StatusKey { key: key(), chain }) };
         let bytes = Codec::<T>::encode(&codec, value).unwrap();
         assert_eq!(&Codec::<T>::decode(&codec, bytes.clone()).unwrap(), value);
         for cut in 0..bytes.len().min(400) {
@@ -658,6 +664,12 @@ mod tests {
         };
         check(&LivenessMsg::SkipRoundCertificate(round));
         check(&ValidatorProof::<KanheContext>::new(vec![1; 42], vec![2; 38], seal()));
+        let (tip_height, history_min_height) = (Height(BlockNumber(9)), Height(BlockNumber(1)));
+        check(&Status::<KanheContext> {
+            peer_id: PeerId::from_bytes(&[0, 3, 1, 2, 3]).unwrap(),
+            tip_height,
+            history_min_height,
+        });
         check(&ProposedValue::<KanheContext> {
             height: Height(BlockNumber(5)),
             round: Round::Nil,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kanhe_proto::codec;
-use kanhe_proto::ids::Height;
 use kanhe_proto::key::{SecretKey, Signer};
 use kanhe_proto::limits::BLOCK_BYTES_MAX;
 use kanhe_proto::validators::Address as ValidatorAddress;
@@ -25,8 +24,9 @@ use super::application::Application;
 use super::codec::EngineCodec;
 use super::context::{Address, KanheContext};
 use super::fatal::{Fatal, FatalSender};
-use super::guard::{Guard, GuardError};
+use super::guard::{Guard, GuardError, UNTOLD};
 use super::signer::{VoteSigner, VoteVerifier};
+use super::tips::StatusKey;
 use super::wal::{self, WalState};
 use super::watch::{Own, Watch};
 
@@ -179,7 +179,7 @@ pub async fn start(
         key: key.signer.public_key(),
         guard: Arc::clone(&key.guard),
     });
-    let watch = Arc::new(Watch::new(config.chain, own, fatal.clone()));
+    let watch = Arc::new(Watch::new(config.chain, &config.peers, own, fatal.clone()));
     let vote_signer = validator.as_ref().map(|key| VoteSigner {
         signer: Arc::clone(&key.signer),
         guard: Arc::clone(&key.guard),
@@ -187,7 +187,8 @@ pub async fn start(
         fatal: fatal.clone(),
     });
 
-    let net_codec = EngineCodec::watched(Arc::clone(&watch));
+    let status_key = StatusKey { key: config.network_key.clone(), chain: config.chain };
+    let net_codec = EngineCodec::watched(Arc::clone(&watch), status_key);
     let identity = identity(&config, address, vote_signer.as_ref(), &net_codec).await?;
     let verifier = Box::new(VoteVerifier { chain: config.chain });
     // A follower's address is in no set.
@@ -243,7 +244,7 @@ fn caution(
     if let Some(reason) = reason {
         tracing::warn!("{reason}; silent until a height above all that is known is decided");
         // In the file before the engine makes a new log, so that a restart remembers.
-        guard.silence(Height(u64::MAX)).map_err(GuardError::from)?;
+        guard.silence(UNTOLD).map_err(GuardError::from)?;
     }
     Ok(guard.silenced().is_some())
 }
@@ -304,7 +305,7 @@ impl EngineConfig {
         let era = config.chain.era;
         let names = &mut p2p.protocol_names;
         names.consensus = format!("/kanhe/{chain}/{era}/consensus/1");
-        names.sync = format!("/kanhe/{chain}/{era}/sync/1");
+        names.sync = format!("/kanhe/{chain}/{era}/sync/2");
         names.validator_proof = format!("/kanhe/{chain}/{era}/validator/1");
 
         let value_sync = ValueSyncConfig {

@@ -4,9 +4,11 @@
 //! again; another one for the same slot is refused, and the validator is silent in that slot. The file is append-only
 //! and doubles as the record for audits: [`read`] and [`double_signs`].
 //!
-//! The guard is born with the key ([`Guard::create`]). Where a write-ahead log or a database was lost, or a key was
-//! imported, it is *silenced*: it signs nothing until a height above all that it and its peers know is decided. That
-//! too is in the file, so that a restart does not forget it.
+//! The guard is born with the key ([`Guard::create`]). Where a write-ahead log or a database was lost, it is *silenced*:
+//! it signs nothing until a height above all that it and its peers know is decided. Where the guard itself may lack what
+//! was signed, because it was restored from a backup or the key was imported, it *rejoins*: silenced, and up to the
+//! height after the silence's it does not know what was signed under its key, so it neither signs there nor takes what
+//! it sees for a stranger's. All that is in the file, so that a restart does not forget it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,6 +25,8 @@ use super::journal::{ENTRY_BYTES_MAX, Journal, JournalError};
 
 /// Heights below the highest signed one whose messages stay in memory; older requests are refused.
 pub const HEIGHTS_KEPT: u64 = 1_000;
+/// A silence whose height is not known yet.
+pub const UNTOLD: Height = Height(u64::MAX);
 /// Bytes of a signed message.
 const MESSAGE_BYTES_MAX: usize = 1 << 10;
 /// Bytes before the value in the sign bytes of a proposal: tag, chain id, era.
@@ -32,6 +36,7 @@ const KIND_BORN: u8 = 0;
 const KIND_SIGNED: u8 = 1;
 const KIND_SILENCED: u8 = 2;
 const KIND_LIFTED: u8 = 3;
+const KIND_REJOINING: u8 = 4;
 
 /// What may be signed once per height and round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,6 +116,12 @@ pub enum Refusal {
     /// Signs nothing until a height above this one is decided.
     #[error("silent until a height above {0} is decided")]
     Silent(Height),
+    /// What was signed up to this height is not known for sure.
+    #[error("what was signed up to height {0} is not known")]
+    Unknown(Height),
+    /// Others have decided this height: a vote helps nobody, and might contradict one that was lost.
+    #[error("peers have decided height {0} already")]
+    Passed(Height),
     /// The key refused.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -145,8 +156,8 @@ pub enum Seen {
     Held,
     /// It did not.
     NotHeld,
-    /// Below what it still knows.
-    TooOld,
+    /// Where it does not know all that was signed: far below, or before it was restored.
+    Unknown,
 }
 
 /// Signs each slot at most once.
@@ -159,6 +170,12 @@ struct State {
     signed: BTreeMap<SignSlot, (Vec<u8>, Signature)>,
     highest: Option<Height>,
     silenced: Option<Height>,
+    /// The silence is that of a guard which may lack what was signed.
+    rejoining: bool,
+    /// Up to this height messages may have been signed that are not here.
+    unknown: Option<Height>,
+    /// Decided by others; not in the file, since it is only news of the network.
+    passed: Height,
 }
 
 impl Guard {
@@ -167,9 +184,9 @@ impl Guard {
     pub fn create(path: &Path, chain: &ChainContext, key: &PublicKey, imported: bool) -> Result<Self, GuardError> {
         let mut journal = Journal::create(path)?;
         journal.append(&born(chain, key))?;
-        let guard = Self::with(journal, BTreeMap::new(), None, None);
+        let guard = Self::new(State::of(journal));
         if imported {
-            guard.silence(Height(u64::MAX))?;
+            guard.rejoin()?;
         }
         Ok(guard)
     }
@@ -180,30 +197,16 @@ impl Guard {
         if payloads.first() != Some(&born(chain, key)) {
             return Err(GuardError::Foreign);
         }
-        let (mut signed, mut highest, mut silenced) = (BTreeMap::new(), None, None);
+        let mut state = State::of(journal);
         for record in records(&payloads) {
-            match record? {
-                Record::Born => {}
-                Record::Signed(entry) => {
-                    highest = highest.max(Some(entry.slot.height));
-                    signed.entry(entry.slot).or_insert((entry.message, entry.signature));
-                }
-                Record::Silenced(above) => silenced = Some(above),
-                Record::Lifted => silenced = None,
-            }
+            state.take(record?);
         }
-        let guard = Self::with(journal, signed, highest, silenced);
-        guard.state().forget_old();
-        Ok(guard)
+        state.forget_old();
+        Ok(Self::new(state))
     }
 
-    fn with(
-        journal: Journal,
-        signed: BTreeMap<SignSlot, (Vec<u8>, Signature)>,
-        highest: Option<Height>,
-        silenced: Option<Height>,
-    ) -> Self {
-        Self(Mutex::new(State { journal, signed, highest, silenced }))
+    const fn new(state: State) -> Self {
+        Self(Mutex::new(state))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -226,6 +229,12 @@ impl Guard {
         if slot.height < state.lowest_known() {
             return Err(Refusal::TooOld(slot));
         }
+        if let Some(unknown) = state.unknown.filter(|unknown| slot.height <= *unknown) {
+            return Err(Refusal::Unknown(unknown));
+        }
+        if slot.height <= state.passed {
+            return Err(Refusal::Passed(state.passed));
+        }
         let signature = signer.sign(message)?;
         let entry = SignedEntry { slot, message: message.to_vec(), signature: signature.clone() };
         state.journal.append(&entry.encode())?;
@@ -247,7 +256,9 @@ impl Guard {
         let state = self.state();
         match state.signed.get(&slot) {
             Some((held, _)) if held == message => Seen::Held,
-            None if slot.height < state.lowest_known() => Seen::TooOld,
+            Some(_) => Seen::NotHeld,
+            None if slot.height < state.lowest_known() => Seen::Unknown,
+            _ if state.unknown.is_some_and(|unknown| slot.height <= unknown) => Seen::Unknown,
             _ => Seen::NotHeld,
         }
     }
@@ -265,9 +276,22 @@ impl Guard {
     /// Signs nothing until a height above this one is decided.
     pub fn silence(&self, above: Height) -> Result<(), JournalError> {
         let mut state = self.state();
-        state.journal.append(&record(KIND_SILENCED, &above))?;
-        state.silenced = Some(above);
+        let entry = if state.rejoining { Record::Rejoining(above) } else { Record::Silenced(above) };
+        state.journal.append(&entry.encode())?;
+        state.take(entry);
         Ok(())
+    }
+
+    /// Declares that this guard may lack what was signed: it is silent until told better by [`Self::silence`].
+    pub fn rejoin(&self) -> Result<(), JournalError> {
+        self.state().rejoining = true;
+        self.silence(UNTOLD)
+    }
+
+    /// Others have decided this height: nothing new is signed up to it. Forgotten at a restart.
+    pub fn pass(&self, height: Height) {
+        let mut state = self.state();
+        state.passed = state.passed.max(height);
     }
 
     /// A height was decided: ends the silence if it is high enough.
@@ -276,13 +300,40 @@ impl Guard {
         if state.silenced.is_none_or(|above| height <= above) {
             return Ok(false);
         }
-        state.journal.append(&record(KIND_LIFTED, &height))?;
-        state.silenced = None;
+        let entry = Record::Lifted(height);
+        state.journal.append(&entry.encode())?;
+        state.take(entry);
         Ok(true)
     }
 }
 
 impl State {
+    const fn of(journal: Journal) -> Self {
+        let signed = BTreeMap::new();
+        Self { journal, signed, highest: None, silenced: None, rejoining: false, unknown: None, passed: Height(0) }
+    }
+
+    /// What an entry of the file means.
+    fn take(&mut self, record: Record) {
+        match record {
+            Record::Born => {}
+            Record::Signed(entry) => {
+                self.highest = self.highest.max(Some(entry.slot.height));
+                self.signed.entry(entry.slot).or_insert((entry.message, entry.signature));
+            }
+            Record::Silenced(above) => self.silenced = Some(above),
+            Record::Rejoining(above) => {
+                self.silenced = Some(above);
+                self.unknown = Some(Height(above.0.saturating_add(1)));
+                self.rejoining = true;
+            }
+            Record::Lifted(_) => {
+                self.silenced = None;
+                self.rejoining = false;
+            }
+        }
+    }
+
     fn lowest_known(&self) -> Height {
         Height(self.highest.map_or(0, |highest| highest.0.saturating_sub(HEIGHTS_KEPT)))
     }
@@ -310,7 +361,21 @@ enum Record {
     Born,
     Signed(SignedEntry),
     Silenced(Height),
-    Lifted,
+    Rejoining(Height),
+    Lifted(Height),
+}
+
+impl Record {
+    /// The entries that concern silence.
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Silenced(above) => record(KIND_SILENCED, above),
+            Self::Rejoining(above) => record(KIND_REJOINING, above),
+            Self::Lifted(height) => record(KIND_LIFTED, height),
+            Self::Signed(entry) => entry.encode(),
+            Self::Born => unreachable!("only a new file begins"),
+        }
+    }
 }
 
 fn record<T: codec::Encode>(kind: u8, fields: &T) -> Vec<u8> {
@@ -343,7 +408,8 @@ fn read_record(payload: &[u8]) -> Result<Record, String> {
             Ok(Record::Signed(SignedEntry { slot, message: message.into_vec(), signature }))
         }
         KIND_SILENCED => codec::decode(fields, ENTRY_BYTES_MAX).map(Record::Silenced).map_err(failed),
-        KIND_LIFTED => codec::decode::<Height>(fields, ENTRY_BYTES_MAX).map(|_| Record::Lifted).map_err(failed),
+        KIND_LIFTED => codec::decode(fields, ENTRY_BYTES_MAX).map(Record::Lifted).map_err(failed),
+        KIND_REJOINING => codec::decode(fields, ENTRY_BYTES_MAX).map(Record::Rejoining).map_err(failed),
         other => Err(format!("unknown kind {other}")),
     }
 }
@@ -452,7 +518,46 @@ mod tests {
         guard.sign(slot(1), b"a", &key()).unwrap();
         guard.sign(slot(HEIGHTS_KEPT + 5), b"a", &key()).unwrap();
         assert!(matches!(guard.sign(slot(1), b"b", &key()), Err(Refusal::TooOld(_))));
-        assert_eq!(guard.seen(slot(1), b"a"), Seen::TooOld);
+        assert_eq!(guard.seen(slot(1), b"a"), Seen::Unknown);
+    }
+
+    #[test]
+    fn a_restored_guard_neither_signs_nor_judges_where_it_may_lack_something() {
+        let path = path("restored");
+        let guard = Guard::create(&path, &CHAIN, &key().public_key(), false).unwrap();
+        guard.sign(slot(5), b"a", &key()).unwrap();
+        guard.rejoin().unwrap();
+        for _ in 0..2 {
+            assert_eq!(guard.seen(slot(5), b"a"), Seen::Held);
+            assert_eq!(guard.seen(slot(5), b"b"), Seen::NotHeld, "what it holds it knows");
+            assert_eq!(guard.seen(slot(900), b"b"), Seen::Unknown);
+            assert!(!guard.decided(Height(1_000)).unwrap());
+        }
+        guard.silence(Height(20)).unwrap();
+        drop(guard);
+        let guard = Guard::open(&path, &CHAIN, &key().public_key()).unwrap();
+        assert_eq!((guard.seen(slot(21), b"b"), guard.seen(slot(22), b"b")), (Seen::Unknown, Seen::NotHeld));
+        assert!(!guard.decided(Height(20)).unwrap());
+        assert!(guard.decided(Height(21)).unwrap());
+        drop(guard);
+        let guard = Guard::open(&path, &CHAIN, &key().public_key()).unwrap();
+        assert_eq!((guard.silenced(), guard.seen(slot(21), b"b")), (None, Seen::Unknown));
+        assert!(matches!(guard.sign(slot(21), b"a", &key()), Err(Refusal::Unknown(Height(21)))));
+        guard.sign(slot(22), b"a", &key()).unwrap();
+        // A later silence for another reason does not take back what is known since.
+        guard.silence(Height(30)).unwrap();
+        assert_eq!(guard.seen(slot(25), b"b"), Seen::NotHeld);
+    }
+
+    #[test]
+    fn nothing_is_signed_where_others_are_past() {
+        let path = path("passed");
+        let guard = Guard::create(&path, &CHAIN, &key().public_key(), false).unwrap();
+        let signature = guard.sign(slot(3), b"a", &key()).unwrap();
+        guard.pass(Height(7));
+        assert_eq!(guard.sign(slot(3), b"a", &key()).unwrap(), signature);
+        assert!(matches!(guard.sign(slot(7), b"a", &key()), Err(Refusal::Passed(Height(7)))));
+        guard.sign(slot(8), b"a", &key()).unwrap();
     }
 
     #[test]

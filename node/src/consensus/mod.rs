@@ -19,6 +19,7 @@ pub mod journal;
 pub mod pacing;
 pub mod signer;
 pub mod streaming;
+pub mod tips;
 pub mod wal;
 pub mod watch;
 

@@ -20,7 +20,7 @@ pub enum Reason {
     Heartbeat,
     /// A validator signed something for the next height.
     Peers,
-    /// A peer has the next block.
+    /// Peers have the next block.
     Behind,
 }
 
@@ -31,7 +31,7 @@ pub struct Pacing {
     pub work: watch::Receiver<bool>,
     /// Highest height beyond ours that validators work on.
     pub active: watch::Receiver<Height>,
-    /// Highest tip of a peer.
+    /// Tip of the peers, as far as they are believed.
     pub tip: watch::Receiver<Height>,
 }
 

@@ -79,7 +79,13 @@ impl VoteSigner {
         let signing = tokio::task::spawn_blocking(move || guard.sign(slot, &message, signer.as_ref()));
         match signing.await {
             Ok(Ok(signature)) => Seal::Signed(signature),
-            Ok(Err(refusal @ (Refusal::Different(_) | Refusal::TooOld(_) | Refusal::Silent(_)))) => {
+            Ok(Err(
+                refusal @ (Refusal::Different(_)
+                | Refusal::TooOld(_)
+                | Refusal::Silent(_)
+                | Refusal::Unknown(_)
+                | Refusal::Passed(_)),
+            )) => {
                 tracing::warn!(?slot, "not signed: {refusal}");
                 Seal::Withheld
             }

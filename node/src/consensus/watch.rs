@@ -2,7 +2,7 @@
 //! while it is not started.
 //!
 //! - A vote under this validator's own key that its guard does not hold stops the process.
-//! - Heights that others work on end the wait of an idle chain ([`super::pacing`]).
+//! - Heights that others work on or have end the wait of an idle chain ([`super::pacing`]).
 //! - Certificates of synced blocks, to tell a liar from a fork when a block does not execute.
 
 use std::collections::BTreeMap;
@@ -14,16 +14,16 @@ use kanhe_proto::ids::Height;
 use kanhe_proto::key::{PublicKey, Signature};
 use kanhe_proto::validators::{Address, ValidatorSet};
 use kanhe_proto::vote::{ChainContext, Vote};
+use libp2p::Multiaddr;
 use tokio::sync::watch;
 
 use super::fatal::{Fatal, FatalSender};
 use super::guard::{Guard, Seen, SignSlot};
 use super::streaming::StreamInit;
+use super::tips::{StatusFields, Tips};
 
 /// Certificates of synced blocks kept at a time.
 const CERTIFICATES_KEPT: usize = 64;
-/// Peers whose tips are kept.
-const PEERS_KEPT: usize = 256;
 
 /// This validator.
 #[derive(Debug)]
@@ -36,11 +36,11 @@ pub struct Own {
     pub guard: Arc<Guard>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seeing {
     working: Height,
     set: Option<Arc<ValidatorSet>>,
-    tips: BTreeMap<Vec<u8>, Height>,
+    tips: Tips,
     certificates: BTreeMap<(Height, HeaderHash), SyncedCertificate>,
 }
 
@@ -65,10 +65,12 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches a chain, and for a validator its own key.
-    pub fn new(chain: ChainContext, own: Option<Own>, fatal: FatalSender) -> Self {
+    /// Watches a chain and the tips of the peers that addresses name, and for a validator its own key.
+    pub fn new(chain: ChainContext, peers: &[Multiaddr], own: Option<Own>, fatal: FatalSender) -> Self {
         let (active, tip) = (watch::Sender::new(Height(0)), watch::Sender::new(Height(0)));
-        Self { chain, own, fatal, seeing: Mutex::default(), active, tip }
+        let tips = Tips::new(chain, peers);
+        let seeing = Seeing { working: Height(0), set: None, tips, certificates: BTreeMap::new() };
+        Self { chain, own, fatal, seeing: Mutex::new(seeing), active, tip }
     }
 
     fn seeing(&self) -> std::sync::MutexGuard<'_, Seeing> {
@@ -79,6 +81,7 @@ impl Watch {
     pub fn working_on(&self, height: Height, set: Arc<ValidatorSet>) {
         let mut seeing = self.seeing();
         seeing.working = height;
+        seeing.tips.expect(set.members().len());
         seeing.set = Some(set);
     }
 
@@ -86,7 +89,7 @@ impl Watch {
     pub fn active(&self) -> watch::Receiver<Height> {
         self.active.subscribe()
     }
-    /// The highest tip that a peer says it has.
+    /// The tip that peers have, as far as they are believed ([`Tips::believed`]).
     pub fn tip(&self) -> watch::Receiver<Height> {
         self.tip.subscribe()
     }
@@ -141,24 +144,34 @@ impl Watch {
     }
 
     /// A peer told its tip.
-    pub fn peer_tip(&self, peer: &[u8], height: Height) {
-        {
+    pub fn status(&self, fields: &StatusFields, signature: &Signature) {
+        let believed = {
             let mut seeing = self.seeing();
-            if seeing.tips.len() >= PEERS_KEPT && !seeing.tips.contains_key(peer) {
-                return;
+            match seeing.tips.take(fields, signature) {
+                Ok(true) => seeing.tips.believed(),
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!("a status that is not its peer's own: {error}");
+                    return;
+                }
             }
-            seeing.tips.insert(peer.to_vec(), height);
+        };
+        let Some(height) = believed else { return };
+        if let Some(own) = &self.own {
+            own.guard.pass(height);
         }
-        self.tip.send_if_modified(|tip| {
-            let raised = height > *tip;
-            *tip = height.max(*tip);
-            raised
-        });
+        self.tip.send_if_modified(|tip| std::mem::replace(tip, height) != height);
     }
 
     /// Number of peers that told their tip.
     pub fn peers_heard(&self) -> usize {
-        self.seeing().tips.len()
+        self.seeing().tips.heard()
+    }
+
+    /// The peers' tip, once enough of them were heard to end a silence by it.
+    pub fn settled_tip(&self) -> Option<Height> {
+        let seeing = self.seeing();
+        if seeing.tips.is_enough() { seeing.tips.believed().or(Some(Height(0))) } else { None }
     }
 
     /// A certificate came with a synced block.

@@ -11,8 +11,9 @@ use crate::config::ConfigError;
 use crate::consensus::guard::GuardError;
 use crate::consensus::journal::JournalError;
 use crate::consensus::{Fatal, StartError};
+use crate::devnet::DevnetError;
 use crate::network::NetworkError;
-use crate::storage::StorageError;
+use crate::storage::{CreateError, DAMAGED_HINT, StorageError};
 
 /// Exit codes of `kanhe-node`.
 pub mod exit {
@@ -46,6 +47,8 @@ pub mod exit {
     pub const ADDRESS: u8 = 30;
     /// `fsck` found problems.
     pub const FSCK: u8 = 31;
+    /// Too few files may be open.
+    pub const FILES: u8 = 32;
 }
 
 /// The exit codes as shown in help.
@@ -56,7 +59,8 @@ Exit codes:
   23  home of another chain      24  database or guard damaged    25  home in use by another process
   26  home cannot be written     27  written by newer software    28  key missing or damaged
   29  wrong or no passphrase     30  address in use               31  fsck found problems
-  71  the engine stopped itself  72  somebody else signs with this validator's key
+  32  too few files may be open
+  71  the engine stopped itself  72  votes under this validator's key that its guard does not know
   73  signing guard failed       74  a certified block does not execute to its header
   75  a durable write failed     76  the consensus engine ended";
 
@@ -88,6 +92,20 @@ pub enum RunError {
     /// The database.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The database could not be founded again.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    /// No local network was made.
+    #[error(transparent)]
+    Devnet(#[from] DevnetError),
+    /// The system allows too few open files.
+    #[error("only {allowed} files may be open at a time; this configuration may need {needed}")]
+    Descriptors {
+        /// The limit, raised as far as it can be.
+        allowed: u64,
+        /// Tables, connections, peers.
+        needed: u64,
+    },
     /// The chain in it.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -150,6 +168,32 @@ const fn guard_code(error: &GuardError) -> u8 {
     }
 }
 
+const fn create_code(error: &CreateError) -> u8 {
+    match error {
+        CreateError::Genesis(_) => exit::DAMAGED,
+        CreateError::Storage(error) => storage_code(error),
+    }
+}
+
+const fn devnet_code(error: &DevnetError) -> u8 {
+    match error {
+        DevnetError::NotEmpty(_) | DevnetError::Bureaus(_) | DevnetError::Genesis(_) => exit::USAGE,
+        DevnetError::Io { .. } => exit::UNWRITABLE,
+        DevnetError::Storage(error) => create_code(error),
+        DevnetError::Guard(error) => guard_code(error),
+    }
+}
+
+const fn devnet_hint(error: &DevnetError) -> &'static str {
+    match error {
+        DevnetError::NotEmpty(_) => "name a folder with --dir that does not exist yet, or is empty",
+        DevnetError::Bureaus(_) | DevnetError::Genesis(_) => "see `kanhe-node devnet init --help`",
+        DevnetError::Io { .. } | DevnetError::Storage(_) | DevnetError::Guard(_) => {
+            "check owner, permissions and free space of the folder, and the limit of open files (`ulimit -n`)"
+        }
+    }
+}
+
 impl RunError {
     /// The process's exit code.
     pub fn exit_code(&self) -> u8 {
@@ -163,7 +207,12 @@ impl RunError {
             Self::Storage(error) | Self::Chain(ChainError::Storage(error)) => storage_code(error),
             Self::Chain(_) | Self::GuardMissing(_) => exit::DAMAGED,
             Self::Guard(error) | Self::Consensus(StartError::Guard(error)) => guard_code(error),
-            Self::Network(_) | Self::Listen { .. } => exit::ADDRESS,
+            Self::Create(error) => create_code(error),
+            Self::Devnet(error) => devnet_code(error),
+            Self::Descriptors { .. } => exit::FILES,
+            Self::Network(NetworkError::Listen { .. }) | Self::Listen { .. } => exit::ADDRESS,
+            // A swarm that cannot be set up from what it is told.
+            Self::Network(NetworkError::Setup(_)) => exit::CONFIG,
             Self::Consensus(_) | Self::Api(_) | Self::System { .. } => exit::OTHER,
             Self::Fatal(fatal) => fatal.exit_code(),
         }
@@ -178,22 +227,35 @@ impl RunError {
             Self::GenesisFile { .. } | Self::Genesis { .. } => {
                 "check the home and `genesis` in config.toml; `kanhe-node devnet init` makes a local network"
             }
-            Self::Storage(error) | Self::Chain(ChainError::Storage(error)) => error.hint(),
-            Self::Chain(_) => "run fsck; move the home away and synchronise a new one, or restore a backup",
+            Self::Storage(error)
+            | Self::Chain(ChainError::Storage(error))
+            | Self::Create(CreateError::Storage(error)) => error.hint(),
+            Self::Chain(_) => DAMAGED_HINT,
+            Self::Create(CreateError::Genesis(_)) => "restore the genesis file of the home",
+            Self::Devnet(error) => devnet_hint(error),
+            Self::Descriptors { .. } => {
+                "raise the hard limit (`ulimit -Hn`, LimitNOFILE= of a systemd service), or lower connections_max in \
+                 config.toml"
+            }
             Self::GuardMissing(_) => {
-                "restore it with the home; without it the key may sign twice. To only follow the chain, remove \
-                 keys.validator from config.toml"
+                "without it the key may sign twice: if it is lost, start once with `run --rejoin`. To only follow the \
+                 chain, remove keys.validator from config.toml"
             }
             Self::Guard(_) | Self::Consensus(StartError::Guard(_)) => {
                 "each validator key has its own guard; restore the home's own, and end other processes on this home"
             }
-            Self::Network(_) | Self::Listen { .. } => "is another node running? or change `listen` in config.toml",
+            Self::Network(NetworkError::Setup(_)) => "check [network] in config.toml and the network key",
+            Self::Network(NetworkError::Listen { .. }) | Self::Listen { .. } => {
+                "is another node running? or change `listen` in config.toml"
+            }
             Self::Consensus(_) => "check [consensus] in config.toml, and that no other process uses this home",
             Self::Fatal(Fatal::DoubleVote { .. }) => {
-                "end the other process that holds this validator key, or rotate the key; only then start again"
+                "end the other process that holds this validator key. If there is none, this home is older than what its \
+                 validator signed: was it restored from a backup? Then start it once with `kanhe-node run --rejoin`"
             }
             Self::Fatal(Fatal::ExecutionMismatch { .. }) => {
-                "do not start it again as it is: run fsck and compare versions with the other bureaus"
+                "do not start it again as it is: run fsck and compare versions with the other bureaus. If fsck finds \
+                 damage, restore a backup or move the folder `chain` away, and start once with `run --rejoin`"
             }
             Self::Fatal(_) | Self::Api(_) | Self::System { .. } => "check the disk and the log above, then start again",
         }

@@ -27,6 +27,14 @@ pub enum KeyError {
         /// Why.
         source: io::Error,
     },
+    /// The file with the passphrase cannot be read.
+    #[error("the passphrase file {} cannot be read", path.display())]
+    PassphraseFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The file is not what it should be, or the passphrase is wrong.
     #[error("{}", path.display())]
     File {
@@ -64,7 +72,13 @@ pub enum KeyError {
 impl KeyError {
     /// Whether the passphrase is at fault.
     pub const fn is_passphrase(&self) -> bool {
-        matches!(self, Self::File { source: KeyFileError::WrongPassphrase, .. } | Self::NoPassphrase | Self::Length)
+        matches!(
+            self,
+            Self::File { source: KeyFileError::WrongPassphrase, .. }
+                | Self::PassphraseFile { .. }
+                | Self::NoPassphrase
+                | Self::Length
+        )
     }
     /// What the operator can do.
     pub const fn hint(&self) -> &'static str {
@@ -76,6 +90,10 @@ impl KeyError {
             Self::File { .. } => "restore the key file from its backup",
             Self::Role { .. } => "check which file [keys] in config.toml names",
             Self::Open { .. } => "chmod 600 it, and change the passphrase if others may have read it",
+            Self::PassphraseFile { .. } => {
+                "name the right file with --passphrase-file, or passphrase_file in config.toml, and check its owner: its \
+                 first line is the passphrase"
+            }
             Self::NoPassphrase => "name a file with --passphrase-file, or passphrase_file in config.toml",
             Self::Length => "the first line of the file is the passphrase",
         }
@@ -115,7 +133,7 @@ impl PassphraseSource {
 }
 
 fn first_line(path: &Path) -> Result<Vec<u8>, KeyError> {
-    let unreadable = |source| KeyError::Unreadable { path: path.to_owned(), source };
+    let unreadable = |source| KeyError::PassphraseFile { path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.mode() & 0o777;
     if mode & 0o077 != 0 {

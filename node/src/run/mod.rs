@@ -3,6 +3,7 @@
 //! Order of the start: configuration, keys, database, pool, swarm, consensus, API; the first that fails ends it with
 //! an exit code of its own ([`RunError::exit_code`]). A home is never made here, so that a lost database is an error.
 
+mod descriptors;
 mod error;
 pub mod home;
 pub mod inbound;
@@ -11,6 +12,7 @@ pub mod logging;
 mod node;
 mod ports;
 mod ready;
+mod scrub;
 mod watchers;
 
 pub use error::{EXIT_CODES, RunError, exit};

@@ -21,14 +21,15 @@ use tokio::task::JoinHandle;
 
 use super::error::RunError;
 use super::keys::{PassphraseSource, open_secret};
-use super::{Pool, home, inbound, now, ports, watchers};
+use super::{Pool, descriptors, home, inbound, now, ports, scrub, watchers};
 use crate::api::{Api, PostOffice};
 use crate::chain::{Chain, ChainAdmission};
 use crate::config::Config;
+use crate::consensus::guard::GuardError;
 use crate::consensus::{self, ConsensusConfig, Fatal, Guard, Handle, ValidatorKey};
 use crate::mempool::Mempool;
 use crate::network::{self, NetworkHandle, PeerAddress};
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageError};
 
 /// Time that open requests get at the end.
 const API_END: Duration = Duration::from_secs(5);
@@ -61,7 +62,11 @@ pub fn read_genesis(home: &Path, config: &Config) -> Result<Genesis, RunError> {
 }
 
 /// Opens a home: keys, database, chain, guard. Blocks on disk.
-pub fn open(home: &Path, config: Config, passphrase_file: Option<PathBuf>) -> Result<Opened, RunError> {
+///
+/// A home that rejoins may be older than what its validator signed: what is missing is founded again to be filled by
+/// peers, and the guard is silent until it cannot contradict what it may have forgotten.
+pub fn open(home: &Path, config: Config, passphrase_file: Option<PathBuf>, rejoin: bool) -> Result<Opened, RunError> {
+    descriptors::raise(&config)?;
     let genesis = read_genesis(home, &config)?;
     let chain_id = genesis.chain_id();
     let passphrase = PassphraseSource::of(home, &config, passphrase_file).read()?;
@@ -70,10 +75,16 @@ pub fn open(home: &Path, config: Config, passphrase_file: Option<PathBuf>) -> Re
         Some(path) => Some(open_secret(&home.join(path), KeyFileRole::Validator, &passphrase)?),
         None => None,
     };
-    let storage = Storage::open(&home::chain(home), &chain_id)?;
+    let storage = match Storage::open(&home::chain(home), &chain_id) {
+        Err(StorageError::Gone(_) | StorageError::NotInitialised(_)) if rejoin => {
+            tracing::warn!("there is no database here: all blocks come from peers");
+            Storage::create_again(&home::chain(home), &genesis)?
+        }
+        opened => opened?,
+    };
     let chain = Chain::open(Arc::new(storage), config.chain.config(), Arc::new(now))?;
     let validator = match validator_key {
-        Some(key) => Some(open_guard(home, &genesis, key)?),
+        Some(key) => Some(open_guard(home, &genesis, key, rejoin)?),
         None => None,
     };
     let tip = chain.tip();
@@ -81,12 +92,17 @@ pub fn open(home: &Path, config: Config, passphrase_file: Option<PathBuf>) -> Re
     Ok(Opened { config, home: home.to_owned(), genesis, network_key, validator, chain: Arc::new(chain) })
 }
 
-fn open_guard(home: &Path, genesis: &Genesis, key: SecretKey) -> Result<ValidatorKey, RunError> {
+fn open_guard(home: &Path, genesis: &Genesis, key: SecretKey, rejoin: bool) -> Result<ValidatorKey, RunError> {
     let path = home::guard(home);
-    if !path.exists() {
-        return Err(RunError::GuardMissing(path));
+    let guard = match path.exists() {
+        true => Guard::open(&path, &genesis.chain(), &key.public_key())?,
+        false if rejoin => Guard::create(&path, &genesis.chain(), &key.public_key(), true)?,
+        false => return Err(RunError::GuardMissing(path)),
+    };
+    if rejoin {
+        tracing::warn!("rejoining: this validator signs nothing until it cannot contradict what it signed before");
+        guard.rejoin().map_err(GuardError::from)?;
     }
-    let guard = Guard::open(&path, &genesis.chain(), &key.public_key())?;
     Ok(ValidatorKey { signer: Arc::new(key), guard: Arc::new(guard) })
 }
 
@@ -135,6 +151,7 @@ impl Opened {
         let consensus = consensus::start(settings, application, validator).await?;
 
         let (api_stop, stopped) = watch::channel(false);
+        let (damage, damage_found) = watch::channel(None);
         let api = Api {
             config: config.api.clone(),
             genesis: Arc::new(genesis),
@@ -143,6 +160,7 @@ impl Opened {
             network: network.clone(),
             consensus: consensus.status(),
             mail: Arc::clone(&mail),
+            damaged: damage_found,
         };
         tracing::info!(name = config.name, role, api = %address, swarm = %network.address(), "node started");
         let api = tokio::spawn(api.serve(listener, stopped));
@@ -151,6 +169,7 @@ impl Opened {
         let tasks = vec![
             tokio::spawn(inbound::serve(inbound, pool, mail)),
             tokio::spawn(clocks),
+            tokio::spawn(scrub::scrub(Arc::clone(chain.storage()), damage)),
             tokio::spawn(async move {
                 follow.await;
                 drop(allowed_sender);

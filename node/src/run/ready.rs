@@ -15,6 +15,11 @@ const BEHIND_MAX: u64 = 5;
 pub enum Readiness {
     /// It follows and answers.
     Ready,
+    /// Something stored was found damaged.
+    Damaged {
+        /// What.
+        what: String,
+    },
     /// Nothing is certified yet.
     NoBlock,
     /// No block for longer than the chain allows.
@@ -33,6 +38,7 @@ impl std::fmt::Display for Readiness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Ready => f.write_str("ready"),
+            Self::Damaged { what } => write!(f, "{what}; restore this home, or rejoin from peers (see the log)"),
             Self::NoBlock => f.write_str("no block yet: waiting for more than two thirds of the validators"),
             Self::Stalled { age_ms } => write!(f, "no block for {} s: too few validators agree", age_ms / 1_000),
             Self::Behind { blocks } => write!(f, "{blocks} blocks behind its peers: catching up"),

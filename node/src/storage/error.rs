@@ -63,16 +63,20 @@ pub enum StorageError {
     FailedBefore,
 }
 
+/// What to do with a damaged database. `fsck` tells where it is damaged, but only if it can be opened at all.
+pub const DAMAGED_HINT: &str = "keep a copy of the home; then restore its backup, or move its folder `chain` away to get \
+                                all from peers; in both cases start once with `run --rejoin`";
+
 impl StorageError {
     /// What the operator can do.
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::NotInitialised(_) => {
-                "check the path; to join a chain, initialise the home from its genesis file first"
+                "check the path; to join a chain with this home's genesis file, start once with `run --rejoin`"
             }
             Self::Gone(_) => {
-                "restore the home from a backup, or move it away and initialise a new one; a validator \
-                              must not start from nothing with its old key without care"
+                "restore the home from a backup, or leave it as it is; in both cases start once with `run --rejoin`, \
+                 which gets from peers what is missing and keeps a validator from signing twice"
             }
             Self::AlreadyInitialised(_) => "start it, or choose another home",
             Self::OtherChain { .. } => "check the home and the genesis file in the configuration",
@@ -81,7 +85,7 @@ impl StorageError {
             }
             Self::InUse(_) => "stop the other process first",
             Self::Unwritable { .. } => "check owner, permissions and free space of the directory",
-            Self::Damaged(_) => "run fsck; move the home away and synchronise a new one, or restore a backup",
+            Self::Damaged(_) => DAMAGED_HINT,
             Self::Failed(_) | Self::FailedBefore => "check the disk and its free space, then start again",
         }
     }

@@ -14,10 +14,13 @@ mod error;
 mod home;
 mod options;
 mod reader;
+mod scrub;
 mod store;
 
 pub use column::{Column, layout};
-pub use error::StorageError;
+pub use error::{DAMAGED_HINT, StorageError};
 pub use home::SCHEMA_VERSION;
+pub use options::OPEN_FILES_MAX;
 pub use reader::{Iter, Leaves, Nodes, Reader};
+pub use scrub::Scrubbed;
 pub use store::{Commit, CreateError, LeafChanges, Storage};

@@ -13,6 +13,9 @@ const WRITE_BUFFERS_BYTES: usize = 32 << 20;
 /// Bytes of the database's own log, after which whatever holds it is flushed.
 const WAL_BYTES: u64 = 64 << 20;
 
+/// Tables that the database keeps open.
+pub const OPEN_FILES_MAX: i32 = 256;
+
 /// Options of the whole database.
 pub(super) fn database() -> Options {
     let mut options = Options::default();
@@ -22,7 +25,7 @@ pub(super) fn database() -> Options {
     options.set_wal_bytes_per_sync(1 << 20);
     options.set_bytes_per_sync(1 << 20);
     options.set_max_background_jobs(2);
-    options.set_max_open_files(256);
+    options.set_max_open_files(OPEN_FILES_MAX);
     options.set_keep_log_file_num(4);
     options.set_max_log_file_size(4 << 20);
     options.set_stats_dump_period_sec(0);

@@ -89,22 +89,37 @@ pub struct Storage {
 impl Storage {
     /// Founds a chain in an empty home.
     pub fn create(dir: &Path, genesis: &Genesis) -> Result<Self, CreateError> {
-        genesis.check()?;
         let home = Home::new(dir);
         fs::create_dir_all(dir).map_err(|error| home.unwritable(error))?;
         home.check_free()?;
+        Self::found(&home, genesis)
+    }
+
+    /// Founds the chain again in a home whose database is gone: all of it is to come from peers.
+    pub fn create_again(dir: &Path, genesis: &Genesis) -> Result<Self, CreateError> {
+        let home = Home::new(dir);
+        fs::create_dir_all(dir).map_err(|error| home.unwritable(error))?;
+        match home.check(&genesis.chain_id()) {
+            Err(StorageError::Gone(_) | StorageError::NotInitialised(_)) => Self::found(&home, genesis),
+            Err(error) => Err(error.into()),
+            Ok(()) => Err(StorageError::AlreadyInitialised(dir.to_owned()).into()),
+        }
+    }
+
+    fn found(home: &Home, genesis: &Genesis) -> Result<Self, CreateError> {
+        genesis.check()?;
         home.check_writable()?;
         // What an interrupted making left: it never got its name, so no chain ran on it.
         if home.database_new().exists() {
             fs::remove_dir_all(home.database_new()).map_err(|error| home.unwritable(error))?;
         }
         let chain_id = genesis.chain_id();
-        let storage = Self::open_at(&home, &home.database_new(), Mode::Create)?;
+        let storage = Self::open_at(home, &home.database_new(), Mode::Create)?;
         storage.write(storage.genesis_batch(genesis)?)?;
         storage.db.flush().map_err(StorageError::from)?;
         drop(storage);
         home.settle(&chain_id)?;
-        Ok(Self::open(dir, &chain_id)?)
+        Ok(Self::open(&home.dir, &chain_id)?)
     }
 
     /// Opens the home of a chain; never makes one.
