@@ -17,6 +17,7 @@ use crate::support::server::Node;
 
 mod abandon;
 mod counter;
+mod loss;
 mod renew;
 
 const BUSINESS: &str = "DEMOYYZZ001";
