@@ -4,9 +4,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use kanhe_proto::api::{
-    BatchAnswer, EVIDENCE_MANY_MAX, EvidenceAnswer, EvidenceMany, EvidenceManyAnswer, EvidenceQuery, HeaderAnswer,
-    LeafAnswer, MailAnswers, MailChallenge, MailQueue, MailReceipt, NodeStatus, Problem, TransactionStatus,
-    TrustAnswer, WAIT_MAX_SECONDS,
+    BatchAnswer, EvidenceAnswer, HeaderAnswer, LeafAnswer, MailAnswers, MailChallenge, MailQueue, MailReceipt,
+    NodeStatus, Problem, TransactionStatus, TrustAnswer, WAIT_MAX_SECONDS,
 };
 use kanhe_proto::hash::{Hash, LicenceDigest, TransactionId};
 use kanhe_proto::identifiers::{TypeCode, TypeVersion, Uscc};
@@ -164,20 +163,6 @@ impl NodeClient {
     pub fn evidence(&self, batch: LogIndex, digest: &LicenceDigest) -> Result<EvidenceAnswer, NodeError> {
         self.get_json(&format!("/v1/evidence/{batch}/{digest}"), 2 * EVIDENCE_BYTES_MAX)
     }
-    /// Evidence of several licences, in order; any number, asked for in portions.
-    pub fn evidence_many(&self, licences: &[EvidenceQuery]) -> Result<Vec<Option<EvidenceAnswer>>, NodeError> {
-        let mut all = Vec::with_capacity(licences.len());
-        for portion in licences.chunks(EVIDENCE_MANY_MAX) {
-            let question = EvidenceMany { licences: portion.to_vec() };
-            let answer: EvidenceManyAnswer =
-                self.post_json("/v1/evidence", &question, portion.len() * 2 * EVIDENCE_BYTES_MAX)?;
-            if answer.evidence.len() != portion.len() {
-                return Err(self.malformed("as many answers as questions were due"));
-            }
-            all.extend(answer.evidence);
-        }
-        Ok(all)
-    }
 
     /// A bureau.
     pub fn bureau(&self, uscc: &Uscc) -> Result<LeafAnswer, NodeError> {
@@ -202,10 +187,6 @@ impl NodeClient {
     /// A purpose.
     pub fn purpose(&self, code: &str) -> Result<LeafAnswer, NodeError> {
         self.leaf(&format!("/v1/registry/purposes/{}", percent(code)))
-    }
-    /// A supervisor's right over an issuer's licences of a type.
-    pub fn supervision(&self, supervisor: &Uscc, issuer: &Uscc, code: &TypeCode) -> Result<LeafAnswer, NodeError> {
-        self.leaf(&format!("/v1/registry/supervisions/{supervisor}/{issuer}/{code}"))
     }
     /// The bureaus that vote.
     pub fn membership(&self) -> Result<LeafAnswer, NodeError> {
