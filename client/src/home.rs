@@ -6,8 +6,9 @@
 //! | `nodes` | nodes to ask where none is named, one URL a line |
 //! | `wallet.redb` | licences and their keys, encrypted |
 //! | `register.redb` | an issuer's licences and its journal, encrypted |
-//! | `askers/<USCC>.json` | relying parties as last proved |
+//! | `relying-parties/<USCC>.json` | relying parties as last proved |
 //! | `verifier/requests/<nonce>.json`, `verifier/spent/<nonce>.json` | requests made here, and what answered them |
+//! | `verifier/swept` | its time says when requests that are past were last removed |
 //! | `verifier/receipts/<nonce>.json`, `verifier/token` | of `verify serve`: receipts, and who may use it |
 //!
 //! Folders are for their owner alone (0700), files too (0600). A file is written beside its name, flushed, and renamed:

@@ -288,6 +288,27 @@ fn an_empty_home_says_what_to_do() {
 }
 
 #[test]
+fn a_request_that_was_swept_is_not_known_and_its_response_not_judged_twice() {
+    let scene = Scene::new(68);
+    scene.present("one", "1h");
+    assert_eq!(scene.check("one", &["--receipt", "one.receipt"]).code, 0);
+    let none = json!({ "requests": 0, "verdicts": 0, "receipts": 0 });
+    assert_eq!(scene.bank.ok(&["verify", "sweep", "--receipts-older", "3650d"]).json(), none);
+    assert_eq!(scene.check("one", &[]).json()["outcome"], "valid", "it is remembered");
+    let past = std::time::SystemTime::now() - std::time::Duration::from_secs(25 * 3600);
+    for folder in ["requests", "spent"] {
+        for entry in std::fs::read_dir(scene.bank.at("home/verifier").join(folder)).unwrap() {
+            std::fs::File::open(entry.unwrap().path()).unwrap().set_modified(past).unwrap();
+        }
+    }
+    let swept = scene.bank.ok(&["verify", "sweep"]).json();
+    assert_eq!(swept, json!({ "requests": 1, "verdicts": 1, "receipts": 0 }));
+    let late = scene.check("one", &[]);
+    assert_eq!((late.code, late.error().as_str()), (1, "request_not_own"));
+    assert_eq!(scene.bank.ok(&["verify", "recheck", "one.receipt"]).json()["same_as_receipt"], true);
+}
+
+#[test]
 fn the_command_names_and_prints_its_schemas() {
     let scene = Scene::new(62);
     assert_eq!(scene.bank.ok(&["chain", "status"]).json()["proved"], true);

@@ -11,7 +11,7 @@ use super::{Context, abandon, backup, issue, licence, renew, sample, status, tru
 use crate::follow::Updated;
 use crate::issuer::{Round, Surveyed};
 use crate::talk::{ExitCode, Failure, Said, Wire, shape};
-use crate::verifier::Told;
+use crate::verifier::{Swept, Told};
 use crate::wallet::{Application, LogRecord};
 
 /// Options of `schema`.
@@ -55,6 +55,7 @@ published! {
     "trust-issuer-jwk": trust::IssuerJwk = "kanhe trust issuer-jwk: one a line",
     "trust-update": Updated = "kanhe trust update",
     "verify-check": Told = "kanhe verify check, verify recheck",
+    "verify-sweep": Swept = "kanhe verify sweep",
     "verify-serve": verify_serve::Ready = "kanhe verify serve, once it listens",
     "wallet-apply": Vec<Application> = "kanhe wallet apply",
     "wallet-backup": backup::Made = "kanhe wallet backup",

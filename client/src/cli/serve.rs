@@ -8,7 +8,7 @@ use clap::Args;
 use super::licence::Acting;
 use super::{Context, licence};
 use crate::follow::Follower;
-use crate::issuer::{self, Counter, Office, Round};
+use crate::issuer::{self, HolderRequests, Office, Round};
 use crate::stop::Stop;
 use crate::talk::{ExitCode, Failure, Passphrase, say};
 
@@ -115,14 +115,14 @@ impl Service<'_> {
         let mail: Vec<Vec<u8>> = fetched.queue.requests.into_iter().map(|request| request.into_vec()).collect();
         let genesis = self.context.home.genesis()?;
         let register = licence::open(self.context, &self.passphrase)?;
-        let counter = Counter {
+        let requests = HolderRequests {
             office: &self.office,
             genesis: &genesis,
             issuer_name: &self.issuer_name,
             register: &register,
             batch_max: genesis.parameters.batch_count_max as usize,
         };
-        let (answers, round) = counter.answer(&mail, &mut self.follower)?;
+        let (answers, round) = requests.answer(&mail, &mut self.follower)?;
         drop(register);
         issuer::send(&self.office, &fetched.node, &answers)?;
         Ok(round)

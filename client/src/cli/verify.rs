@@ -1,6 +1,7 @@
 //! `kanhe verify`: the verifier's side.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use kanhe_proto::identifiers::Uscc;
@@ -15,7 +16,7 @@ use crate::clock;
 use crate::given::{moment as moment_of, span};
 use crate::home;
 use crate::talk::{ExitCode, Failure, moment, say};
-use crate::verifier::{self, Asking, Presented, RECEIPT_BYTES_MAX, Receipt, Told, Wanted};
+use crate::verifier::{self, Asking, Memory, Presented, RECEIPT_BYTES_MAX, Receipt, Told, Wanted};
 
 /// The verifier.
 #[derive(Debug, Subcommand)]
@@ -31,6 +32,15 @@ pub enum Verify {
         /// Shows claims also where the verdict is undecided
         #[arg(long)]
         show_claims: bool,
+    },
+    /// Forgets requests that are past their life for a day, and what answered them; this happens by itself as well
+    ///
+    /// Receipts that `verify serve` has kept stay, unless --receipts-older says how long they must be there: they show
+    /// why a response was believed, and the law wants some of them for years.
+    Sweep {
+        /// Removes receipts kept for longer as well, such as 3650d
+        #[arg(long, value_name = "SPAN", value_parser = span)]
+        receipts_older: Option<SpanMs>,
     },
     /// Does both for a counter's own software: an HTTP service on this machine, with this home's pin and memory
     ///
@@ -60,13 +70,13 @@ pub struct Party {
     pub(super) key: PathBuf,
     /// Whose key it is, if it was registered after genesis
     #[arg(long = "as", value_name = "USCC")]
-    pub(super) asker: Option<Uscc>,
+    pub(super) relying_party: Option<Uscc>,
 }
 
 impl Party {
     /// With its key unlocked.
     pub(super) fn open(&self, context: &Context) -> Result<Asking, Failure> {
-        Asking::open(&context.home, &self.key, self.asker, &context.passphrase.existing()?)
+        Asking::open(&context.home, &self.key, self.relying_party, &context.passphrase.existing()?)
     }
 }
 
@@ -123,6 +133,7 @@ pub fn run(command: Verify, context: &Context) -> Result<ExitCode, Failure> {
         Verify::Request(options) => request(&options, context),
         Verify::Check(options) => check(&options, context),
         Verify::Recheck { receipt, show_claims } => recheck(&receipt, show_claims, context),
+        Verify::Sweep { receipts_older } => sweep(receipts_older, context),
         Verify::Serve(options) => verify_serve::run(&options, context),
     }
 }
@@ -138,6 +149,10 @@ fn request(options: &Request, context: &Context) -> Result<ExitCode, Failure> {
     let (purpose, max_age, same_holder) = (options.purpose.clone(), options.max_age, options.same_holder);
     let wanted = Wanted { licences, purpose, max_age, same_holder };
     let (_, text) = options.party.open(context)?.request(&wanted)?;
+    // The request is made, whatever comes of what is past.
+    if let Err(failure) = Memory::new(&context.home).sweep_if_due(SystemTime::now()) {
+        context.output.talk(say("verify.not_swept", &[("cause", &failure.message)]));
+    }
     match &options.out {
         Some(path) => {
             home::write_private(path, text.as_bytes())?;
@@ -193,6 +208,27 @@ fn recheck(path: &Path, show_claims: bool, context: &Context) -> Result<ExitCode
     told.same_as_receipt = Some(rechecked.same);
     tell(&told, context)?;
     Ok(told.exit())
+}
+
+fn sweep(receipts_older: Option<SpanMs>, context: &Context) -> Result<ExitCode, Failure> {
+    let (memory, now) = (Memory::new(&context.home), SystemTime::now());
+    let kept = receipts_older.map(|span| Duration::from_millis(span.0));
+    if let Some(kept) = kept {
+        let count = memory.receipts_older(now, kept)?;
+        if count > 0 {
+            context.confirm(&say("verify.sweep_confirm", &[("count", &count)]))?;
+        }
+    }
+    let mut swept = memory.sweep(now)?;
+    if let Some(kept) = kept {
+        swept.receipts = memory.sweep_receipts(now, kept)?;
+    }
+    context.output.data(&swept, || {
+        let args: &[(&str, &dyn std::fmt::Display)] =
+            &[("requests", &swept.requests), ("verdicts", &swept.verdicts), ("receipts", &swept.receipts)];
+        say("verify.swept", args)
+    })?;
+    Ok(ExitCode::Ok)
 }
 
 /// Says the verdict.

@@ -47,7 +47,7 @@ pub struct Ready {
     /// File of the token.
     pub token_file: String,
     /// In whose name it asks.
-    pub asker: String,
+    pub relying_party: String,
     /// The pinned chain.
     pub chain: String,
 }
@@ -71,7 +71,7 @@ pub fn run(options: &Serve, context: &Context) -> Result<ExitCode, Failure> {
         address: address.to_string(),
         url: format!("http://{address}"),
         token_file: path.display().to_string(),
-        asker: asking.uscc().to_string(),
+        relying_party: asking.uscc().to_string(),
         chain: trust.chain_ref().to_string(),
     };
     let stop = Stop::on_signals()?;

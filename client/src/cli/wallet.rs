@@ -19,7 +19,7 @@ use crate::clock;
 use crate::home;
 use crate::talk::{ExitCode, Failure, Table, moment, say, shape};
 use crate::vault::Effort;
-use crate::wallet::{self, Asker, Plan, Standing, Wallet as Open, Wish};
+use crate::wallet::{self, Plan, ProvedRequest, Standing, Wallet as Open, Wish};
 
 /// Longest file of deliveries, in bytes.
 const DELIVERIES_BYTES_MAX: usize = 64 << 20;
@@ -320,17 +320,17 @@ fn refresh(ids: &[String], context: &Context) -> Result<ExitCode, Failure> {
 fn present(options: &Present, context: &Context) -> Result<ExitCode, Failure> {
     let text = home::read_text(&options.request, REQUEST_BYTES_MAX + 2)?;
     let mut follower = context.follower()?;
-    let asker = wallet::asker(text.trim(), &mut follower, &context.home, options.allow_unknown)?;
+    let proved = wallet::prove_request(text.trim(), &mut follower, &context.home, options.allow_unknown)?;
     let wallet = open(context)?;
     let now = clock::now();
-    let mut plan = wallet.plan(&asker.request, &options.licence, &options.disclose, now)?;
+    let mut plan = wallet.plan(&proved.request, &options.licence, &options.disclose, now)?;
     if options.format == Format::SdJwt && plan.choices.len() != 1 {
         return Err(Failure::of(ExitCode::Usage, "sd_jwt_single", &[]));
     }
-    freshen(&wallet, &mut plan, &asker, &mut follower, context)?;
-    context.output.talk(announcement(&asker, &plan, &context.home.genesis()?, now)?);
+    freshen(&wallet, &mut plan, &proved, &mut follower, context)?;
+    context.output.talk(announcement(&proved, &plan, &context.home.genesis()?, now)?);
     context.confirm(&say("present.confirm", &[]))?;
-    let (bytes, picture) = wallet.present(&plan, &asker, clock::now(), |response| {
+    let (bytes, picture) = wallet.present(&plan, &proved, clock::now(), |response| {
         let bytes = match options.format {
             Format::Response => response.to_bytes(),
             Format::SdJwt => response.vp_token.into_values().flatten().collect::<String>().into_bytes(),
@@ -356,17 +356,17 @@ fn present(options: &Present, context: &Context) -> Result<ExitCode, Failure> {
     Ok(ExitCode::Ok)
 }
 
-/// Evidence older than the asker accepts is fetched anew, if a node answers.
+/// Evidence older than the relying party accepts is fetched anew, if a node answers.
 fn freshen(
     wallet: &Open,
     plan: &mut Plan,
-    asker: &Asker,
+    proved: &ProvedRequest,
     follower: &mut crate::follow::Follower,
     context: &Context,
 ) -> Result<(), Failure> {
     for choice in &mut plan.choices {
         let standing = Standing::of(&choice.record, clock::now())?;
-        if clock::now().since(standing.as_of) <= asker.request.max_age_ms {
+        if clock::now().since(standing.as_of) <= proved.request.max_age_ms {
             continue;
         }
         match wallet.refresh(&choice.record, follower) {
@@ -381,14 +381,14 @@ fn freshen(
 }
 
 /// Who asks, why, and exactly what will leave.
-fn announcement(asker: &Asker, plan: &Plan, genesis: &Genesis, now: TimeMs) -> Result<String, Failure> {
-    let request = &asker.request;
-    let mut lines = vec![match (&asker.party, asker.as_of) {
+fn announcement(proved: &ProvedRequest, plan: &Plan, genesis: &Genesis, now: TimeMs) -> Result<String, Failure> {
+    let request = &proved.request;
+    let mut lines = vec![match (&proved.party, proved.as_of) {
         (Some(party), Some(as_of)) => say(
-            "present.asker",
+            "present.relying_party",
             &[("name", &show::clean(name(&party.names))), ("uscc", &party.uscc), ("as_of", &moment(as_of.0, now.0))],
         ),
-        _ => say("present.unknown_asker", &[("did", &request.client_id)]),
+        _ => say("present.unknown_party", &[("did", &request.client_id)]),
     }];
     let purpose = genesis.purposes.iter().find(|purpose| purpose.code.as_str() == request.purpose);
     let purpose = purpose.map_or_else(|| request.purpose.clone(), |purpose| name(&purpose.names).to_owned());
@@ -420,19 +420,19 @@ fn log(context: &Context) -> Result<ExitCode, Failure> {
         }
         let mut table = Table::new(&[
             say("wallet.column_time", &[]),
-            say("wallet.column_asker", &[]),
+            say("wallet.column_party", &[]),
             say("wallet.column_purpose", &[]),
             say("wallet.column_licence", &[]),
             say("wallet.column_claims", &[]),
         ]);
         for record in &records {
-            let unknown = say("wallet.unknown_asker", &[("did", &record.asker)]);
-            let asker = record.names.as_ref().map_or(unknown, |names| name(names).to_owned());
+            let unknown = say("wallet.unknown_party", &[("did", &record.relying_party)]);
+            let party = record.names.as_ref().map_or(unknown, |names| name(names).to_owned());
             for licence in &record.licences {
                 let claims: Vec<String> = licence.claims.iter().map(ToString::to_string).collect();
                 table.row(&[
                     moment(record.time_ms, now.0),
-                    asker.clone(),
+                    party.clone(),
                     record.purpose.clone(),
                     format!("{} {}", licence.vct.code, &licence.digest.to_string()[..8]),
                     claims.join(", "),

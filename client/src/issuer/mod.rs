@@ -8,8 +8,8 @@
 mod abandon;
 mod anchor;
 mod batch;
-mod counter;
 mod definition;
+mod holder_requests;
 mod journal;
 mod office;
 mod pickups;
@@ -25,8 +25,8 @@ mod withdrawal;
 
 pub use abandon::{Unfinished, unfinished};
 pub use anchor::{Expected, Settled, settle, transaction};
-pub use counter::{Counter, Round};
 pub use definition::{Definition, issuer_name};
+pub use holder_requests::{HolderRequests, Round};
 pub use journal::anchor_open;
 pub use office::Office;
 pub use pickups::hand_out;

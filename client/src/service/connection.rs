@@ -13,13 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
-use super::door::REQUEST_TIME;
+use super::Limits;
 
-/// Connections at a time; more wait in the system's queue.
-const CONNECTIONS_MAX: usize = 64;
-/// How long a request may take from its first byte to its answer, and a connection may rest: longer than
-/// [`REQUEST_TIME`], which begins after the head.
-const IDLE: Duration = REQUEST_TIME.saturating_add(Duration::from_secs(15));
 /// Pause after a failure to accept, which is mostly want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -32,8 +27,9 @@ pub struct Bounded {
 
 impl Bounded {
     /// On a bound socket.
-    pub fn new(inner: TcpListener) -> Self {
-        Self { inner, permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)), idle: IDLE }
+    pub fn new(inner: TcpListener, limits: &Limits) -> Self {
+        let permits = Arc::new(Semaphore::new(limits.connections));
+        Self { inner, permits, idle: limits.request.saturating_add(limits.spare) }
     }
 }
 
@@ -148,7 +144,9 @@ mod tests {
                 let big = || async { vec![b'x'; 64 << 20] };
                 let echo = |body: String| async { body };
                 let router = Router::new().route("/slow", get(slow)).route("/big", get(big)).route("/echo", post(echo));
-                axum::serve(Bounded { idle: SHORT, ..Bounded::new(listener) }, router).await.unwrap();
+                axum::serve(Bounded { idle: SHORT, ..Bounded::new(listener, &Limits::default()) }, router)
+                    .await
+                    .unwrap();
             });
         });
         address.recv().unwrap()

@@ -13,9 +13,6 @@ use axum::response::{IntoResponse, Response};
 use super::Token;
 use super::problem::Refused;
 
-/// Longest time of a request: longer than one exchange with a node that hangs.
-pub const REQUEST_TIME: Duration = Duration::from_secs(75);
-
 /// The door: names that the service answers to, and the token.
 #[derive(Debug)]
 pub struct Door {
@@ -58,12 +55,12 @@ impl Door {
     }
 }
 
-/// Stands before every route.
-pub async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+/// Stands before every route; a request may take so long.
+pub async fn guard(State((door, longest)): State<(Arc<Door>, Duration)>, request: Request, next: Next) -> Response {
     if let Err(refused) = door.admit(request.uri().path(), request.headers()) {
         return refused.into_response();
     }
-    match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
+    match tokio::time::timeout(longest, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Refused::of(StatusCode::SERVICE_UNAVAILABLE, "timeout").into_response(),
     }

@@ -12,6 +12,7 @@
 mod connection;
 mod door;
 mod keeper;
+mod limits;
 mod problem;
 mod routes;
 mod server;
@@ -19,6 +20,7 @@ mod token;
 
 pub use door::Door;
 pub use keeper::Keeper;
+pub use limits::Limits;
 pub use routes::{AskedLicence, CheckBody, Healthy, Made, RequestBody};
 pub use server::{Server, Service};
 pub use token::Token;

@@ -18,7 +18,7 @@ use tokio::task::JoinError;
 use super::connection::Bounded;
 use super::door::{Door, guard};
 use super::problem::Refused;
-use super::{Keeper, routes};
+use super::{Keeper, Limits, routes};
 use crate::home::Home;
 use crate::node::NodeClient;
 use crate::stop::Stop;
@@ -86,6 +86,7 @@ pub struct Server {
     runtime: Runtime,
     listener: TcpListener,
     address: SocketAddr,
+    limits: Limits,
 }
 
 impl Server {
@@ -102,7 +103,13 @@ impl Server {
             .map_err(failed)?;
         let listener = runtime.block_on(TcpListener::bind(address)).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { runtime, listener, address })
+        Ok(Self { runtime, listener, address, limits: Limits::default() })
+    }
+
+    /// With other limits than the usual ones.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Where it listens.
@@ -112,10 +119,10 @@ impl Server {
 
     /// Answers until told to stop; then finishes what is at work, for a while.
     pub fn serve(self, service: Service, door: Door, stop: &Stop) -> Result<(), Failure> {
-        let router = router(Arc::new(service), Arc::new(door));
+        let router = router(Arc::new(service), Arc::new(door), self.limits.request);
         let (asked, ended) = (stop.clone(), stop.clone());
         let served = self.runtime.block_on(async {
-            let server = axum::serve(Bounded::new(self.listener), router)
+            let server = axum::serve(Bounded::new(self.listener, &self.limits), router)
                 .with_graceful_shutdown(async move { asked.wait().await });
             tokio::select! {
                 served = std::future::IntoFuture::into_future(server) => served,
@@ -129,7 +136,7 @@ impl Server {
     }
 }
 
-fn router(service: Arc<Service>, door: Arc<Door>) -> Router {
+fn router(service: Arc<Service>, door: Arc<Door>, longest: Duration) -> Router {
     Router::new()
         .route("/v1/requests", post(routes::requests))
         .route("/v1/checks", post(routes::checks))
@@ -138,6 +145,6 @@ fn router(service: Arc<Service>, door: Arc<Door>) -> Router {
         .fallback(routes::unknown)
         .method_not_allowed_fallback(routes::unknown_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(door, guard))
+        .layer(middleware::from_fn_with_state((door, longest), guard))
         .with_state(service)
 }

@@ -34,25 +34,25 @@ pub struct Asking {
     genesis: Genesis,
     key: SecretKey,
     public: PublicKey,
-    asker: Uscc,
+    party: Uscc,
 }
 
 impl Asking {
     /// With the key of a file. Whose it is, genesis says, unless the party was registered later.
-    pub fn open(home: &Home, key: &Path, asker: Option<Uscc>, passphrase: &Passphrase) -> Result<Self, Failure> {
+    pub fn open(home: &Home, key: &Path, party: Option<Uscc>, passphrase: &Passphrase) -> Result<Self, Failure> {
         let genesis = home.genesis()?;
         let key = request_key(key, passphrase)?;
         let public = key.public_key();
-        let asker = match asker {
+        let party = match party {
             Some(uscc) => uscc,
             None => owner(&genesis, &public)?,
         };
-        Ok(Self { home: home.clone(), genesis, key, public, asker })
+        Ok(Self { home: home.clone(), genesis, key, public, party })
     }
 
     /// Its name on the chain.
     pub const fn uscc(&self) -> Uscc {
-        self.asker
+        self.party
     }
 
     /// Signs a request; it is durable here when this returns. What a wallet would refuse is refused here.
@@ -67,12 +67,12 @@ impl Asking {
         for (spec, claims) in &wanted.licences {
             asks.push(Ask { vcts: spec.versions(&self.genesis)?, claims: claims.clone() });
         }
-        let did = Did::new(trust.chain_ref(), self.asker);
+        let did = Did::new(trust.chain_ref(), self.party);
         let (purpose, max_age) = (&wanted.purpose, wanted.max_age);
         let made = make(&asks, &did, purpose, max_age, wanted.same_holder, &self.key, clock::now());
         let (made, text) = made?;
         let mut parties = self.genesis.relying_parties.iter();
-        let party = parties.find(|party| party.uscc == self.asker && party.request_key == self.public);
+        let party = parties.find(|known| known.uscc == self.party && known.request_key == self.public);
         if let Some(party) = party {
             made.check_right(party).map_err(|error| Failure::reported(ExitCode::Usage, error.code(), error))?;
         }

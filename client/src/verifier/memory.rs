@@ -40,7 +40,7 @@ pub struct Spent {
 /// The verifier's part of a home.
 #[derive(Debug, Clone)]
 pub struct Memory<'a> {
-    home: &'a Home,
+    pub(super) home: &'a Home,
 }
 
 impl<'a> Memory<'a> {

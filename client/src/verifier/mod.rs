@@ -11,6 +11,7 @@ mod judging;
 mod memory;
 mod receipt;
 mod request;
+mod sweep;
 mod told;
 
 pub use asking::{Asking, Wanted};
@@ -20,4 +21,5 @@ pub use judging::{Judged, Presented, judge};
 pub use memory::{KeptRequest, Memory, Spent};
 pub use receipt::{RECEIPT_BYTES_MAX, Receipt, Rechecked};
 pub use request::{Ask, make};
+pub use sweep::Swept;
 pub use told::Told;

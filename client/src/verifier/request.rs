@@ -22,7 +22,7 @@ pub struct Ask {
 /// A request, and the same signed.
 pub fn make(
     asks: &[Ask],
-    asker: &Did,
+    party: &Did,
     purpose: &str,
     max_age: SpanMs,
     same_holder: bool,
@@ -41,7 +41,7 @@ pub fn make(
     }
     let iat = now.0 / 1000;
     let request = Request {
-        client_id: asker.clone(),
+        client_id: party.clone(),
         response_type: "vp_token".to_owned(),
         nonce: text::base64url(&clock::random::<24>()?),
         dcql_query: Dcql { credentials },

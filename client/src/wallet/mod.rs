@@ -4,19 +4,19 @@
 //! that it is fetched; what is presented was proved before. What is shown is written to the log before it leaves.
 
 mod apply;
-mod asker;
 mod collect;
 mod import;
 mod present;
 mod proof;
+mod proved_request;
 mod records;
 
 pub use apply::{Application, Wish};
-pub use asker::{Asker, asker};
 pub use collect::Asked;
 pub use import::{Delivery, deliveries};
 pub use present::{Choice, Plan, Shown};
 pub use proof::{Standing, Subject, subject};
+pub use proved_request::{ProvedRequest, prove_request};
 pub use records::{ApplicationRecord, KeyRecord, LicenceRecord, LogLicence, LogRecord, Seed};
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Presenting: choose licences and claims, say exactly what leaves, bind it to the asker.
+//! Presenting: choose licences and claims, say exactly what leaves, bind it to who asks.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use kanhe_proto::text;
 use serde_json::Value;
 
 use super::records::{KEYS, LICENCES, LOG};
-use super::{Asker, LicenceRecord, LogLicence, LogRecord, Standing, Wallet};
+use super::{LicenceRecord, LogLicence, LogRecord, ProvedRequest, Standing, Wallet};
 use crate::clock;
 use crate::talk::{ExitCode, Failure};
 
@@ -118,7 +118,7 @@ impl Choice {
         let selection = self.holding.selection(&self.paths).map_err(wrong)?;
         Ok(selection.into_iter().cloned().collect())
     }
-    /// Every claim that the asker will see, but for those of the protocol.
+    /// Every claim that the relying party will see, but for those of the protocol.
     pub fn shown(&self) -> Result<Vec<Shown>, Failure> {
         let disclosed = self.disclosed()?;
         let hideable: Vec<&ClaimPath> = self.holding.disclosable().collect();
@@ -173,11 +173,11 @@ impl Wallet {
     pub fn present<T>(
         &self,
         plan: &Plan,
-        asker: &Asker,
+        proved: &ProvedRequest,
         now: TimeMs,
         form: impl FnOnce(Response) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let request = &asker.request;
+        let request = &proved.request;
         let presentations = plan.choices.iter().map(Choice::presentation).collect::<Result<Vec<_>, _>>()?;
         let hashes: Vec<String> = presentations.iter().map(Presentation::sd_hash).collect();
         let binding = KeyBinding {
@@ -202,17 +202,17 @@ impl Wallet {
             });
         }
         let formed = form(response)?;
-        self.note(plan, asker, logged, now)?;
+        self.note(plan, proved, logged, now)?;
         Ok(formed)
     }
 
-    fn note(&self, plan: &Plan, asker: &Asker, licences: Vec<LogLicence>, now: TimeMs) -> Result<(), Failure> {
+    fn note(&self, plan: &Plan, proved: &ProvedRequest, licences: Vec<LogLicence>, now: TimeMs) -> Result<(), Failure> {
         let record = LogRecord {
             time_ms: now.0,
-            asker: asker.request.client_id.clone(),
-            names: asker.party.as_ref().map(|party| party.names.clone()),
-            purpose: asker.request.purpose.clone(),
-            nonce: asker.request.nonce.clone(),
+            relying_party: proved.request.client_id.clone(),
+            names: proved.party.as_ref().map(|party| party.names.clone()),
+            purpose: proved.request.purpose.clone(),
+            nonce: proved.request.nonce.clone(),
             licences,
         };
         let row = format!("{:020}-{}", now.0, text::hex(&clock::random::<4>()?));

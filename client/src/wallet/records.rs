@@ -158,7 +158,8 @@ pub struct LogRecord {
     pub time_ms: u64,
     /// Who asked.
     #[schemars(with = "String")]
-    pub asker: Did,
+    #[serde(alias = "asker")]
+    pub relying_party: Did,
     /// Its name; none if it was not proved.
     #[schemars(with = "Option<shape::Names>")]
     pub names: Option<Names>,

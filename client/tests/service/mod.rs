@@ -7,6 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use kanhe_proto::status::Status;
 use serde_json::{Value, json};
 
+mod limits;
+
 use crate::Scene;
 use crate::support::command::Running;
 

@@ -13,12 +13,12 @@ use crate::follow::{Follower, Found};
 use crate::node::NodeClient;
 use crate::talk::{ExitCode, Failure};
 
-/// How long an asker's registration, once proved, is believed without a node: 30 days.
-pub const ASKER_AGE_MAX: SpanMs = SpanMs(30 * 24 * 3_600_000);
+/// How long a relying party's registration, once proved, is believed without a node: 30 days.
+pub const REGISTRATION_AGE_MAX: SpanMs = SpanMs(30 * 24 * 3_600_000);
 
 /// A request and who made it.
 #[derive(Debug)]
-pub struct Asker {
+pub struct ProvedRequest {
     /// What is asked.
     pub request: Request,
     /// Who asks, from the registry; none: not registered, and let through by `--allow-unknown`.
@@ -28,12 +28,12 @@ pub struct Asker {
 }
 
 /// Proves who made a request and that it may ask for all of it.
-pub fn asker(
+pub fn prove_request(
     text: &str,
     follower: &mut Follower,
     home: &crate::home::Home,
     allow_unknown: bool,
-) -> Result<Asker, Failure> {
+) -> Result<ProvedRequest, Failure> {
     let refused = |error: RequestError| Failure::reported(ExitCode::Invalid, error.code(), error);
     let unverified = UnverifiedRequest::parse(text).map_err(refused)?;
     let kid = unverified.kid().clone();
@@ -52,20 +52,20 @@ pub fn asker(
         }
         None if allow_unknown => (unproved(text, &kid.did).map_err(refused)?, None),
         None => {
-            return Err(Failure::of(ExitCode::Invalid, "asker_not_registered", &[("asker", &kid.did)]));
+            return Err(Failure::of(ExitCode::Invalid, "asker_not_registered", &[("party", &kid.did)]));
         }
     };
     request.check_time(clock::now()).map_err(refused)?;
-    Ok(Asker { request, party, as_of })
+    Ok(ProvedRequest { request, party, as_of })
 }
 
 /// The registration as of now, else as last proved.
 fn registration(uscc: Uscc, follower: &mut Follower, home: &crate::home::Home) -> Result<Found<RelyingParty>, Failure> {
-    let name = format!("askers/{uscc}.json");
+    let name = format!("relying-parties/{uscc}.json");
     match follower.registry::<RelyingParty>(&uscc, |node: &NodeClient| node.relying_party(&uscc)) {
         Ok(found) => {
             let bytes = serde_json::to_vec(&found.answer)
-                .map_err(|error| Failure::reported(ExitCode::Failure, "asker_not_kept", error))?;
+                .map_err(|error| Failure::reported(ExitCode::Failure, "registration_not_kept", error))?;
             home.write_file(&name, &bytes)?;
             Ok(found)
         }
@@ -76,7 +76,7 @@ fn registration(uscc: Uscc, follower: &mut Follower, home: &crate::home::Home) -
             }
             let kept = home.read(&name)?.and_then(|bytes| serde_json::from_slice::<LeafAnswer>(&bytes).ok());
             let found = kept.and_then(|answer| follower.registry_kept::<RelyingParty>(&uscc, answer).ok());
-            found.filter(|found| clock::now().since(found.header.header.time) <= ASKER_AGE_MAX).ok_or(failure)
+            found.filter(|found| clock::now().since(found.header.header.time) <= REGISTRATION_AGE_MAX).ok_or(failure)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The counter: answers what holders ask, and signs what they pick up.
+//! What holders ask of their issuer: answered, and what they pick up signed.
 //!
 //! A code is bound to a key in the same durable step that journals the licence for it. Whatever is lost after that, the
 //! same key gets the same licence when it asks again, and no other key does.
@@ -32,9 +32,9 @@ use crate::talk::{ExitCode, Failure};
 /// Room that a licence's path takes in an answer, in bytes, more than that of any batch from here.
 const PATH_BYTES: usize = 1_024;
 
-/// The counter of a bureau.
+/// Answers what holders ask.
 #[derive(Debug)]
-pub struct Counter<'a> {
+pub struct HolderRequests<'a> {
     /// Who answers.
     pub office: &'a Office,
     /// The chain's beginning, for the types.
@@ -97,7 +97,7 @@ struct Work {
     too_long: BTreeSet<LicenceNumber>,
 }
 
-impl Counter<'_> {
+impl HolderRequests<'_> {
     /// Answers a portion of mail. What is to be issued for it is on the chain and proved when this returns.
     pub fn answer(&self, mail: &[Vec<u8>], follower: &mut Follower) -> Result<(Vec<MailAnswer>, Round), Failure> {
         anchor_open(self.office, self.register, follower)?;
