@@ -3,6 +3,7 @@
 //! Its hash is the chain id. It names bureaus by their codes and holds no DIDs, since those contain the chain id.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use bincode::{Decode, Encode};
 
@@ -12,13 +13,13 @@ use crate::hash::{self, ChainId, Hash, HeaderHash, MapKey, Suite};
 use crate::header::{HEADER_VERSION, Header};
 use crate::identifiers::{ChainName, TypeCode, Uscc};
 use crate::ids::{Era, Height, Power, ProtocolVersion, TimeMs};
-use crate::key::KeyId;
+use crate::key::{KeyId, PublicKey};
 use crate::limits::{BUREAUS_MAX, GENESIS_BYTES_MAX, SCHEMA_BYTES_MAX, VALIDATORS_MAX};
 use crate::map_value::MapValue;
 use crate::merkle::{log, map, map::MapLeaf};
 use crate::registry::{
     Accreditation, Bureau, KeyEntry, KeyRole, LicenceType, Membership, Parameters, ParametersError, Purpose,
-    RegistryRecord, RelyingParty, Supervision,
+    RegistryRecord, RelyingParty, Schedule, Seat, SeatState, Seats, Supervision,
 };
 use crate::tags;
 use crate::validators::{Address, Validator, ValidatorSet, ValidatorSetError};
@@ -26,8 +27,10 @@ use crate::vote::ChainContext;
 
 /// Layout of genesis.
 pub const GENESIS_VERSION: u8 = 1;
-/// The protocol version of this software.
-pub const PROTOCOL_VERSION: ProtocolVersion = ProtocolVersion(1);
+/// The newest protocol version of this software: the one that a new chain begins with.
+pub const PROTOCOL_VERSION: ProtocolVersion = ProtocolVersion(2);
+/// All that it executes. Version 1 has no governance: its registry never changes.
+pub const PROTOCOL_VERSIONS: RangeInclusive<u32> = 1..=PROTOCOL_VERSION.0;
 /// Registry records of one kind that genesis may bring.
 const ENTRIES_MAX: usize = 8_192;
 
@@ -139,7 +142,7 @@ impl Genesis {
         if self.version != GENESIS_VERSION {
             return Err(GenesisError::Version(self.version));
         }
-        if self.protocol != PROTOCOL_VERSION {
+        if !PROTOCOL_VERSIONS.contains(&self.protocol.0) {
             return Err(GenesisError::Protocol(self.protocol));
         }
         if self.suite != Suite::Sha256 {
@@ -186,16 +189,7 @@ impl Genesis {
     pub fn validator_set(&self) -> Result<ValidatorSet, GenesisError> {
         let mut members = Vec::new();
         for validator in &self.validators {
-            let entry = self
-                .keys
-                .iter()
-                .find(|entry| {
-                    entry.bureau == validator.bureau
-                        && entry.role == KeyRole::Validator
-                        && entry.key.id() == validator.key
-                })
-                .ok_or(GenesisError::ValidatorKey(validator.key))?;
-            members.push(Validator::new(entry.key.clone(), validator.power));
+            members.push(Validator::new(self.validator_key(validator)?.clone(), validator.power));
         }
         Ok(ValidatorSet::new(members)?)
     }
@@ -220,7 +214,30 @@ impl Genesis {
         bureaus.sort_unstable();
         let membership = Membership { bureaus: List::new(bureaus).expect("as many as the list of bureaus at most") };
         insert_all(&mut records, &[membership], "membership")?;
+        if self.protocol >= ProtocolVersion(2) {
+            insert_all(&mut records, &[self.seats()?], "seats")?;
+            insert_all(&mut records, &[Schedule::default()], "schedule")?;
+        }
         Ok(records)
+    }
+
+    /// The founders' seats, all active.
+    fn seats(&self) -> Result<Seats, GenesisError> {
+        let mut seats = Vec::with_capacity(self.validators.len());
+        for validator in &self.validators {
+            let key = self.validator_key(validator)?.clone();
+            let (bureau, power) = (validator.bureau, validator.power);
+            seats.push(Seat { bureau, key, power, state: SeatState::Active, by: None });
+        }
+        Ok(Seats::new(seats)?)
+    }
+
+    fn validator_key(&self, validator: &GenesisValidator) -> Result<&PublicKey, GenesisError> {
+        let named = |entry: &&KeyEntry| {
+            entry.bureau == validator.bureau && entry.role == KeyRole::Validator && entry.key.id() == validator.key
+        };
+        let entry = self.keys.iter().find(named).ok_or(GenesisError::ValidatorKey(validator.key))?;
+        Ok(&entry.key)
     }
 
     /// Header 0: roots after genesis; no parent, proposer or certificate.

@@ -27,7 +27,7 @@ pub const LOG_PATH_MAX: usize = 64;
 /// Siblings of a path in a sparse map.
 pub const MAP_PATH_MAX: usize = 256;
 /// Bytes of a value in a sparse map.
-pub const MAP_VALUE_BYTES_MAX: usize = 64 << 10;
+pub const MAP_VALUE_BYTES_MAX: usize = 128 << 10;
 /// Bytes of a record in the log.
 pub const RECORD_BYTES_MAX: usize = 128 << 10;
 /// Bytes of a name in one language.
@@ -42,6 +42,30 @@ pub const REGISTRY_LIST_MAX: usize = 128;
 pub const ACTS_MAX: usize = 64;
 /// Bytes of a governance proposal.
 pub const PROPOSAL_BYTES_MAX: usize = 64 << 10;
+/// Actions of a proposal.
+pub const ACTIONS_MAX: usize = 16;
+/// Bytes of a proposal's note.
+pub const NOTE_BYTES_MAX: usize = 1_024;
+/// Keys that a bureau is admitted with, and that a membership card shows.
+pub const ADMITTED_KEYS_MAX: usize = 8;
+/// Addresses of a bureau's node.
+pub const ADDRESSES_MAX: usize = 8;
+/// Batches that one action reaffirms.
+pub const REAFFIRMED_MAX: usize = 256;
+/// Proposals that are open at once.
+pub const OPEN_PROPOSALS_MAX: usize = 256;
+/// Proposals of one bureau that are open at once.
+pub const OPEN_PROPOSALS_BUREAU_MAX: usize = 8;
+/// What waits in the schedule.
+pub const SCHEDULE_MAX: usize = 1_024;
+/// How long an old key may still sign beside the new one, in milliseconds: seven days.
+pub const KEY_OVERLAP_MAX_MS: u64 = 7 * 86_400_000;
+/// Longest life that parameters may allow a proposal, in milliseconds: 60 days, well below [`ACT_AGE_MAX_MS`].
+pub const PROPOSAL_LIFETIME_MAX_MS: u64 = 60 * 86_400_000;
+/// How long after its creation a proposal may explain a change of validators, in milliseconds: 90 days.
+pub const ACT_AGE_MAX_MS: u64 = 90 * 86_400_000;
+/// Bytes of a membership card.
+pub const CARD_BYTES_MAX: usize = 16 << 10;
 /// Bytes of genesis.
 pub const GENESIS_BYTES_MAX: usize = 8 << 20;
 /// Bytes of an evidence bundle.

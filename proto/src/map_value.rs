@@ -28,16 +28,30 @@ pub enum Kind {
     Purpose,
     /// The list of bureaus that vote.
     Membership,
+    /// The seats of the validator set.
+    Seats,
+    /// What takes effect later.
+    Schedule,
     /// Status history of a licence.
     LicenceStatus,
     /// Status history of a batch.
     BatchStatus,
     /// Id of a transaction that must not be executed again.
     SpentId,
+    /// Content of an open proposal.
+    ProposalContent,
+    /// Votes on an open proposal.
+    ProposalVotes,
+    /// Who signed when.
+    Alive,
+    /// Which proposals are open.
+    OpenProposals,
 }
 crate::ids::byte_enum!(Kind {
     Bureau = 1, Key = 2, LicenceType = 3, Accreditation = 4, RelyingParty = 5, Supervision = 6, Parameters = 7,
-    ServiceItem = 8, Purpose = 9, Membership = 10, LicenceStatus = 32, BatchStatus = 33, SpentId = 34,
+    ServiceItem = 8, Purpose = 9, Membership = 10, Seats = 11, Schedule = 12,
+    LicenceStatus = 32, BatchStatus = 33, SpentId = 34, ProposalContent = 35, ProposalVotes = 36, Alive = 37,
+    OpenProposals = 38,
 });
 
 /// Why bytes are not the value that a key calls for.

@@ -1,6 +1,7 @@
 //! Typed records of the chain's log: kind and version first.
 
 use bincode::{Decode, Encode};
+use serde::{Deserialize, Serialize};
 
 use crate::bounded::{Blob, List};
 use crate::codec::{self, CodecError};
@@ -9,6 +10,7 @@ use crate::identifiers::{TypeCode, TypeVersion, Uscc};
 use crate::ids::{Height, TimeMs};
 use crate::key::{KeyId, Signature};
 use crate::limits::{BUREAUS_MAX, PROPOSAL_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::registry::Threshold;
 use crate::tags;
 use crate::vote::{self, ChainContext};
 
@@ -23,7 +25,7 @@ pub enum RecordKind {
     Case,
     /// The bureaus decided something.
     Governance,
-    /// A validator signed two values; likewise.
+    /// A validator signed two values.
     Equivocation,
 }
 crate::ids::byte_enum!(RecordKind { Batch = 1, Access = 2, Case = 3, Governance = 4, Equivocation = 5 });
@@ -50,7 +52,8 @@ pub struct BatchRecord {
 }
 
 /// Yes or no.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Choice {
     /// For it.
     Yes,
@@ -60,7 +63,7 @@ pub enum Choice {
 crate::ids::byte_enum!(Choice { Yes = 1, No = 2 });
 
 /// A bureau's vote on a proposal.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct GovernanceVote {
     /// Who.
     pub bureau: Uscc,
@@ -86,6 +89,10 @@ pub struct GovernanceRecord {
     pub proposal: Blob<PROPOSAL_BYTES_MAX>,
     /// Votes, ascending by bureau.
     pub votes: List<GovernanceVote, BUREAUS_MAX>,
+    /// Bureaus that could vote when it was decided: later the number is another, and this decision still stands.
+    pub members: u32,
+    /// The share that it took then.
+    pub threshold: Threshold,
     /// Block that recorded it.
     pub height: Height,
     /// Time of that block.

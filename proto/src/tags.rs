@@ -67,6 +67,22 @@ tags! {
     GOVERNANCE_PROPOSAL = "kanhe:gov-prop",
     /// What a bureau signs to vote on a proposal.
     GOVERNANCE_VOTE = "kanhe:gov-vote",
+    /// What a proposer signs to withdraw a proposal.
+    GOVERNANCE_WITHDRAW = "kanhe:gov-withdr",
+    /// What a validator key signs to take its seat.
+    GOVERNANCE_ACTIVATE = "kanhe:gov-active",
+    /// What a new key signs to prove that its bureau holds it.
+    GOVERNANCE_POSSESSION = "kanhe:gov-posses",
+    /// What a governance key signs under a membership card.
+    GOVERNANCE_CARD = "kanhe:gov-card",
+    /// Proposal id → key of its content in the state map.
+    PROPOSAL_CONTENT = "kanhe:prop-cont",
+    /// Proposal id → key of its votes in the state map.
+    PROPOSAL_VOTES = "kanhe:prop-votes",
+    /// Key of the list of open proposals in the state map.
+    OPEN_PROPOSALS = "kanhe:prop-open",
+    /// Key of the validators' last signed heights in the state map.
+    ALIVE = "kanhe:alive",
     /// Registry kind and identifier → key in the registry map.
     REGISTRY_KEY = "kanhe:registry",
     /// Issuer and licence digest → key in the state map.

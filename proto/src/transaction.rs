@@ -7,9 +7,11 @@ use bincode::{Decode, Encode};
 
 use crate::bounded::{Blob, List};
 use crate::codec::{self, CodecError};
+use crate::equivocation::EquivocationPayload;
+use crate::governance::GovernancePayload;
 use crate::hash::{self, Hash, LicenceDigest, TransactionId};
 use crate::identifiers::{TypeCode, TypeVersion, Uscc};
-use crate::ids::{LogIndex, TimeMs};
+use crate::ids::{LogIndex, ProtocolVersion, TimeMs};
 use crate::key::{KeyId, SignError, Signature, Signer};
 use crate::limits::{STATUS_CHANGES_MAX, TRANSACTION_BYTES_MAX};
 use crate::status::{Reason, Status};
@@ -120,6 +122,10 @@ pub enum Payload {
     IssueBatch(IssueBatch),
     /// See [`ChangeStatus`].
     ChangeStatus(ChangeStatus),
+    /// See [`GovernancePayload`]; from protocol version 2 on.
+    Governance(GovernancePayload),
+    /// See [`EquivocationPayload`]; from protocol version 2 on.
+    Equivocation(EquivocationPayload),
 }
 
 /// Why a payload is not executed.
@@ -144,22 +150,31 @@ impl Payload {
         let (kind, content) = match self {
             Self::IssueBatch(payload) => (TransactionKind::IssueBatch, codec::encode(payload)),
             Self::ChangeStatus(payload) => (TransactionKind::ChangeStatus, codec::encode(payload)),
+            Self::Governance(payload) => (TransactionKind::Governance, codec::encode(payload)),
+            Self::Equivocation(payload) => (TransactionKind::Equivocation, codec::encode(payload)),
         };
         let content = Blob::new(content).expect("bounded lists keep payloads within the limit");
         RawPayload { kind: kind.byte(), version: 1, content }
     }
-    /// Reads what was sent.
-    pub fn from_raw(raw: &RawPayload) -> Result<Self, PayloadError> {
+    /// Reads what was sent, under the rules of the block that is to execute it.
+    pub fn from_raw(raw: &RawPayload, protocol: ProtocolVersion) -> Result<Self, PayloadError> {
         let unknown = PayloadError::UnknownKind { kind: raw.kind, version: raw.version };
         if raw.version != 1 {
             return Err(unknown);
         }
+        let governed = protocol >= ProtocolVersion(2);
         match TransactionKind::from_byte(raw.kind) {
             Some(TransactionKind::IssueBatch) => {
                 Ok(Self::IssueBatch(codec::decode(&raw.content, TRANSACTION_BYTES_MAX)?))
             }
             Some(TransactionKind::ChangeStatus) => {
                 Ok(Self::ChangeStatus(codec::decode(&raw.content, TRANSACTION_BYTES_MAX)?))
+            }
+            Some(TransactionKind::Governance) if governed => {
+                Ok(Self::Governance(codec::decode(&raw.content, TRANSACTION_BYTES_MAX)?))
+            }
+            Some(TransactionKind::Equivocation) if governed => {
+                Ok(Self::Equivocation(codec::decode(&raw.content, TRANSACTION_BYTES_MAX)?))
             }
             _ => Err(unknown),
         }

@@ -1,6 +1,7 @@
 //! What validators sign: fixed bytes, the same for the engine and for a light client.
 
 use bincode::{Decode, Encode};
+use serde::{Deserialize, Serialize};
 
 use crate::codec;
 use crate::hash::{ChainId, HeaderHash};
@@ -9,7 +10,8 @@ use crate::tags;
 use crate::validators::Address;
 
 /// The two kinds of vote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum VoteType {
     /// First vote of a round.
     Prevote,
@@ -19,7 +21,7 @@ pub enum VoteType {
 crate::ids::byte_enum!(VoteType { Prevote = 1, Precommit = 2 });
 
 /// The chain and era that every signature of a validator is bound to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct ChainContext {
     /// Hash of genesis.
     pub chain_id: ChainId,
@@ -28,7 +30,7 @@ pub struct ChainContext {
 }
 
 /// A vote without its signature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
 pub struct Vote {
     /// Prevote or precommit.
     pub vote_type: VoteType,

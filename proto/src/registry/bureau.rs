@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Intervals, RegistryRecord};
 use crate::bounded::{List, Text};
 use crate::identifiers::Uscc;
-use crate::limits::{CODE_BYTES_MAX, NAME_BYTES_MAX};
+use crate::limits::{ADDRESSES_MAX, CODE_BYTES_MAX, NAME_BYTES_MAX};
 use crate::map_value::{Kind, MapValue};
 
 /// A name in both languages.
@@ -18,6 +18,9 @@ pub struct Names {
     pub en: Text<NAME_BYTES_MAX>,
 }
 
+/// Where a node listens, as multiaddresses.
+pub type Addresses = List<Text<NAME_BYTES_MAX>, ADDRESSES_MAX>;
+
 /// A bureau.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct Bureau {
@@ -28,7 +31,7 @@ pub struct Bureau {
     /// Its administrative division (GB/T 2260), e.g. 370100.
     pub region: Text<CODE_BYTES_MAX>,
     /// Where its node listens, as multiaddresses.
-    pub addresses: List<Text<NAME_BYTES_MAX>, 8>,
+    pub addresses: Addresses,
     /// When it was a member.
     pub intervals: Intervals,
 }

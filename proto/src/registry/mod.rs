@@ -12,10 +12,12 @@ mod membership;
 mod parameters;
 mod purpose;
 mod relying_party;
+mod schedule;
+mod seats;
 mod supervision;
 
 pub use accreditation::Accreditation;
-pub use bureau::{Bureau, Names};
+pub use bureau::{Addresses, Bureau, Names};
 pub use interval::{Authority, Effect, Interval, IntervalError, Intervals};
 pub use key_entry::{KeyEntry, KeyRole};
 pub use licence_type::{HolderKind, LicenceType};
@@ -23,6 +25,8 @@ pub use membership::Membership;
 pub use parameters::{Parameters, ParametersError, Threshold};
 pub use purpose::{Purpose, PurposeClass, PurposeCode};
 pub use relying_party::{AskRight, ClaimName, RelyingParty};
+pub use schedule::{Due, Schedule, Scheduled, ScheduledWhat};
+pub use seats::{Seat, SeatState, Seats};
 pub use supervision::Supervision;
 
 use bincode::Encode;

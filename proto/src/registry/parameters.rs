@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::RegistryRecord;
 use crate::hash::{self, ParametersHash};
 use crate::ids::SpanMs;
-use crate::limits::{BATCH_COUNT_MAX, BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX};
+use crate::limits::{BATCH_COUNT_MAX, BLOCK_BYTES_MAX, BLOCK_TRANSACTIONS_MAX, PROPOSAL_LIFETIME_MAX_MS};
 use crate::map_value::{Kind, MapValue};
 use crate::tags;
 
@@ -20,6 +20,11 @@ pub struct Threshold {
 }
 
 impl Threshold {
+    /// The fewest votes of so many bureaus that suffice.
+    pub fn needed(&self, bureaus: usize) -> usize {
+        let above = bureaus as u128 * u128::from(self.numerator) / u128::from(self.denominator.max(1));
+        usize::try_from(above + 1).unwrap_or(usize::MAX)
+    }
     /// Do these votes of so many bureaus suffice?
     pub fn is_met(&self, votes: usize, bureaus: usize) -> bool {
         votes as u128 * u128::from(self.denominator) > bureaus as u128 * u128::from(self.numerator)
@@ -53,6 +58,10 @@ pub struct Parameters {
     pub threshold_catalogue: Threshold,
     /// For freezing a bureau or distrusting a key.
     pub threshold_emergency: Threshold,
+    /// Longest time from a proposal's creation to its end.
+    pub proposal_lifetime_max: SpanMs,
+    /// A new governance key waits so long, and the others may veto it.
+    pub governance_key_delay: SpanMs,
 }
 
 /// Why parameters cannot be in force.
@@ -75,6 +84,8 @@ impl Default for Parameters {
             threshold_constitution: Threshold { numerator: 2, denominator: 3 },
             threshold_catalogue: Threshold { numerator: 1, denominator: 2 },
             threshold_emergency: Threshold { numerator: 1, denominator: 3 },
+            proposal_lifetime_max: SpanMs(30 * 24 * 3_600_000),
+            governance_key_delay: SpanMs(3 * 24 * 3_600_000),
         }
     }
 }
@@ -113,6 +124,11 @@ impl Parameters {
                 thresholds.iter().all(|t| t.denominator > 0 && t.numerator < t.denominator),
                 "thresholds must be shares below one",
             ),
+            (
+                (60_000..=PROPOSAL_LIFETIME_MAX_MS).contains(&self.proposal_lifetime_max.0),
+                "proposal_lifetime_max must be between one minute and 60 days",
+            ),
+            (self.governance_key_delay.0 <= PROPOSAL_LIFETIME_MAX_MS, "governance_key_delay must be at most 60 days"),
         ];
         match rules.iter().find(|(holds, _)| !holds) {
             Some((_, rule)) => Err(ParametersError(rule)),
