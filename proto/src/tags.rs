@@ -75,6 +75,8 @@ tags! {
     GOVERNANCE_POSSESSION = "kanhe:gov-posses",
     /// What a governance key signs under a membership card.
     GOVERNANCE_CARD = "kanhe:gov-card",
+    /// Proof of a double signature → its hash.
+    EQUIVOCATION = "kanhe:equivocat",
     /// Proposal id → key of its content in the state map.
     PROPOSAL_CONTENT = "kanhe:prop-cont",
     /// Proposal id → key of its votes in the state map.

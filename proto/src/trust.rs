@@ -10,7 +10,7 @@ use crate::bounded::List;
 use crate::certificate::CertificateError;
 use crate::codec::{self, CodecError};
 use crate::genesis::{Genesis, GenesisError};
-use crate::hand_over::{HandOver, HandOverError};
+use crate::hand_over::{Explanation, HandOver, HandOverError, Spent};
 use crate::hash::Suite;
 use crate::header::{HEADER_VERSION, Header};
 use crate::identifiers::{ChainName, ChainRef};
@@ -24,6 +24,8 @@ use crate::vote::ChainContext;
 pub const TRUST_VERSION: u8 = 1;
 /// Validator sets that trust remembers: enough for old evidence, bounded for the file.
 const SETS_MAX: usize = 4_096;
+/// Changes of validators remembered so that no act explains one twice; more within 90 days are not followed.
+const SPENT_MAX: usize = 16_384;
 /// Bytes of trust as it is kept.
 pub const TRUST_BYTES_MAX: usize = 48 << 20;
 /// How far a header may be ahead of the clock.
@@ -64,6 +66,8 @@ pub struct Trust {
     pub trust_period: SpanMs,
     /// Sets in ascending order of height; each holds until the next.
     sets: List<TrustedSet, SETS_MAX>,
+    /// Acts that have explained a change of validators and explain it no more, ascending.
+    spent: List<Spent, SPENT_MAX>,
     /// When the user pinned it.
     pub pinned_at: TimeMs,
     /// The newest header accepted; header 0 has no certificate.
@@ -113,6 +117,9 @@ pub enum TrustError {
     /// A hand-over that proves nothing.
     #[error(transparent)]
     HandOver(#[from] Box<HandOverError>),
+    /// More changes of validators than are remembered.
+    #[error("more than {SPENT_MAX} changes of validators in 90 days")]
+    Restless,
 }
 
 impl TrustError {
@@ -127,7 +134,7 @@ impl TrustError {
             Self::UnknownValidators => "unknown_validators",
             Self::OtherHeader | Self::Certificate(_) => "certificate_wrong",
             Self::Rollback { .. } | Self::Lagging(_) => "rollback",
-            Self::HandOver(_) => "hand_over_wrong",
+            Self::HandOver(_) | Self::Restless => "hand_over_wrong",
         }
     }
 }
@@ -158,6 +165,7 @@ impl Trust {
             heartbeat: parameters.heartbeat,
             trust_period: parameters.trust_period,
             sets: List::new(vec![TrustedSet { from: Height(0), validators }]).expect("one is within the limit"),
+            spent: List::empty(),
             pinned_at: now,
             newest: None,
             conflict: None,
@@ -261,16 +269,24 @@ impl Trust {
         Ok(())
     }
 
-    /// Follows a change of the validator set.
-    pub fn hand_over(&mut self, hand_over: &HandOver, now: TimeMs) -> Result<(), TrustError> {
+    /// Follows a change of the validator set; says what explains each difference.
+    pub fn hand_over(&mut self, hand_over: &HandOver, now: TimeMs) -> Result<Vec<Explanation>, TrustError> {
         let header = &hand_over.certified.header;
         if header.height < self.height() {
             return Err(TrustError::Rollback { answered: header.height, known: self.height() });
         }
         self.check_and_keep_conflict(&hand_over.certified, now)?;
-        hand_over.verify(&self.chain).map_err(Box::new)?;
-        self.accept(&hand_over.certified, now)?;
         let set = TrustedSet { from: header.height.next(), validators: hand_over.next.clone() };
+        if self.sets.contains(&set) {
+            return Ok(Vec::new());
+        }
+        let current = self.validators_at(header.height).ok_or(TrustError::UnknownValidators)?;
+        let explanations = hand_over.verify(&self.chain, current, &self.spent).map_err(Box::new)?;
+        let parameters = hand_over.parameters().map_err(Box::new)?;
+        let spent = self.spend(&explanations, header.time)?;
+        self.accept(&hand_over.certified, now)?;
+        self.spent = spent;
+        (self.heartbeat, self.trust_period) = (parameters.heartbeat, parameters.trust_period);
         if self.sets.last().is_some_and(|last| last.from < set.from && last.validators != set.validators) {
             let mut sets = std::mem::take(&mut self.sets).into_vec();
             if sets.len() == SETS_MAX {
@@ -279,7 +295,16 @@ impl Trust {
             sets.push(set);
             self.sets = List::new(sets).expect("one was taken out where the list was full");
         }
-        Ok(())
+        Ok(explanations)
+    }
+
+    /// The acts spent so far and these, without those that are too old to matter.
+    fn spend(&self, new: &[Explanation], time: TimeMs) -> Result<List<Spent, SPENT_MAX>, TrustError> {
+        let new = new.iter().map(|explanation| explanation.spent);
+        let mut spent: Vec<Spent> = self.spent.iter().copied().chain(new).filter(|spent| spent.until >= time).collect();
+        spent.sort_unstable();
+        spent.dedup();
+        List::new(spent).map_err(|_| TrustError::Restless)
     }
 
     fn check_and_keep_conflict(&mut self, certified: &CertifiedHeader, now: TimeMs) -> Result<(), TrustError> {

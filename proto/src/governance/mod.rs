@@ -22,4 +22,5 @@ pub use leaves::{
 pub use new_key::{NewKey, NewKeyError};
 pub use payload::{GovernancePayload, GovernanceVotes, activate_bytes, withdraw_bytes};
 pub use proposal::{PROPOSAL_VERSION, Proposal, proposal_id};
+pub(crate) use tally::count;
 pub use tally::{Tally, tally};
