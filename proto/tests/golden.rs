@@ -16,7 +16,7 @@ use kanhe_proto::certificate::Certificate;
 use kanhe_proto::codec::{self, BYTES_MAX, Decode, Encode};
 use kanhe_proto::evidence::{Evidence, LicencePath};
 use kanhe_proto::exchange::{Answer, Ask, DeliveredLicence, HolderRequest, Outcome, Refusal, RequestBody};
-use kanhe_proto::genesis::Genesis;
+use kanhe_proto::genesis::{Genesis, PROTOCOL_VERSION};
 use kanhe_proto::hand_over::HandOver;
 use kanhe_proto::hash::{Hash, HeaderHash, ProposalId};
 use kanhe_proto::header::Header;
@@ -156,7 +156,7 @@ fn chain() {
     for transaction in [&issue, &status] {
         let (read, id) = Transaction::from_bytes(&transaction.to_bytes()).unwrap();
         assert_eq!((&read, id), (transaction, transaction.body.id()));
-        let payload = Payload::from_raw(&read.body.payload).unwrap();
+        let payload = Payload::from_raw(&read.body.payload, PROTOCOL_VERSION).unwrap();
         assert_eq!(payload.to_raw(), transaction.body.payload);
     }
     golden_bytes("transaction-sign-bytes.hex", &Transaction::sign_bytes(&issue.body.id()));

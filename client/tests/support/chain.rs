@@ -313,7 +313,7 @@ impl Chain {
         let body = &transaction.body;
         assert_eq!((body.chain, body.sender, body.key), (self.genesis.chain(), self.issuer, public.id()));
         assert!(body.expiry > now());
-        if let Payload::IssueBatch(batch) = Payload::from_raw(&body.payload).unwrap()
+        if let Payload::IssueBatch(batch) = Payload::from_raw(&body.payload, self.genesis.protocol).unwrap()
             && batch.changes.iter().any(|change| self.is_stale(change))
         {
             let state = TransactionState::Rejected;
@@ -321,7 +321,7 @@ impl Chain {
             return TransactionStatus { state, code: Some("stale_history".to_owned()), ..unknown };
         }
         self.height += 1;
-        let batch = match Payload::from_raw(&body.payload).unwrap() {
+        let batch = match Payload::from_raw(&body.payload, self.genesis.protocol).unwrap() {
             Payload::IssueBatch(batch) => {
                 batch.changes.iter().for_each(|change| self.execute_change(change));
                 Some(self.execute_batch(batch))

@@ -11,12 +11,13 @@ use kanhe_proto::certificate::Certificate;
 use kanhe_proto::codec;
 use kanhe_proto::evidence::{EVIDENCE_VERSION, Evidence, LicencePath, SupervisionProof};
 use kanhe_proto::genesis::{GENESIS_VERSION, Genesis, GenesisValidator, PROTOCOL_VERSION, schema_digest};
-use kanhe_proto::hand_over::{Act, HAND_OVER_VERSION, HandOver};
-use kanhe_proto::hash::{Hash, HeaderHash, LicenceDigest, MapKey, Suite, sha256};
+use kanhe_proto::governance::{Action, PROPOSAL_VERSION, Proposal};
+use kanhe_proto::hand_over::{Act, HAND_OVER_VERSION, HandOver, validator_keys};
+use kanhe_proto::hash::{Hash, HeaderHash, LicenceDigest, MapKey, ProposalId, Suite, sha256};
 use kanhe_proto::header::Header;
 use kanhe_proto::identifiers::{Did, TypeVersion, Uscc, Vct};
 use kanhe_proto::ids::{Height, LogIndex, Power, Round, SpanMs, TimeMs};
-use kanhe_proto::key::{PublicKey, SecretKey, Signature, Signer};
+use kanhe_proto::key::{KeyId, PublicKey, SecretKey, Signature, Signer};
 use kanhe_proto::map_value::MapValue;
 use kanhe_proto::merkle::log::{self, Tree};
 use kanhe_proto::merkle::map::{self, MapLeaf};
@@ -487,34 +488,59 @@ impl World {
         verify_response(&response.to_bytes(), &request, &self.trust(), now, at)
     }
 
-    /// A decision of these bureaus, put into the log.
+    /// A proposal of bureau 0, made now.
+    pub fn proposal(&self, actions: Vec<Action>) -> Proposal {
+        Proposal {
+            version: PROPOSAL_VERSION,
+            proposer: bureau(0),
+            created: self.time,
+            expires: TimeMs(self.time.0 + 30 * DAY),
+            note: Text::new("why").unwrap(),
+            actions: List::new(actions).unwrap(),
+        }
+    }
+    pub fn vote(&self, at: usize, id: &ProposalId, choice: Choice) -> GovernanceVote {
+        let signer = governance_key(at);
+        let signature = signer.sign(&GovernanceVote::sign_bytes(&self.genesis.chain(), id, choice)).unwrap();
+        GovernanceVote { bureau: bureau(at), key: signer.public_key().id(), choice, signature }
+    }
+    /// A decision of these bureaus on [`World::other_set`], put into the log.
     pub fn decide(&mut self, voters: &[(usize, Choice)]) -> LogIndex {
-        let proposal = Blob::new(b"a proposal".to_vec()).unwrap();
-        let mut record =
-            GovernanceRecord { proposal, votes: List::empty(), height: Height(self.height), time: self.time };
-        let id = record.proposal_id();
-        let chain = self.genesis.chain();
-        let votes = voters.iter().map(|(at, choice)| {
-            let signer = governance_key(*at);
-            GovernanceVote {
-                bureau: bureau(*at),
-                key: signer.public_key().id(),
-                choice: *choice,
-                signature: signer.sign(&GovernanceVote::sign_bytes(&chain, &id, *choice)).unwrap(),
-            }
-        });
-        record.votes = List::new(votes.collect()).unwrap();
-        self.record(&record)
+        let proposal = self.proposal(vec![seat(3, &secret(90), 1), unseat(3, &validator_key(3))]);
+        self.decide_on(&proposal, voters)
+    }
+    /// A decision on a proposal, put into the log as if the votes sufficed.
+    pub fn decide_on(&mut self, proposal: &Proposal, voters: &[(usize, Choice)]) -> LogIndex {
+        let id = proposal.id();
+        let votes: Vec<_> = voters.iter().map(|(at, choice)| self.vote(*at, &id, *choice)).collect();
+        let members: Membership = self.get(&());
+        let parameters: Parameters = self.get(&());
+        self.record(&GovernanceRecord {
+            proposal: Blob::new(proposal.to_bytes()).unwrap(),
+            votes: List::new(votes).unwrap(),
+            members: members.bureaus.len() as u32,
+            threshold: proposal.decided_by().threshold(&parameters),
+            height: Height(self.height),
+            time: self.time,
+        })
     }
     pub fn record<T: Record>(&mut self, record: &T) -> LogIndex {
         self.records.push(record.to_record());
         LogIndex(self.records.len() as u64 - 1)
     }
-    /// The governance record with the keys of its votes.
+    /// The record with the keys that a node shows with it.
     pub fn act(&self, index: LogIndex) -> Act {
-        let record = GovernanceRecord::from_record(&self.records[index.0 as usize]).unwrap();
-        let leaf = |vote: &GovernanceVote| self.registry_leaf(KeyEntry::key_of(&(vote.bureau, vote.key)));
-        Act { record: self.proved_record(index), keys: List::new(record.votes.iter().map(leaf).collect()).unwrap() }
+        let record = self.proved_record(index);
+        let Ok(decision) = GovernanceRecord::from_record(&self.records[index.0 as usize]) else {
+            return Act { record, keys: List::empty() };
+        };
+        let leaf = |id: &(Uscc, KeyId)| self.registry_leaf(KeyEntry::key_of(id));
+        let mut keys: Vec<_> = decision.votes.iter().map(|vote| leaf(&(vote.bureau, vote.key))).collect();
+        let proposal = Proposal::from_bytes(&decision.proposal);
+        let actions = proposal.map(|proposal| proposal.actions.into_vec()).unwrap_or_default();
+        let validators = validator_keys(&actions, &self.set, &self.next);
+        keys.extend(validators.iter().map(leaf).filter(|leaf| leaf.value.is_some()));
+        Act { record, keys: List::new(keys).unwrap() }
     }
     /// Hands over to `self.next` with these acts.
     pub fn hand_over(&self, acts: Vec<Act>) -> HandOver {
@@ -523,7 +549,6 @@ impl World {
             certified: self.certified(),
             next: self.next.clone(),
             acts: List::new(acts).unwrap(),
-            membership: self.registry_leaf(Membership::key_of(&())),
             parameters: self.registry_leaf(Parameters::key_of(&())),
         }
     }
@@ -541,6 +566,13 @@ impl World {
         self.set = self.next.clone();
         self.validators = Self::other_keys();
     }
+}
+
+pub fn seat(at: usize, key: &SecretKey, power: u64) -> Action {
+    Action::SeatValidator { bureau: bureau(at), key: key.public_key(), power: Power(power) }
+}
+pub fn unseat(at: usize, key: &SecretKey) -> Action {
+    Action::UnseatValidator { bureau: bureau(at), key: key.public_key() }
 }
 
 /// A wallet's answer with this evidence.
