@@ -330,6 +330,7 @@ impl Chain {
                 payload.changes.iter().for_each(|change| self.execute_change(change));
                 None
             }
+            other => panic!("this chain does not execute {other:?}"),
         };
         let tree = Tree::new(vec![log::leaf_hash(id.bytes())]);
         let certified = self.certified_with(tree.root());
