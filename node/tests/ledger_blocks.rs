@@ -92,6 +92,7 @@ fn roots_of_random_blocks_are_those_of_their_content() {
                 expiries.push((transaction.body.expiry, transaction.body.id()));
             }
             let header = &block.header;
+            restate_alive(&world, header, &mut state);
             assert_eq!(header.state_root, root_of(&leaves(&state)), "seed {seed}");
             assert_eq!(header.registry_root, root_of(&leaves(&world.genesis.registry().unwrap())));
             assert_eq!((header.log_root, header.log_size), (log::root(&records), records.len() as u64));
@@ -113,12 +114,23 @@ fn roots_of_random_blocks_are_those_of_their_content() {
     }
 }
 
+/// Everybody signs every block.
+fn restate_alive(world: &World, header: &Header, state: &mut BTreeMap<MapKey, Vec<u8>>) {
+    use kanhe_proto::bounded::List;
+    use kanhe_proto::governance::{Alive, LastSigned, alive_key};
+    use kanhe_proto::map_value::MapValue;
+    let height = Height(header.height.0 - 1);
+    let set = world.set();
+    let last = set.members().iter().map(|member| LastSigned { address: member.address, height }).collect();
+    state.insert(alive_key(), Alive { last: List::new(last).unwrap() }.to_value());
+}
+
 fn restate(transaction: &Transaction, header: &Header, state: &mut BTreeMap<MapKey, Vec<u8>>, records: &mut Vec<Hash>) {
     use kanhe_proto::map_value::MapValue;
     use kanhe_proto::record::{BatchRecord, Record};
     use kanhe_proto::status::{SpentId, StatusEntry, spent_id_key};
     let body = &transaction.body;
-    match Payload::from_raw(&body.payload).unwrap() {
+    match Payload::from_raw(&body.payload, header.protocol).unwrap() {
         Payload::IssueBatch(batch) => {
             let record = BatchRecord {
                 issuer: body.sender,
@@ -151,6 +163,7 @@ fn restate(transaction: &Transaction, header: &Header, state: &mut BTreeMap<MapK
                 state.insert(key, leaf.to_value());
             }
         }
+        Payload::Governance(_) | Payload::Equivocation(_) => panic!("nobody decides anything here"),
     }
     let spent = SpentId { expiry: body.expiry, height: header.height };
     state.insert(spent_id_key(&body.id()), spent.to_value());
@@ -212,7 +225,7 @@ fn every_field_of_a_header_is_checked() {
     field!(parent = kanhe_proto::hash::HeaderHash([7; 32]));
     field!(validators = kanhe_proto::hash::ValidatorsHash([7; 32]));
     field!(next_validators = kanhe_proto::hash::ValidatorsHash([7; 32]));
-    field!(protocol = kanhe_proto::ids::ProtocolVersion(2));
+    field!(protocol = kanhe_proto::ids::ProtocolVersion(1));
     field!(parameters = kanhe_proto::hash::ParametersHash([7; 32]));
     field!(log_root = hash);
     field!(log_size = 9);
@@ -273,11 +286,15 @@ fn the_parents_certificate_is_checked_whole() {
     let mut later = hostile.world.certify(&parent, &[0, 1, 2, 3]);
     later.round.0 = 1;
     carry(Some(later));
-    // Another subset is as good.
-    let mut block = hostile.good.clone();
+    // Another subset is as good, but says that others are alive.
     let subset = hostile.world.certify(&parent, &[1, 2, 3]);
-    (block.header.last_certificate, block.last_certificate) = (subset.hash(), Some(subset));
-    assert!(matches!(hostile.node.check(&block.to_bytes()), BlockCheck::Valid(_)));
+    let mut block = hostile.good.clone();
+    (block.header.last_certificate, block.last_certificate) = (subset.hash(), Some(subset.clone()));
+    let refused = hostile.node.check(&block.to_bytes());
+    assert!(matches!(refused, BlockCheck::Invalid { reason: BlockError::Field("state_root"), .. }), "{refused:?}");
+    let (now, proposer) = (hostile.good.header.time, hostile.good.header.proposer);
+    let built = hostile.node.chain.build_candidate(Height(2), proposer, now, Some(&subset)).unwrap();
+    assert_eq!(hostile.node.check(&built.body), BlockCheck::Valid(built.header_hash));
 }
 
 #[test]

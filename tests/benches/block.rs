@@ -9,7 +9,7 @@ use std::hint::black_box;
 use common::{MemoryView, START, World};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use kanhe_node::chain::BlockCheck;
-use kanhe_node::ledger::{BlockContext, Checked, SignatureCheck, execute};
+use kanhe_node::ledger::{Checked, SignatureCheck, execute};
 use kanhe_proto::ids::{Height, TimeMs};
 use kanhe_proto::transaction::Transaction;
 use tempfile::tempdir;
@@ -29,15 +29,10 @@ fn ledger(criterion: &mut Criterion) {
         .into_iter()
         .map(|transaction| {
             let id = transaction.body.id();
-            Checked::new(transaction, id, &world.chain()).unwrap()
+            Checked::new(transaction, id, &world.chain(), world.genesis.protocol).unwrap()
         })
         .collect();
-    let context = BlockContext {
-        height: Height(1),
-        time: TimeMs(START.0 + 1_000),
-        parent_time: START,
-        parameters: world.genesis.parameters.clone(),
-    };
+    let context = world.context(Height(1), TimeMs(START.0 + 1_000), START);
     let mut group = criterion.benchmark_group("block");
     group.throughput(Throughput::Elements(TRANSACTIONS));
     for (name, signature) in

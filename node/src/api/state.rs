@@ -133,7 +133,7 @@ fn batches_of(snapshot: &Snapshot<'_>, height: Height) -> Result<Places, ApiErro
     let mut next = 0;
     for bytes in &block.transactions {
         let issued = Transaction::from_bytes(bytes).ok().and_then(|(transaction, _)| {
-            match Payload::from_raw(&transaction.body.payload) {
+            match Payload::from_raw(&transaction.body.payload, block.header.protocol) {
                 Ok(Payload::IssueBatch(batch)) => Some((transaction.body.sender, batch.root)),
                 _ => None,
             }

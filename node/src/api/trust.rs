@@ -8,12 +8,17 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use kanhe_proto::api::{Problem, TrustAnswer};
 use kanhe_proto::codec;
+use kanhe_proto::hand_over::HandOver;
 use kanhe_proto::hash::Hash;
+use kanhe_proto::ids::Height;
 use serde::Deserialize;
 
 use super::body::{Query, Segments, blob, octets, parse};
 use super::problem::ApiError;
 use super::state::State;
+
+/// Hand-overs of one answer.
+const HAND_OVERS_MAX: usize = 32;
 
 /// Where a light client stands.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -35,8 +40,7 @@ pub async fn genesis(extract::State(state): extract::State<Arc<State>>) -> Resul
 }
 
 /// Hand-overs since a height, and the newest certified header.
-///
-/// Under the protocol versions known here the validator set is that of genesis, so there are none.
+/// At most 32 hand-overs come at once; then the newest header is that of the last one.
 #[utoipa::path(
     get, path = "/v1/trust", tag = "trust", params(TrustQuery),
     responses((status = 200, body = TrustAnswer), (status = 400, body = Problem, content_type = "application/problem+json"))
@@ -46,9 +50,15 @@ pub async fn trust(
     Query(query): Query<TrustQuery>,
 ) -> Result<Json<TrustAnswer>, ApiError> {
     let answer = state.read(move |_, snapshot| {
-        let newest = snapshot.certified().map(|certified| blob(codec::encode(certified))).transpose()?;
-        tracing::debug!(from = query.from, "no set has changed since");
-        Ok(TrustAnswer { hand_overs: Vec::new(), newest })
+        let kept = snapshot.hand_overs(Height(query.from), HAND_OVERS_MAX)?;
+        // Who has more to follow asks again from the last one, which is as far as the newest header can be believed.
+        let newest = match kept.last().filter(|_| kept.len() == HAND_OVERS_MAX) {
+            Some(last) => HandOver::from_bytes(last).ok().map(|hand_over| hand_over.certified),
+            None => snapshot.certified().cloned(),
+        };
+        let newest = newest.map(|certified| blob(codec::encode(&certified))).transpose()?;
+        let hand_overs = kept.into_iter().map(blob).collect::<Result<_, _>>()?;
+        Ok(TrustAnswer { hand_overs, newest })
     });
     answer.await.map(Json)
 }

@@ -21,7 +21,7 @@ impl Chain {
     /// The key under which a transaction's signature must hold, as of the next block.
     pub fn signer(&self, transaction: &Transaction, now: TimeMs) -> Result<PublicKey, AdmissionError> {
         let tip = self.tip();
-        check_stateless(transaction, &tip.chain())?;
+        check_stateless(transaction, &tip.chain(), tip.protocol)?;
         let body = &transaction.body;
         check_waiting(body.expiry, tip.header.time, now)?;
         if let Some(key) = tip.signers.get(&(body.sender, body.key)) {
@@ -38,13 +38,13 @@ impl Chain {
     /// All other checks, as if the transaction were alone in a block now. Its signature is not verified again.
     pub fn admit(&self, transaction: &Transaction, id: &TransactionId, now: TimeMs) -> Result<(), AdmissionError> {
         let (reader, tip) = self.consistent().map_err(unreadable)?;
-        let checked = Checked::new(transaction.clone(), *id, &tip.chain())?;
+        let checked = Checked::new(transaction.clone(), *id, &tip.chain(), tip.protocol)?;
         let expiry = transaction.body.expiry;
         check_waiting(expiry, tip.header.time, now)?;
         // The id of a committed transaction is in the state until it expires, so execution finds a duplicate.
         let view = TipView { reader: &reader, tip: &tip };
         // A block that sweeps nothing: what is swept cannot matter to a transaction that is not expired.
-        let mut context = view.context(now.max(TimeMs(tip.header.time.0 + 1)).min(expiry));
+        let mut context = view.context(now.max(TimeMs(tip.header.time.0 + 1)).min(expiry), None);
         context.parameters.block_swept_max = 0;
         let mut execution = Execution::begin(&view, context)?;
         execution.apply(&checked, SignatureCheck::Known)?;

@@ -150,6 +150,9 @@ impl Chain {
         let after = Arc::new(next_tip(&tip, &overlay, certificate)?);
         self.storage.commit(&to_write(&tip, &overlay, certificate, &losers))?;
         self.publish(Arc::clone(&after), &overlay);
+        if after.header.next_validators != after.header.validators {
+            self.keep_hand_over()?;
+        }
         Ok(after)
     }
 
@@ -222,9 +225,10 @@ fn next_tip(tip: &TipState, overlay: &Overlay, certificate: &Certificate) -> Res
     Ok(TipState {
         header: overlay.header.clone(),
         hash: overlay.hash,
-        parameters: tip.parameters.clone(),
+        parameters: overlay.outcome.parameters.clone().unwrap_or_else(|| tip.parameters.clone()),
+        protocol: overlay.outcome.protocol.unwrap_or(tip.protocol),
         validators: Arc::clone(set),
-        next_validators: Arc::clone(set),
+        next_validators: Arc::clone(&overlay.next_validators),
         certified: Some(certified),
         registry: overlay.registry.map.clone(),
         registry_read: if overlay.header.registry_root == tip.header.registry_root {
@@ -258,6 +262,9 @@ fn to_write<'a>(
         spent: &overlay.outcome.spent,
         swept: &overlay.outcome.swept,
         batches: &overlay.batches,
+        next_validators: (*overlay.next_validators != *tip.next_validators).then_some(&*overlay.next_validators),
+        schemas: &overlay.outcome.schemas,
+        acts: &overlay.outcome.acts,
         losers,
     }
 }

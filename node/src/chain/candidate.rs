@@ -60,9 +60,10 @@ impl TipView<'_> {
             bytes: (parameters.block_bytes_max as usize).saturating_sub(block.to_bytes().len()),
             count: parameters.block_transactions_max.min(parameters.block_signatures_max) as usize,
         };
-        let mut execution = Execution::begin(self, self.context(draft.time)).map_err(ChainError::from)?;
+        let mut execution =
+            Execution::begin(self, self.context(draft.time, last_certificate)).map_err(ChainError::from)?;
         let packed = self.pack(&mut execution, &room, source)?;
-        let overlay = self.seal(&draft, &packed.transactions, execution.finish())?;
+        let overlay = self.seal(&draft, &packed.transactions, execution.finish().map_err(ChainError::from)?)?;
         block.header = overlay.header.clone();
         block.transactions = List::new(packed.bytes).expect("parameters allow no more than the format");
         let built = BuiltBlock { header_hash: overlay.hash, body: block.to_bytes().into() };
@@ -112,7 +113,7 @@ impl TipView<'_> {
     ) -> Result<Checked, Refusal> {
         let (transaction, id) = Transaction::from_bytes(bytes).map_err(|_| Code::Malformed)?;
         let known = source.is_verified(&id, &transaction.signature);
-        let checked = Checked::new(transaction, id, &self.tip.chain())?;
+        let checked = Checked::new(transaction, id, &self.tip.chain(), self.tip.protocol)?;
         execution.apply(&checked, if known { SignatureCheck::Known } else { SignatureCheck::Verify })?;
         if !known {
             source.verified(id, checked.transaction.signature.clone());

@@ -85,7 +85,7 @@ impl TipView<'_> {
         self.check_certificate(certificate)?;
         let mut checked = Vec::with_capacity(transactions.len());
         for (position, (transaction, id)) in transactions.into_iter().enumerate() {
-            let result = Checked::new(transaction, id, &self.tip.chain());
+            let result = Checked::new(transaction, id, &self.tip.chain(), self.tip.protocol);
             checked.push(result.map_err(|code| match code {
                 // Not bound by the header.
                 Code::BadSignature => BlockError::Signature(position),
@@ -94,7 +94,7 @@ impl TipView<'_> {
         }
         let height = self.tip.header.height.next();
         signatures::verify(&mut Registry::new(self, height), &checked, source, threads)?;
-        let context = self.context(block.header.time);
+        let context = self.context(block.header.time, certificate);
         let outcome = execute(self, context, &checked, |_| SignatureCheck::Known)?;
         let header = &block.header;
         let draft = Draft { time: header.time, proposer: header.proposer, last_certificate: header.last_certificate };

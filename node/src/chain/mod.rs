@@ -18,6 +18,7 @@ mod candidate;
 mod check;
 mod error;
 mod evidence;
+mod hand_over;
 mod overlay;
 mod recent;
 mod signatures;
@@ -94,7 +95,7 @@ impl Chain {
     /// The chain that a database holds; every root is checked against the tip's header.
     pub fn open(storage: Arc<Storage>, config: ChainConfig, clock: Clock) -> Result<Self, ChainError> {
         let tip = TipState::load(&storage.read(), &config)?;
-        Ok(Self {
+        let chain = Self {
             storage,
             config,
             clock,
@@ -106,7 +107,10 @@ impl Chain {
             writing: Mutex::default(),
             recent: Recent::default(),
             counters: Totals::default(),
-        })
+        };
+        // Stopped between a commit and its hand-over.
+        chain.keep_hand_over()?;
+        Ok(chain)
     }
 
     /// Where candidates get their transactions; the first one given counts. Before there is one, blocks are empty.

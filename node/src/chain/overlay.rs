@@ -1,12 +1,14 @@
 //! A block executed on top of the tip, not yet committed.
 
+use std::sync::Arc;
+
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::hash::{Hash, HeaderHash, TransactionId};
 use kanhe_proto::header::{HEADER_VERSION, Header};
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::{LogIndex, TimeMs};
 use kanhe_proto::merkle::log::{LogNode, Tree, leaf_hash};
-use kanhe_proto::validators::Address;
+use kanhe_proto::validators::{Address, ValidatorSet};
 
 use super::error::ChainError;
 use super::tip::TipState;
@@ -37,6 +39,8 @@ impl Draft {
 pub(super) struct Overlay {
     pub header: Header,
     pub hash: HeaderHash,
+    /// The set of the next height.
+    pub next_validators: Arc<ValidatorSet>,
     pub outcome: Outcome,
     pub registry: Applied,
     pub state: Applied,
@@ -80,18 +84,28 @@ impl View for TipView<'_> {
 
 impl TipView<'_> {
     /// The next block at a time.
-    pub fn context(&self, time: TimeMs) -> BlockContext {
+    pub fn context(&self, time: TimeMs, last_certificate: Option<&Certificate>) -> BlockContext {
+        let set = &self.tip.validators;
+        let signers = last_certificate.map(|certificate| certificate.signers(set).collect());
         BlockContext {
             height: self.tip.header.height.next(),
             time,
             parent_time: self.tip.header.time,
             parameters: self.tip.parameters.clone(),
+            chain: self.tip.chain(),
+            protocol: self.tip.protocol,
+            validators: Arc::clone(&self.tip.next_validators),
+            signers: signers.unwrap_or_default(),
         }
     }
 
     /// The one header that a draft and its execution lead to, with all that committing it needs.
     pub fn seal(&self, draft: &Draft, transactions: &[Checked], outcome: Outcome) -> Result<Overlay, ChainError> {
         let tip = self.tip;
+        let next_validators = match &outcome.next_validators {
+            Some(set) if *set != *tip.next_validators => Arc::new(set.clone()),
+            _ => Arc::clone(&tip.next_validators),
+        };
         let registry = tip.registry.apply(&self.reader.registry(), &outcome.registry)?;
         let state = tip.state.apply(&self.reader.state(), &outcome.state)?;
         let (log, log_nodes) = tip.log.append(outcome.records.iter().map(|record| leaf_hash(record)));
@@ -109,9 +123,8 @@ impl TipView<'_> {
             parent: tip.hash,
             last_certificate: draft.last_certificate,
             validators: tip.header.next_validators,
-            // Nothing changes the set under this protocol version.
-            next_validators: tip.header.next_validators,
-            protocol: tip.header.protocol,
+            next_validators: next_validators.hash(),
+            protocol: tip.protocol,
             parameters: tip.parameters.hash(),
             transactions_root: tree.root(),
             log_root: log.root(),
@@ -127,6 +140,7 @@ impl TipView<'_> {
         Ok(Overlay {
             header,
             hash,
+            next_validators,
             outcome,
             registry,
             state,

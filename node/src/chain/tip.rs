@@ -7,9 +7,10 @@ use kanhe_proto::hash::{Hash, HeaderHash, MapKey, ValidatorsHash};
 use kanhe_proto::header::Header;
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::key::{KeyId, PublicKey};
+use kanhe_proto::ids::ProtocolVersion;
 use kanhe_proto::map_value::MapValue;
 use kanhe_proto::proof::CertifiedHeader;
-use kanhe_proto::registry::{Parameters, RegistryRecord};
+use kanhe_proto::registry::{Due, Parameters, RegistryRecord, Schedule, ScheduledWhat};
 use kanhe_proto::validators::ValidatorSet;
 use kanhe_proto::vote::ChainContext;
 
@@ -35,6 +36,8 @@ pub struct TipState {
     pub hash: HeaderHash,
     /// Parameters in force for the next block.
     pub parameters: Parameters,
+    /// Rules of the next block.
+    pub protocol: ProtocolVersion,
     /// The set that certified it.
     pub validators: Arc<ValidatorSet>,
     /// The set of the next height.
@@ -75,11 +78,12 @@ impl TipState {
                 Some(certified(&header, &certificate, &validators).ok_or_else(|| missing("quorum"))?)
             }
         };
-        let parameters = parameters(reader)?;
+        let (parameters, protocol) = (parameters(reader)?, protocol(reader, &header)?);
         Ok(Self {
             header,
             hash,
             parameters,
+            protocol,
             validators,
             next_validators,
             certified,
@@ -121,6 +125,18 @@ fn parameters(reader: &Reader<'_>) -> Result<Parameters, ChainError> {
     let value = reader.registry().get(&Parameters::key_of(&()))?;
     let parameters = value.and_then(|value| Parameters::from_value(&value).ok());
     parameters.ok_or_else(|| ChainError::Missing("the parameters".into()))
+}
+
+/// The rules of the next block: a new version stays in the schedule through the block that it comes with.
+fn protocol(reader: &Reader<'_>, header: &Header) -> Result<ProtocolVersion, ChainError> {
+    let Some(value) = reader.registry().get(&Schedule::key_of(&()))? else { return Ok(header.protocol) };
+    let schedule =
+        Schedule::from_value(&value).map_err(|error| ChainError::Missing(format!("a schedule ({error})")))?;
+    let comes = schedule.entries.iter().find_map(|entry| match entry.what {
+        ScheduledWhat::Protocol { version } if entry.due == Due::Height(header.height) => Some(version),
+        _ => None,
+    });
+    Ok(comes.unwrap_or(header.protocol))
 }
 
 fn check_root(header: &Header, what: &'static str, found: Hash, expected: Hash) -> Result<(), ChainError> {

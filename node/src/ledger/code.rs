@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use kanhe_proto::governance::ProposalError;
 use kanhe_proto::status::StatusError;
 
 use super::map::ReadError;
@@ -83,6 +84,46 @@ codes! {
     EffectiveLater = "effective_later",
     /// A supervisor set it, so only a supervisor lifts it.
     SetBySupervisor = "set_by_supervisor",
+    /// Not a proposal that could ever be decided.
+    ProposalWrong = "proposal_wrong",
+    /// It would live longer than the parameters allow, or was made later than the block.
+    ProposalLifetime = "proposal_lifetime",
+    /// Parameters that cannot be in force.
+    ParametersWrong = "parameters_wrong",
+    /// No open proposal has this id.
+    ProposalUnknown = "proposal_unknown",
+    /// It can be decided no more.
+    ProposalExpired = "proposal_expired",
+    /// It is open, or was decided or withdrawn.
+    ProposalExists = "proposal_exists",
+    /// Too many proposals are open, of this bureau or in all.
+    ProposalLimit = "proposal_limit",
+    /// The proposer's own yes is missing.
+    ProposerVote = "proposer_vote",
+    /// No votes, or not in ascending order of bureau.
+    VotesOrder = "votes_order",
+    /// A vote's signature, or that of a withdrawal or activation, is not of the key that it names.
+    VoteSignature = "vote_signature",
+    /// The bureau is no member now.
+    NotMember = "not_member",
+    /// The validators that are alive could not go on with the set that would result.
+    WouldHalt = "would_halt",
+    /// More than a third of the power would change in one epoch.
+    PowerChange = "power_change",
+    /// What the action is about does not exist or does not hold now.
+    NoSuch = "no_such",
+    /// It exists already, or is so already.
+    ExistsAlready = "exists_already",
+    /// The key's holder did not prove that it has it.
+    PossessionWrong = "possession_wrong",
+    /// A key with a seat ends by rotation, or after its seat was taken away.
+    KeySeated = "key_seated",
+    /// The registry record, the schedule or a list has no room left.
+    RegistryFull = "registry_full",
+    /// No such version of the protocol can follow, or not at that height.
+    ProtocolWrong = "protocol_wrong",
+    /// The votes do not prove that a validator signed two values.
+    EquivocationWrong = "equivocation_wrong",
     /// The block has no room left for the leaves that it changes.
     BlockUpdates = "block_updates",
 }
@@ -115,6 +156,13 @@ pub enum Refusal {
     /// The state could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+impl From<&ProposalError> for Code {
+    fn from(error: &ProposalError) -> Self {
+        let known = [Self::NotOwn, Self::PossessionWrong, Self::KeyRole, Self::ProposalLifetime, Self::ParametersWrong];
+        known.into_iter().find(|code| code.as_str() == error.code()).unwrap_or(Self::ProposalWrong)
+    }
 }
 
 impl From<Code> for Refusal {

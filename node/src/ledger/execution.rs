@@ -4,17 +4,21 @@
 //! part of the protocol only in what passes, never in which code a failing transaction gets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use kanhe_proto::hash::MapKey;
-use kanhe_proto::ids::{Height, SpanMs, TimeMs};
+use kanhe_proto::hash::{Hash, MapKey};
+use kanhe_proto::ids::{Height, LogIndex, ProtocolVersion, SpanMs, TimeMs};
 use kanhe_proto::limits::EXPIRY_AHEAD_MAX_MS;
 use kanhe_proto::map_value::MapValue;
 use kanhe_proto::registry::Parameters;
 use kanhe_proto::status::{SpentId, spent_id_key};
-use kanhe_proto::transaction::{Payload, Transaction};
+use kanhe_proto::transaction::{Payload, Transaction, TransactionKind};
+use kanhe_proto::validators::{Address, ValidatorSet};
+use kanhe_proto::vote::ChainContext;
 
 use super::checked::Checked;
 use super::code::{Code, Refusal};
+use super::governance;
 use super::handlers::{change_status, issue_batch};
 use super::map::ReadError;
 use super::outcome::{Counters, Outcome, Receipt};
@@ -32,6 +36,21 @@ pub struct BlockContext {
     pub parent_time: TimeMs,
     /// In force for it.
     pub parameters: Parameters,
+    /// Chain and era.
+    pub chain: ChainContext,
+    /// The rules.
+    pub protocol: ProtocolVersion,
+    /// The set of its height.
+    pub validators: Arc<ValidatorSet>,
+    /// Who signed the parent's certificate that it carries.
+    pub signers: Vec<Address>,
+}
+
+impl BlockContext {
+    /// Whether its rules have governance.
+    pub fn is_governed(&self) -> bool {
+        self.protocol >= ProtocolVersion(2)
+    }
 }
 
 /// Whether the signature of a transaction is still to be verified.
@@ -49,12 +68,12 @@ pub struct Execution<'v, V: View> {
     pub(super) context: BlockContext,
     pub(super) registry: Registry<'v, V>,
     /// Leaves of statuses that the block changed so far.
-    statuses: BTreeMap<MapKey, Vec<u8>>,
-    outcome: Outcome,
+    pub(super) statuses: BTreeMap<MapKey, Vec<u8>>,
+    pub(super) outcome: Outcome,
 }
 
 /// What one transaction would change, until it succeeded.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Staged {
     /// Leaves of statuses.
     pub statuses: BTreeMap<MapKey, Vec<u8>>,
@@ -64,6 +83,18 @@ pub(super) struct Staged {
     pub licences: u32,
     /// Number of changes.
     pub status_changes: u32,
+    /// Records of the registry.
+    pub registry: BTreeMap<MapKey, Vec<u8>>,
+    /// Other leaves of the state.
+    pub leaves: BTreeMap<MapKey, Option<Vec<u8>>>,
+    /// Ids that must not come again, besides the transaction's.
+    pub spent: Vec<SpentKey>,
+    /// Schemas by digest.
+    pub schemas: Vec<(Hash, String)>,
+    /// Parameters of the next block.
+    pub parameters: Option<Parameters>,
+    /// Rules of the next block.
+    pub protocol: Option<ProtocolVersion>,
 }
 
 impl<'v, V: View> Execution<'v, V> {
@@ -77,7 +108,12 @@ impl<'v, V: View> Execution<'v, V> {
         outcome.counters.swept = swept.len() as u64;
         outcome.swept = swept;
         let registry = Registry::new(view, context.height);
-        Ok(Self { view, context, registry, statuses: BTreeMap::new(), outcome })
+        let mut execution = Self { view, context, registry, statuses: BTreeMap::new(), outcome };
+        if execution.context.is_governed() {
+            let staged = governance::begin(&execution)?;
+            execution.merge(staged);
+        }
+        Ok(execution)
     }
 
     /// Executes one transaction; if it is refused nothing has changed.
@@ -89,12 +125,15 @@ impl<'v, V: View> Execution<'v, V> {
         let kind = match &checked.payload {
             Payload::IssueBatch(payload) => issue_batch::execute(self, body, payload, &mut staged)?,
             Payload::ChangeStatus(payload) => change_status::execute(self, body, payload, &mut staged)?,
+            Payload::Governance(payload) => governance::execute(self, payload, &mut staged)?,
+            Payload::Equivocation(payload) => governance::record_equivocation(self, payload, &mut staged)?,
         };
         let new_leaves = staged.statuses.keys().filter(|key| !self.statuses.contains_key(*key)).count();
         if self.statuses.len() + new_leaves > self.context.parameters.block_updates_max as usize {
             return Err(Code::BlockUpdates.into());
         }
-        let batch = staged.record.is_some().then(|| kanhe_proto::ids::LogIndex(self.log_size()));
+        let is_batch = kind == TransactionKind::IssueBatch && staged.record.is_some();
+        let batch = is_batch.then(|| LogIndex(self.log_size()));
         let receipt = Receipt { id: checked.id, kind, batch, status_changes: staged.status_changes };
         self.keep(staged, spent, receipt);
         Ok(receipt)
@@ -125,6 +164,7 @@ impl<'v, V: View> Execution<'v, V> {
     }
 
     fn keep(&mut self, staged: Staged, spent: SpentKey, receipt: Receipt) {
+        let record = LogIndex(self.log_size());
         let outcome = &mut self.outcome;
         let value = SpentId { expiry: spent.expiry, height: self.context.height }.to_value();
         outcome.state.insert(spent_id_key(&spent.id), Some(value));
@@ -132,13 +172,31 @@ impl<'v, V: View> Execution<'v, V> {
         outcome.receipts.push(receipt);
         let counters = &mut outcome.counters;
         *counters = Counters {
-            batches: counters.batches + u64::from(staged.record.is_some()),
+            batches: counters.batches + u64::from(receipt.batch.is_some()),
             licences: counters.licences + u64::from(staged.licences),
             status_changes: counters.status_changes + u64::from(staged.status_changes),
             ..*counters
         };
+        if staged.record.is_some() && receipt.batch.is_none() {
+            outcome.acts.push(record);
+        }
+        self.merge(staged);
+    }
+
+    fn merge(&mut self, staged: Staged) {
+        let outcome = &mut self.outcome;
+        for spent in staged.spent {
+            let value = SpentId { expiry: spent.expiry, height: self.context.height }.to_value();
+            outcome.state.insert(spent_id_key(&spent.id), Some(value));
+            outcome.spent.push(spent);
+        }
         outcome.records.extend(staged.record);
+        outcome.state.extend(staged.leaves);
+        outcome.schemas.extend(staged.schemas);
+        outcome.parameters = staged.parameters.or(outcome.parameters.take());
+        outcome.protocol = staged.protocol.or(outcome.protocol);
         self.statuses.extend(staged.statuses);
+        self.registry.change(staged.registry);
     }
 
     /// The leaf of a status as the block has it so far.
@@ -165,10 +223,16 @@ impl<'v, V: View> Execution<'v, V> {
     }
 
     /// Ends the block.
-    pub fn finish(self) -> Outcome {
+    pub fn finish(self) -> Result<Outcome, ReadError> {
+        let next_validators = match self.context.is_governed() {
+            true => governance::next_validators(&self)?,
+            false => None,
+        };
         let mut outcome = self.outcome;
+        outcome.next_validators = next_validators;
+        outcome.registry = self.registry.into_changes().into_iter().map(|(key, value)| (key, Some(value))).collect();
         outcome.state.extend(self.statuses.into_iter().map(|(key, value)| (key, Some(value))));
-        outcome
+        Ok(outcome)
     }
 }
 
@@ -206,5 +270,6 @@ pub fn execute<V: View>(
     for (position, checked) in transactions.iter().enumerate() {
         execution.apply(checked, signature(position)).map_err(|refusal| Rejection { position, refusal })?;
     }
-    Ok(execution.finish())
+    let last = transactions.len();
+    execution.finish().map_err(|error| Rejection { position: last, refusal: error.into() })
 }

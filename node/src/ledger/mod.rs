@@ -4,6 +4,7 @@
 //! but the transaction, [`Registry::signer`] who may send it at this height, [`Execution`] the block around it. Nothing
 //! here sees a clock, a file or a random source: time is the block's.
 
+pub mod governance;
 pub mod log;
 pub mod map;
 

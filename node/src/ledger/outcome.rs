@@ -1,8 +1,10 @@
 //! What a block does to the state.
 
-use kanhe_proto::hash::TransactionId;
-use kanhe_proto::ids::LogIndex;
+use kanhe_proto::hash::{Hash, TransactionId};
+use kanhe_proto::ids::{LogIndex, ProtocolVersion};
+use kanhe_proto::registry::Parameters;
 use kanhe_proto::transaction::TransactionKind;
+use kanhe_proto::validators::ValidatorSet;
 
 use super::map::Changes;
 use super::view::SpentKey;
@@ -48,6 +50,16 @@ pub struct Outcome {
     pub swept: Vec<SpentKey>,
     /// One for each transaction.
     pub receipts: Vec<Receipt>,
+    /// The set of the next height, if the block ends an epoch.
+    pub next_validators: Option<ValidatorSet>,
+    /// Parameters of the next block, if other ones.
+    pub parameters: Option<Parameters>,
+    /// Rules of the next block, if other ones.
+    pub protocol: Option<ProtocolVersion>,
+    /// Schemas that types name by digest since this block.
+    pub schemas: Vec<(Hash, String)>,
+    /// Places of decisions and proofs among the records.
+    pub acts: Vec<LogIndex>,
     /// Sums.
     pub counters: Counters,
 }

@@ -1,15 +1,18 @@
 //! The registry as one block sees it: each record read and decoded once.
 //!
-//! No transaction of this protocol version changes the registry, so what was read stays right to the block's end.
+//! What a block changes binds from the next one on: intervals begin and end above its height. So the key under which a
+//! transaction must be signed can be found before the block is executed. Where a decision takes a right back at once (a
+//! distrusted key, a void interval), what was remembered is forgotten.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use kanhe_proto::hash::MapKey;
 use kanhe_proto::identifiers::{TypeCode, TypeVersion, Uscc};
 use kanhe_proto::ids::Height;
 use kanhe_proto::key::{KeyId, PublicKey};
 use kanhe_proto::registry::{Accreditation, Bureau, KeyEntry, KeyRole, LicenceType, RegistryRecord, Supervision};
-use kanhe_proto::transaction::TransactionBody;
+use kanhe_proto::transaction::{TransactionBody, TransactionKind};
 
 use super::code::{Code, Refusal};
 use super::map::ReadError;
@@ -19,6 +22,8 @@ use super::view::View;
 pub struct Registry<'v, V: View> {
     view: &'v V,
     height: Height,
+    /// Records that the block changed so far.
+    changes: BTreeMap<MapKey, Vec<u8>>,
     members: BTreeMap<Uscc, bool>,
     keys: BTreeMap<(Uscc, KeyId), Option<KeyEntry>>,
     accredited: BTreeMap<(Uscc, TypeCode), bool>,
@@ -32,6 +37,7 @@ impl<'v, V: View> Registry<'v, V> {
         Self {
             view,
             height,
+            changes: BTreeMap::new(),
             members: BTreeMap::new(),
             keys: BTreeMap::new(),
             accredited: BTreeMap::new(),
@@ -40,18 +46,42 @@ impl<'v, V: View> Registry<'v, V> {
         }
     }
 
-    /// The issuing key under which a transaction's signature must hold.
-    pub fn signer(&mut self, body: &TransactionBody) -> Result<&PublicKey, Refusal> {
+    /// A record as the block has it so far.
+    pub(super) fn value(&self, key: &MapKey) -> Result<Option<Vec<u8>>, ReadError> {
+        match self.changes.get(key) {
+            Some(value) => Ok(Some(value.clone())),
+            None => self.view.registry(key),
+        }
+    }
+
+    /// Takes over what a transaction changed.
+    pub(super) fn change(&mut self, changes: BTreeMap<MapKey, Vec<u8>>) {
+        if changes.is_empty() {
+            return;
+        }
         let (view, height) = (self.view, self.height);
+        let mut all = std::mem::take(&mut self.changes);
+        all.extend(changes);
+        *self = Self { changes: all, ..Self::new(view, height) };
+    }
+
+    /// All that the block changed.
+    pub(super) fn into_changes(self) -> BTreeMap<MapKey, Vec<u8>> {
+        self.changes
+    }
+
+    /// The key under which a transaction's signature must hold.
+    pub fn signer(&mut self, body: &TransactionBody) -> Result<&PublicKey, Refusal> {
+        let (source, height) = (Source { view: self.view, changes: &self.changes }, self.height);
         let member = remember(&mut self.members, body.sender, |id| {
-            Ok(read::<Bureau, V>(view, id)?.is_some_and(|bureau| bureau.intervals.hold_at(height)))
+            Ok(source.read::<Bureau>(id)?.is_some_and(|bureau| bureau.intervals.hold_at(height)))
         })?;
         if !*member {
             return Err(Code::UnknownSender.into());
         }
-        let entry = remember(&mut self.keys, (body.sender, body.key), |id| read(view, id))?;
+        let entry = remember(&mut self.keys, (body.sender, body.key), |id| source.read(id))?;
         let entry: &KeyEntry = entry.as_ref().ok_or(Code::UnknownKey)?;
-        if entry.role != KeyRole::Issuing {
+        if !may_send(body.payload.kind, entry.role) {
             return Err(Code::KeyRole.into());
         }
         if !entry.intervals.hold_at(height) {
@@ -65,27 +95,27 @@ impl<'v, V: View> Registry<'v, V> {
 
     /// May the bureau issue the type?
     pub fn is_accredited(&mut self, issuer: Uscc, type_code: &TypeCode) -> Result<bool, ReadError> {
-        let (view, height) = (self.view, self.height);
+        let (source, height) = (Source { view: self.view, changes: &self.changes }, self.height);
         remember(&mut self.accredited, (issuer, type_code.clone()), |id| {
-            Ok(read::<Accreditation, V>(view, id)?.is_some_and(|entry| entry.intervals.hold_at(height)))
+            Ok(source.read::<Accreditation>(id)?.is_some_and(|entry| entry.intervals.hold_at(height)))
         })
         .copied()
     }
 
     /// Is the version of the type in force?
     pub fn is_in_force(&mut self, type_code: &TypeCode, version: TypeVersion) -> Result<bool, ReadError> {
-        let (view, height) = (self.view, self.height);
+        let (source, height) = (Source { view: self.view, changes: &self.changes }, self.height);
         remember(&mut self.types, (type_code.clone(), version), |id| {
-            Ok(read::<LicenceType, V>(view, id)?.is_some_and(|entry| entry.intervals.hold_at(height)))
+            Ok(source.read::<LicenceType>(id)?.is_some_and(|entry| entry.intervals.hold_at(height)))
         })
         .copied()
     }
 
     /// May the bureau act on the issuer's licences of the type?
     pub fn supervises(&mut self, supervisor: Uscc, issuer: Uscc, type_code: &TypeCode) -> Result<bool, ReadError> {
-        let (view, height) = (self.view, self.height);
+        let (source, height) = (Source { view: self.view, changes: &self.changes }, self.height);
         remember(&mut self.supervisors, (supervisor, issuer, type_code.clone()), |id| {
-            Ok(read::<Supervision, V>(view, id)?.is_some_and(|entry| entry.intervals.hold_at(height)))
+            Ok(source.read::<Supervision>(id)?.is_some_and(|entry| entry.intervals.hold_at(height)))
         })
         .copied()
     }
@@ -105,7 +135,30 @@ fn remember<K: Ord, T>(
     })
 }
 
-fn read<T: RegistryRecord, V: View>(view: &V, id: &T::Id) -> Result<Option<T>, ReadError> {
-    let value = view.registry(&T::key_of(id))?;
-    value.map(|value| T::from_value(&value).map_err(|error| ReadError(Box::new(error)))).transpose()
+/// Licences and statuses are the issuing key's. What decides in governance is signed inside, so any key sends it that
+/// a bureau keeps where it can sign; a node has only its validator's.
+fn may_send(kind: u8, role: KeyRole) -> bool {
+    match TransactionKind::from_byte(kind) {
+        Some(TransactionKind::Governance | TransactionKind::Equivocation) => {
+            matches!(role, KeyRole::Issuing | KeyRole::Governance | KeyRole::Validator)
+        }
+        _ => role == KeyRole::Issuing,
+    }
+}
+
+/// The registry with what the block changed.
+struct Source<'a, V: View> {
+    view: &'a V,
+    changes: &'a BTreeMap<MapKey, Vec<u8>>,
+}
+
+impl<V: View> Source<'_, V> {
+    fn read<T: RegistryRecord>(&self, id: &T::Id) -> Result<Option<T>, ReadError> {
+        let key = T::key_of(id);
+        let value = match self.changes.get(&key) {
+            Some(value) => Some(value.clone()),
+            None => self.view.registry(&key)?,
+        };
+        value.map(|value| T::from_value(&value).map_err(|error| ReadError(Box::new(error)))).transpose()
+    }
 }

@@ -33,11 +33,15 @@ pub enum Column {
     Schemas,
     /// issuer ‖ log index → nothing.
     IssuerBatches,
+    /// log index of a governance act or double signature → nothing.
+    Acts,
+    /// height → the hand-over that its header is.
+    HandOvers,
 }
 
 impl Column {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Meta,
         Self::Bodies,
         Self::Headers,
@@ -53,6 +57,8 @@ impl Column {
         Self::Expiries,
         Self::Schemas,
         Self::IssuerBatches,
+        Self::Acts,
+        Self::HandOvers,
     ];
 
     /// Its name in the database.
@@ -73,6 +79,8 @@ impl Column {
             Self::Expiries => "expiries",
             Self::Schemas => "schemas",
             Self::IssuerBatches => "issuer_batches",
+            Self::Acts => "acts",
+            Self::HandOvers => "hand_overs",
         }
     }
 

@@ -24,6 +24,9 @@ use crate::ledger::map::{LeafReader, ReadError, split_record};
 /// Bytes of a validator set: 128 members of less than 128 bytes.
 const VALIDATORS_BYTES_MAX: usize = 32 << 10;
 
+/// Acts that are looked at for one hand-over: those of 90 days in a lively consortium.
+const ACTS_SOUGHT_MAX: usize = 10_000;
+
 /// The database as of the moment at which it was made.
 pub struct Reader<'a> {
     storage: &'a Storage,
@@ -166,6 +169,38 @@ impl<'a> Reader<'a> {
                 break;
             }
             found.push(spent);
+            iter.next();
+        }
+        iter.status()?;
+        Ok(found)
+    }
+
+    /// Places of governance acts and double signatures in the log, the newest first.
+    pub fn acts_back(&self) -> Result<Vec<LogIndex>, StorageError> {
+        let mut found = Vec::new();
+        let mut iter = self.iter(Column::Acts);
+        iter.seek_to_last();
+        while let Some(key) = iter.key().filter(|_| found.len() < ACTS_SOUGHT_MAX) {
+            let index = layout::read_number(key).ok_or_else(|| StorageError::undecodable(Column::Acts))?;
+            found.push(LogIndex(index));
+            iter.prev();
+        }
+        iter.status()?;
+        Ok(found)
+    }
+
+    /// The hand-over of a height.
+    pub fn hand_over(&self, height: Height) -> Result<Option<Vec<u8>>, StorageError> {
+        self.get(Column::HandOvers, &layout::height(height))
+    }
+
+    /// Hand-overs from a height on, at most so many.
+    pub fn hand_overs(&self, from: Height, max: usize) -> Result<Vec<Vec<u8>>, StorageError> {
+        let mut found = Vec::new();
+        let mut iter = self.iter(Column::HandOvers);
+        iter.seek(layout::height(from));
+        while let Some(value) = iter.value().filter(|_| found.len() < max) {
+            found.push(value.to_vec());
             iter.next();
         }
         iter.status()?;

@@ -72,6 +72,12 @@ pub struct Commit<'a> {
     pub swept: &'a [SpentKey],
     /// Batches by issuer.
     pub batches: &'a [(Uscc, LogIndex)],
+    /// The set of the next height, if it is another one.
+    pub next_validators: Option<&'a ValidatorSet>,
+    /// Schemas by digest.
+    pub schemas: &'a [(Hash, String)],
+    /// Decisions of the bureaus and proofs of double signatures among the records.
+    pub acts: &'a [LogIndex],
     /// Bodies of this height that lost.
     pub losers: &'a [HeaderHash],
 }
@@ -204,6 +210,13 @@ impl Storage {
         self.write(batch)
     }
 
+    /// Writes the hand-over of a committed block, durably. It can be made only while that block is the tip.
+    pub fn put_hand_over(&self, height: Height, bytes: &[u8]) -> Result<(), StorageError> {
+        let mut batch = WriteBatch::default();
+        batch.put_cf(self.column(Column::HandOvers), layout::height(height), bytes);
+        self.write(batch)
+    }
+
     /// Writes a committed block in one durable step.
     pub fn commit(&self, commit: &Commit<'_>) -> Result<(), StorageError> {
         let height = commit.header.height;
@@ -233,6 +246,15 @@ impl Storage {
         }
         for (issuer, index) in commit.batches {
             batch.put_cf(self.column(Column::IssuerBatches), layout::issuer_batch(issuer, *index), b"");
+        }
+        if let Some(set) = commit.next_validators {
+            batch.put_cf(self.column(Column::Validators), set.hash().bytes(), codec::encode::<ValidatorSet>(set));
+        }
+        for (digest, schema) in commit.schemas {
+            batch.put_cf(self.column(Column::Schemas), digest.bytes(), schema);
+        }
+        for index in commit.acts {
+            batch.put_cf(self.column(Column::Acts), index.0.to_be_bytes(), b"");
         }
         for loser in commit.losers {
             batch.delete_cf(self.column(Column::Bodies), layout::block(height, loser));

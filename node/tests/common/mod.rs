@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use kanhe_node::chain::{BlockCheck, Chain, ChainConfig, CheckRules, Offered, Room, TransactionSource};
 use kanhe_node::ledger::map::ReadError;
-use kanhe_node::ledger::{Code, SpentKey, View};
+use kanhe_node::ledger::{BlockContext, Checked, Code, SpentKey, View};
 use kanhe_node::storage::Storage;
 use kanhe_proto::bounded::{List, Text};
 use kanhe_proto::certificate::Certificate;
@@ -170,6 +170,24 @@ impl World {
 
     pub fn set(&self) -> ValidatorSet {
         self.genesis.validator_set().unwrap()
+    }
+
+    /// A block under genesis' parameters whose parent everybody signed.
+    pub fn context(&self, height: Height, time: TimeMs, parent_time: TimeMs) -> BlockContext {
+        BlockContext {
+            height,
+            time,
+            parent_time,
+            parameters: self.genesis.parameters.clone(),
+            chain: self.chain(),
+            protocol: self.genesis.protocol,
+            validators: Arc::new(self.set()),
+            signers: self.set().members().iter().map(|member| member.address).collect(),
+        }
+    }
+
+    pub fn checked(&self, transaction: &Transaction) -> Checked {
+        Checked::from_bytes(&transaction.to_bytes(), &self.chain(), self.genesis.protocol).unwrap()
     }
 
     pub fn address(&self, office: usize) -> Address {
@@ -403,6 +421,9 @@ impl MemoryView {
     }
 
     pub fn keep(&mut self, outcome: &kanhe_node::ledger::Outcome) {
+        for (key, value) in &outcome.registry {
+            self.registry.insert(*key, value.clone().expect("the registry only grows"));
+        }
         for (key, value) in &outcome.state {
             match value {
                 Some(value) => self.state.insert(*key, value.clone()),

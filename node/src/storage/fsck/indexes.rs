@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use kanhe_proto::equivocation::EquivocationRecord;
 use kanhe_proto::genesis::{Genesis, schema_digest};
+use kanhe_proto::hand_over::{HandOver, Spent};
 use kanhe_proto::hash::{Hash, TransactionId};
 use kanhe_proto::ids::{Height, LogIndex};
 use kanhe_proto::map_value::{Kind, MapValue};
-use kanhe_proto::record::{BatchRecord, Record, RecordKind};
+use kanhe_proto::record::{BatchRecord, GovernanceRecord, Record, RecordKind};
 use kanhe_proto::status::{SpentId, spent_id_key};
 use kanhe_proto::transaction::Transaction;
 
@@ -76,6 +78,56 @@ impl Fsck<'_> {
         for digest in missing {
             self.problem(COLUMN, digest.bytes(), "missing");
         }
+    }
+
+    pub(super) fn acts(&mut self) {
+        const COLUMN: Column = Column::Acts;
+        let mut expected = 0;
+        self.each(Column::Records, |fsck, key, value| {
+            let read = match value.first().copied().and_then(RecordKind::from_byte) {
+                Some(RecordKind::Governance) => GovernanceRecord::from_record(value).map(|_| ()),
+                Some(RecordKind::Equivocation) => EquivocationRecord::from_record(value).map(|_| ()),
+                _ => return,
+            };
+            expected += 1;
+            if let Err(error) = read {
+                fsck.problem(Column::Records, key, error.to_string());
+            }
+            fsck.expect(COLUMN, key, b"");
+        });
+        let found = self.count(COLUMN);
+        self.expect_count(COLUMN, found, expected);
+    }
+
+    /// One for each header that names another set; the tip's is made after its commit, or at the next start.
+    pub(super) fn hand_overs(&mut self) {
+        const COLUMN: Column = Column::HandOvers;
+        let mut spent: Vec<Spent> = Vec::new();
+        let mut expected = 0;
+        for number in 1..=self.tip.0 {
+            let Some(header) = self.header(Height(number)) else { continue };
+            let key = layout::height(header.height);
+            if header.next_validators == header.validators
+                || (header.height == self.tip && matches!(self.reader.get(COLUMN, &key), Ok(None)))
+            {
+                continue;
+            }
+            expected += 1;
+            let Some(bytes) = self.get(COLUMN, &key) else { continue };
+            match HandOver::from_bytes(&bytes) {
+                Ok(hand_over) if hand_over.certified.header == header => {
+                    let Some(current) = self.sets.get(&header.validators) else { continue };
+                    match hand_over.verify(&self.chain, current, &spent) {
+                        Ok(explained) => spent.extend(explained.iter().map(|explained| explained.spent)),
+                        Err(error) => self.problem(COLUMN, &key, error.to_string()),
+                    }
+                }
+                Ok(_) => self.problem(COLUMN, &key, "is of another header"),
+                Err(error) => self.problem(COLUMN, &key, error.to_string()),
+            }
+        }
+        let found = self.count(COLUMN);
+        self.expect_count(COLUMN, found, expected);
     }
 
     pub(super) fn issuer_batches(&mut self) {

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use kanhe_proto::governance::{Alive, OpenProposals, ProposalContent, ProposalVotes};
 use kanhe_proto::hash::{Hash, MapKey};
 use kanhe_proto::header::Header;
+use kanhe_proto::ids::ProtocolVersion;
 use kanhe_proto::map_value::{Kind, MapValue, ValueError};
 use kanhe_proto::merkle::map::value_hash;
 use kanhe_proto::registry::{
     Accreditation, Bureau, KeyEntry, LicenceType, Membership, Parameters, Purpose, RegistryRecord, RelyingParty,
-    Supervision,
+    Schedule, Seats, Supervision,
 };
 use kanhe_proto::status::{BatchStatus, LicenceStatus, SpentId};
 
@@ -33,6 +35,8 @@ impl Fsck<'_> {
             }
             if let Ok(parameters) = Parameters::from_value(value)
                 && parameters.hash() != tip.parameters
+                // The tip itself may have changed them for the next block.
+                && tip.protocol < ProtocolVersion(2)
             {
                 fsck.problem(COLUMN, key, "are other parameters than the tip was executed under");
             }
@@ -48,6 +52,10 @@ impl Fsck<'_> {
             let read = match value.first().and_then(|kind| Kind::from_byte(*kind)) {
                 Some(Kind::LicenceStatus) => LicenceStatus::from_value(value).map(|_| ()),
                 Some(Kind::BatchStatus) => BatchStatus::from_value(value).map(|_| ()),
+                Some(Kind::ProposalContent) => ProposalContent::from_value(value).map(|_| ()),
+                Some(Kind::ProposalVotes) => ProposalVotes::from_value(value).map(|_| ()),
+                Some(Kind::Alive) => Alive::from_value(value).map(|_| ()),
+                Some(Kind::OpenProposals) => OpenProposals::from_value(value).map(|_| ()),
                 _ => SpentId::from_value(value).map(|_| ()),
             };
             if let Err(error) = read {
@@ -95,6 +103,8 @@ fn registry_key(value: &[u8]) -> Result<MapKey, ValueError> {
         Some(Kind::Supervision) => key::<Supervision>(value),
         Some(Kind::Purpose) => key::<Purpose>(value),
         Some(Kind::Membership) => key::<Membership>(value),
+        Some(Kind::Seats) => key::<Seats>(value),
+        Some(Kind::Schedule) => key::<Schedule>(value),
         _ => key::<Parameters>(value),
     }
 }

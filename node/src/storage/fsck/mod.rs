@@ -62,6 +62,8 @@ pub fn fsck(storage: &Storage, chain_id: &ChainId, progress: &mut dyn FnMut(Prog
     fsck.expiries();
     fsck.schemas(&genesis, &schemas);
     fsck.issuer_batches();
+    fsck.acts();
+    fsck.hand_overs();
     fsck.report
 }
 
