@@ -5,13 +5,12 @@ mod common;
 
 use common::{Office, TestNode, World, issue};
 use kanhe_node::storage::fsck::fsck;
-use kanhe_proto::bounded::{Blob, List, Text};
+use kanhe_proto::bounded::{List, Text};
 use kanhe_proto::certificate::Certificate;
-use kanhe_proto::governance::{Action, GovernancePayload, NewKey, Proposal, activate_bytes};
+use kanhe_proto::governance::{Action, GovernancePayload, NewKey, activate_bytes};
 use kanhe_proto::hand_over::{Change, HandOver};
 use kanhe_proto::ids::{Height, Power, Round, SpanMs, TimeMs};
 use kanhe_proto::key::{SecretKey, Signer};
-use kanhe_proto::record::{Choice, GovernanceVote};
 use kanhe_proto::registry::{KeyRole, Names, Parameters, Seats};
 use kanhe_proto::transaction::Payload;
 use kanhe_proto::trust::Trust;
@@ -21,30 +20,6 @@ use tempfile::tempdir;
 
 fn names(text: &str) -> Names {
     Names { zh: Text::new(text).unwrap(), en: Text::new(text).unwrap() }
-}
-
-/// A decision by the votes of these bureaus.
-fn decision(world: &World, node: &TestNode, voters: &[usize], actions: Vec<Action>) -> Payload {
-    let created = node.chain.tip().header.time;
-    let proposal = Proposal {
-        version: 1,
-        proposer: world.offices[voters[0]].uscc,
-        created,
-        expires: created.after(SpanMs(86_400_000)),
-        note: Text::new("").unwrap(),
-        actions: List::new(actions).unwrap(),
-    };
-    let id = proposal.id();
-    let vote = |office: &usize| {
-        let office = &world.offices[*office];
-        let bytes = GovernanceVote::sign_bytes(&world.chain(), &id, Choice::Yes);
-        let (key, signature) = (office.governance.public_key().id(), office.governance.sign(&bytes).unwrap());
-        GovernanceVote { bureau: office.uscc, key, choice: Choice::Yes, signature }
-    };
-    Payload::Governance(GovernancePayload::Propose {
-        proposal: Blob::new(proposal.to_bytes()).unwrap(),
-        votes: List::new(voters.iter().map(vote).collect()).unwrap(),
-    })
 }
 
 /// Commits a block of these payloads, certified by those of the set whose keys are here.
@@ -97,7 +72,7 @@ fn a_light_client_follows_whoever_comes_and_goes() {
         .unwrap(),
     };
     let seat = Action::SeatValidator { bureau: new.uscc, key: new.validator.public_key(), power: Power(1) };
-    let decide = decision(&world, &node, &[0, 1, 2], vec![admit, seat]);
+    let decide = world.decision(&node, &[0, 1, 2], vec![admit, seat]);
     block(&world, &node, &keys, &mut last, &[decide, Payload::IssueBatch(issue(1))]);
     let activate = |bureau, key: &SecretKey| {
         let snapshot = node.chain.snapshot().unwrap();
@@ -120,13 +95,13 @@ fn a_light_client_follows_whoever_comes_and_goes() {
         old: Some(world.offices[1].validator.public_key().id()),
         overlap: SpanMs(0),
     };
-    let own = decision(&world, &node, &[1], vec![rotate]);
+    let own = world.decision(&node, &[1], vec![rotate]);
     block(&world, &node, &keys, &mut last, &[own]);
     block(&world, &node, &keys, &mut last, &[activate(bureau, &rotated)]);
     while node.chain.tip().header.height < Height(8) {
         block(&world, &node, &keys, &mut last, &[]);
     }
-    let remove = decision(&world, &node, &[0, 1, 2], vec![Action::RemoveBureau { bureau: world.offices[2].uscc }]);
+    let remove = world.decision(&node, &[0, 1, 2], vec![Action::RemoveBureau { bureau: world.offices[2].uscc }]);
     block(&world, &node, &keys, &mut last, &[remove]);
     while node.chain.tip().header.height < Height(14) {
         block(&world, &node, &keys, &mut last, &[]);

@@ -12,8 +12,11 @@ use std::time::Duration;
 use common::{Dice, World, change, changes, digest};
 use kanhe_node::storage::fsck::{Report, fsck};
 use kanhe_node::storage::{Column, CreateError, Storage, StorageError, layout};
+use kanhe_proto::governance::Action;
 use kanhe_proto::hash::ChainId;
-use kanhe_proto::ids::{Height, TimeMs};
+use kanhe_proto::ids::{Height, Power, TimeMs};
+use kanhe_proto::key::Signer;
+use kanhe_proto::registry::Parameters;
 use kanhe_proto::status::Status;
 use kanhe_proto::transaction::StatusTarget;
 use tempfile::tempdir;
@@ -39,7 +42,7 @@ fn picture(dir: &Path) -> Vec<(String, u64, std::time::SystemTime)> {
 
 #[test]
 fn a_home_is_made_once_and_never_begins_anew() {
-    let world = World::new(4);
+    let world = governed();
     let chain_id = world.genesis.chain_id();
     let dir = tempdir().unwrap();
     let home = dir.path().join("home");
@@ -85,7 +88,7 @@ fn a_home_is_made_once_and_never_begins_anew() {
 
 #[test]
 fn an_interrupted_making_is_made_again() {
-    let world = World::new(4);
+    let world = governed();
     let dir = tempdir().unwrap();
     fs::create_dir_all(dir.path().join("db.new")).unwrap();
     fs::write(dir.path().join("db.new/CURRENT"), "half").unwrap();
@@ -96,7 +99,7 @@ fn an_interrupted_making_is_made_again() {
 
 #[test]
 fn a_home_that_cannot_be_written_is_said_so() {
-    let world = World::new(4);
+    let world = governed();
     let dir = tempdir().unwrap();
     // A file where the directory should be: also root cannot write there.
     let file = dir.path().join("file");
@@ -108,7 +111,7 @@ fn a_home_that_cannot_be_written_is_said_so() {
 
 #[test]
 fn a_damaged_database_is_said_so() {
-    let world = World::new(4);
+    let world = governed();
     let chain_id = world.genesis.chain_id();
     let dir = tempdir().unwrap();
     drop(Storage::create(dir.path(), &world.genesis).unwrap());
@@ -124,11 +127,21 @@ fn a_damaged_database_is_said_so() {
     drop(Storage::open(dir.path(), &chain_id).unwrap());
 }
 
+/// Four bureaus; epochs end soon.
+fn governed() -> World {
+    World::with(4, Parameters { epoch_blocks: 5, ..Parameters::default() })
+}
+
 /// A chain with something in every column.
 fn grown(world: &World, dir: &Path) {
     let node = world.create(dir);
     let own = world.offices[0].uscc;
     let mut number = 0;
+    // Another power for one validator: the set changes, and who signs stays as it is.
+    let key = world.offices[3].validator.public_key();
+    let seat = Action::SeatValidator { bureau: world.offices[3].uscc, key, power: Power(2) };
+    let decided = world.decision(&node, &[0, 1, 2, 3], vec![seat]);
+    let open = world.decision(&node, &[0], vec![Action::FreezeBureau { bureau: world.offices[1].uscc }]);
     for round in 0..12u64 {
         // Half of the ids expire soon and are swept.
         let expiry = |n: u64| TimeMs(node.now().0 + if n.is_multiple_of(2) { 300 } else { 600_000 });
@@ -140,6 +153,10 @@ fn grown(world: &World, dir: &Path) {
             .collect();
         let one = change(own, StatusTarget::Licence(digest(round)), 0, Status::Suspended);
         transactions.push(world.transaction(0, expiry(1), &changes(vec![one])));
+        if round == 0 {
+            let sent = [&decided, &open].map(|payload| world.transaction(0, expiry(1), payload));
+            transactions.extend(sent);
+        }
         node.block(world, &transactions);
         assert!(node.source.rejected.lock().unwrap().is_empty());
     }
@@ -163,7 +180,7 @@ const CRASH_HOME: &str = "KANHE_TEST_CRASH_HOME";
 #[test]
 fn crash_child() {
     let Ok(dir) = std::env::var(CRASH_HOME) else { return };
-    let world = World::new(4);
+    let world = governed();
     let node = world.open(Path::new(&dir));
     loop {
         let number = node.chain.tip().header.log_size;
@@ -177,7 +194,7 @@ fn crash_child() {
 
 #[test]
 fn a_kill_loses_nothing_that_was_committed() {
-    let world = World::new(4);
+    let world = governed();
     let dir = tempdir().unwrap();
     drop(world.create(dir.path()));
     let mut dice = Dice::new(7);
@@ -210,7 +227,7 @@ fn a_kill_loses_nothing_that_was_committed() {
 
 #[test]
 fn reading_only_changes_no_file() {
-    let world = World::new(4);
+    let world = governed();
     let dir = tempdir().unwrap();
     grown(&world, dir.path());
     let before = picture(&dir.path().join("db"));
@@ -249,7 +266,7 @@ fn delete(storage: &Storage, column: Column, key: &[u8]) {
 
 #[test]
 fn fsck_finds_each_flipped_byte() {
-    let world = World::new(4);
+    let world = governed();
     let chain_id = world.genesis.chain_id();
     let dir = tempdir().unwrap();
     grown(&world, dir.path());
@@ -260,7 +277,7 @@ fn fsck_finds_each_flipped_byte() {
     let mut flips = 0;
     for column in Column::ALL {
         let all: Vec<_> = entries(&storage, column).into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        let empty = matches!(column, Column::Expiries | Column::IssuerBatches);
+        let empty = matches!(column, Column::Expiries | Column::IssuerBatches | Column::Acts);
         assert_eq!(all.is_empty(), empty, "{column:?}");
         for _ in 0..if empty { 0 } else { 12 } {
             let (key, value) = &all[dice.below(all.len() as u64) as usize];
@@ -280,7 +297,7 @@ fn fsck_finds_each_flipped_byte() {
 
 #[test]
 fn fsck_finds_each_lost_and_each_stray_entry() {
-    let world = World::new(4);
+    let world = governed();
     let chain_id = world.genesis.chain_id();
     let dir = tempdir().unwrap();
     grown(&world, dir.path());

@@ -10,14 +10,16 @@ use kanhe_node::chain::{BlockCheck, Chain, ChainConfig, CheckRules, Offered, Roo
 use kanhe_node::ledger::map::ReadError;
 use kanhe_node::ledger::{BlockContext, Checked, Code, SpentKey, View};
 use kanhe_node::storage::Storage;
-use kanhe_proto::bounded::{List, Text};
+use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::genesis::{GENESIS_VERSION, Genesis, GenesisValidator, PROTOCOL_VERSION, schema_digest};
+use kanhe_proto::governance::{Action, GovernancePayload, Proposal};
 use kanhe_proto::hash::{Hash, HeaderHash, LicenceDigest, MapKey, Suite, TransactionId, sha256};
 use kanhe_proto::header::Header;
 use kanhe_proto::identifiers::{TypeVersion, Uscc};
 use kanhe_proto::ids::{Height, Power, Round, SpanMs, TimeMs};
 use kanhe_proto::key::{SecretKey, Signature, Signer};
+use kanhe_proto::record::{Choice, GovernanceVote};
 use kanhe_proto::registry::{
     Accreditation, Authority, Bureau, HolderKind, Intervals, KeyEntry, KeyRole, LicenceType, Names, Parameters,
     Supervision,
@@ -212,6 +214,30 @@ impl World {
     /// A batch of one licence under a root that depends on the number.
     pub fn batch(&self, office: usize, expiry: TimeMs, number: u64) -> Transaction {
         self.transaction(office, expiry, &Payload::IssueBatch(issue(number)))
+    }
+
+    /// A decision by the votes of these bureaus, the first of which proposes it.
+    pub fn decision(&self, node: &TestNode, voters: &[usize], actions: Vec<Action>) -> Payload {
+        let created = node.chain.tip().header.time;
+        let proposal = Proposal {
+            version: 1,
+            proposer: self.offices[voters[0]].uscc,
+            created,
+            expires: created.after(SpanMs(86_400_000)),
+            note: Text::new("").unwrap(),
+            actions: List::new(actions).unwrap(),
+        };
+        let id = proposal.id();
+        let vote = |office: &usize| {
+            let office = &self.offices[*office];
+            let bytes = GovernanceVote::sign_bytes(&self.chain(), &id, Choice::Yes);
+            let (key, signature) = (office.governance.public_key().id(), office.governance.sign(&bytes).unwrap());
+            GovernanceVote { bureau: office.uscc, key, choice: Choice::Yes, signature }
+        };
+        Payload::Governance(GovernancePayload::Propose {
+            proposal: Blob::new(proposal.to_bytes()).unwrap(),
+            votes: List::new(voters.iter().map(vote).collect()).unwrap(),
+        })
     }
 
     /// Everybody's certificate for a header.

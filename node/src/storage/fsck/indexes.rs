@@ -117,6 +117,10 @@ impl Fsck<'_> {
             match HandOver::from_bytes(&bytes) {
                 Ok(hand_over) if hand_over.certified.header == header => {
                     let Some(current) = self.sets.get(&header.validators) else { continue };
+                    if let Err(error) = hand_over.certified.certificate.verify_trimmed(current, &self.chain) {
+                        self.problem(COLUMN, &key, error.to_string());
+                        continue;
+                    }
                     match hand_over.verify(&self.chain, current, &spent) {
                         Ok(explained) => spent.extend(explained.iter().map(|explained| explained.spent)),
                         Err(error) => self.problem(COLUMN, &key, error.to_string()),
