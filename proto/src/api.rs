@@ -6,9 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::Blob;
-use crate::hash::{LicenceDigest, TransactionId};
+use crate::governance::{LastSigned, Tally};
+use crate::hash::{LicenceDigest, ProposalId, TransactionId};
 use crate::ids::{Height, LogIndex};
 use crate::limits::{EVIDENCE_BYTES_MAX, HAND_OVER_BYTES_MAX, MAP_VALUE_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::validators::{Address, ValidatorSet};
 
 /// Evidence asked for in one request.
 pub const EVIDENCE_MANY_MAX: usize = 256;
@@ -239,4 +241,81 @@ pub struct MailAnswers {
     /// Encodings of [`crate::mail::MailAnswer`].
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub answers: Vec<Blob<{ crate::mail::MAIL_BYTES_MAX }>>,
+}
+
+/// All open proposals, proved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProposalsAnswer {
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// Encoding of the [`crate::proof::ProvedLeaf`] of [`crate::governance::OpenProposals`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub open: LeafBytes,
+}
+
+/// One open proposal, or the proof that it is not open, with what it would do now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProposalAnswer {
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// Encoding of the [`crate::proof::ProvedLeaf`] of [`crate::governance::ProposalContent`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub content: LeafBytes,
+    /// Encoding of the [`crate::proof::ProvedLeaf`] of [`crate::governance::ProposalVotes`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub votes: LeafBytes,
+    /// Nothing if it is not open.
+    pub effects: Option<ProposalEffects>,
+}
+
+/// Encoding of a [`crate::proof::ProvedLeaf`].
+pub type LeafBytes = Blob<{ MAP_VALUE_BYTES_MAX + (16 << 10) }>;
+
+/// What a proposal would do if it were executed now: the node's word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProposalEffects {
+    /// Always true.
+    pub unproven: bool,
+    /// Its id.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub id: ProposalId,
+    /// Height of the state that it was tried on.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    pub height: Height,
+    /// Whose word it takes, and how its votes stand.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub tally: Tally,
+    /// Why it could not be executed now; a stable code.
+    pub refusal: Option<String>,
+    /// Registry records that would change.
+    pub changes: Vec<RegistryChange>,
+    /// The set of this epoch.
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub validators: ValidatorSet,
+    /// The set of the next epoch, if every seat that was given is taken.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub next_validators: Option<ValidatorSet>,
+    /// Validators of this epoch that signed one of the last certificates.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub living: Vec<Address>,
+    /// When each of them last signed.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Object>))]
+    pub last_signed: Vec<LastSigned>,
+}
+
+/// A registry record before and after: encodings of its value, kind and version first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RegistryChange {
+    /// Nothing if it is new.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub before: Option<Blob<MAP_VALUE_BYTES_MAX>>,
+    /// As it would be.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub after: Blob<MAP_VALUE_BYTES_MAX>,
 }

@@ -18,6 +18,7 @@ mod openapi;
 mod places;
 mod post_office;
 mod problem;
+mod proposals;
 mod registry;
 mod serve;
 mod state;

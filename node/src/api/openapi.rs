@@ -4,7 +4,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
-use super::{blocks, evidence, health, mail, registry, transactions, trust};
+use super::{blocks, evidence, health, mail, proposals, registry, transactions, trust};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -31,6 +31,12 @@ use super::{blocks, evidence, health, mail, registry, transactions, trust};
         registry::supervision,
         registry::membership,
         registry::parameters,
+        registry::seats,
+        registry::schedule,
+        registry::alive,
+        proposals::list,
+        proposals::one,
+        proposals::dry_run,
         registry::licence_status,
         registry::batch_status,
         blocks::header,

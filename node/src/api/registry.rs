@@ -6,13 +6,14 @@ use axum::Json;
 use axum::extract;
 use kanhe_proto::api::{LeafAnswer, Problem};
 use kanhe_proto::bounded::Text;
+use kanhe_proto::governance::alive_key;
 use kanhe_proto::hash::{LicenceDigest, MapKey};
 use kanhe_proto::identifiers::{TypeCode, TypeVersion, Uscc};
 use kanhe_proto::ids::LogIndex;
 use kanhe_proto::key::KeyId;
 use kanhe_proto::registry::{
     Accreditation, Bureau, KeyEntry, LicenceType, Membership, Parameters, Purpose, RegistryRecord, RelyingParty,
-    Supervision,
+    Schedule, Seats, Supervision,
 };
 use kanhe_proto::status::{batch_status_key, licence_status_key};
 
@@ -132,4 +133,31 @@ pub async fn membership(extract::State(state): Shared) -> Answer {
 )]
 pub async fn parameters(extract::State(state): Shared) -> Answer {
     registry(state, Parameters::key_of(&())).await
+}
+
+/// The seats of the validator set.
+#[utoipa::path(
+    get, path = "/v1/registry/seats", tag = "registry",
+    responses((status = 200, body = LeafAnswer), (status = 503, body = Problem, content_type = "application/problem+json"))
+)]
+pub async fn seats(extract::State(state): Shared) -> Answer {
+    registry(state, Seats::key_of(&())).await
+}
+
+/// What was decided and takes effect later.
+#[utoipa::path(
+    get, path = "/v1/registry/schedule", tag = "registry",
+    responses((status = 200, body = LeafAnswer), (status = 503, body = Problem, content_type = "application/problem+json"))
+)]
+pub async fn schedule(extract::State(state): Shared) -> Answer {
+    registry(state, Schedule::key_of(&())).await
+}
+
+/// Which validators signed when.
+#[utoipa::path(
+    get, path = "/v1/status/alive", tag = "status",
+    responses((status = 200, body = LeafAnswer), (status = 503, body = Problem, content_type = "application/problem+json"))
+)]
+pub async fn alive(extract::State(state): Shared) -> Answer {
+    status(state, alive_key()).await
 }

@@ -8,7 +8,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
 use kanhe_proto::genesis::Genesis;
-use kanhe_proto::limits::TRANSACTION_BYTES_MAX;
+use kanhe_proto::limits::{PROPOSAL_BYTES_MAX, TRANSACTION_BYTES_MAX};
 use kanhe_proto::mail::MAIL_BYTES_MAX;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -18,7 +18,7 @@ use super::listener::{BoundedListener, Peer};
 use super::post_office::PostOffice;
 use super::problem::ApiError;
 use super::state::State;
-use super::{blocks, evidence, health, mail, openapi, registry, transactions, trust};
+use super::{blocks, evidence, health, mail, openapi, proposals, registry, transactions, trust};
 use crate::chain::Chain;
 use crate::config::ApiSection;
 use crate::consensus::app::Status;
@@ -84,6 +84,11 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .route("/v1/registry/supervisions/{supervisor}/{issuer}/{type}", get(registry::supervision))
         .route("/v1/registry/membership", get(registry::membership))
         .route("/v1/registry/parameters", get(registry::parameters))
+        .route("/v1/registry/seats", get(registry::seats))
+        .route("/v1/registry/schedule", get(registry::schedule))
+        .route("/v1/proposals", get(proposals::list))
+        .route("/v1/proposals/{id}", get(proposals::one))
+        .route("/v1/status/alive", get(registry::alive))
         .route("/v1/status/licences/{issuer}/{digest}", get(registry::licence_status))
         .route("/v1/status/batches/{issuer}/{batch}", get(registry::batch_status))
         .route("/v1/headers/{height}", get(blocks::header))
@@ -101,6 +106,7 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
     Router::new()
         .merge(reads)
         .merge(takes("/v1/transactions", post(transactions::submit), TRANSACTION_BYTES_MAX))
+        .merge(takes("/v1/proposals/dry-run", post(proposals::dry_run), PROPOSAL_BYTES_MAX))
         .merge(takes("/v1/evidence", post(evidence::many), EVIDENCE_QUESTION_BYTES_MAX))
         .merge(takes("/v1/mail", post(mail::send), MAIL_BYTES_MAX))
         .merge(takes("/v1/mail/queue", post(mail::queue), kanhe_proto::mail::QUEUE_PROOF_BYTES_MAX))

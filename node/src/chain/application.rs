@@ -4,18 +4,22 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kanhe_proto::certificate::Certificate;
+use kanhe_proto::equivocation::{EquivocationPayload, SignedVote};
 use kanhe_proto::hash::HeaderHash;
 use kanhe_proto::ids::{Height, TimeMs};
 use kanhe_proto::validators::ValidatorSet;
 use tokio::sync::watch;
 
-use super::Chain;
+use super::{Chain, lock};
 use super::check::{BlockCheck, CheckRules};
 use super::error::ChainError;
 use super::tip::TipState;
 use crate::consensus::application::{
     Application, ApplicationError, Candidate, Check, Decided, Equivocation, Origin, Slot, Tip,
 };
+
+/// Proofs that wait to be handed in.
+const MISDEEDS_MAX: usize = 64;
 
 impl From<ChainError> for ApplicationError {
     fn from(error: ChainError) -> Self {
@@ -92,9 +96,17 @@ impl Application for Chain {
     }
 
     fn finalized(&self, certificate: &Certificate, equivocations: Vec<Equivocation>) {
-        // Recording them is a transaction of a later protocol version; until then the operators are told.
         for equivocation in equivocations {
             tracing::error!(height = %certificate.height, ?equivocation, "a validator signed two values");
+            // Only votes are recorded on the chain; of two proposals the operators are told.
+            if let Equivocation::Votes(votes) = equivocation {
+                let [one, other] = *votes;
+                let signed = |(vote, signature)| SignedVote { vote, signature };
+                let mut misdeeds = lock(&self.misdeeds);
+                if misdeeds.len() < MISDEEDS_MAX {
+                    misdeeds.push(EquivocationPayload::new(signed(one), signed(other)));
+                }
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use super::check::{BlockCheck, CheckRules};
 use super::error::{BlockError, ChainError, CheckError};
 use super::overlay::{Overlay, TipView};
 use super::tip::{TipState, certified};
-use super::{Chain, lock};
+use super::{Chain, check_protocol, lock};
 use crate::storage::{Commit, LeafChanges, Reader};
 
 /// Executed blocks of the next height that are kept; one that was dropped is executed again from its body.
@@ -153,6 +153,7 @@ impl Chain {
         if after.header.next_validators != after.header.validators {
             self.keep_hand_over()?;
         }
+        check_protocol(after.protocol)?;
         Ok(after)
     }
 

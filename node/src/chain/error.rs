@@ -3,7 +3,7 @@
 use kanhe_proto::certificate::CertificateError;
 use kanhe_proto::codec::CodecError;
 use kanhe_proto::hash::{Hash, HeaderHash};
-use kanhe_proto::ids::Height;
+use kanhe_proto::ids::{Height, ProtocolVersion};
 use kanhe_proto::merkle::MerkleError;
 
 use crate::ledger::map::{MapError, ReadError};
@@ -116,6 +116,9 @@ pub enum ChainError {
         /// What differs.
         reason: BlockError,
     },
+    /// The bureaus decided on rules that this software does not have.
+    #[error("the next block is under protocol version {0}, which this software does not have; hint: upgrade it")]
+    Protocol(ProtocolVersion),
     /// Asked to commit what no quorum certified, or not on top of the tip.
     #[error("cannot commit height {height}: {reason}")]
     NotNext {

@@ -16,9 +16,11 @@ mod application;
 mod blocks;
 mod candidate;
 mod check;
+mod dry_run;
 mod error;
 mod evidence;
 mod hand_over;
+mod keys;
 mod overlay;
 mod recent;
 mod signatures;
@@ -39,7 +41,9 @@ pub use totals::{Totals, TotalsNow};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
-use kanhe_proto::ids::{Height, SpanMs, TimeMs};
+use kanhe_proto::equivocation::EquivocationPayload;
+use kanhe_proto::genesis::PROTOCOL_VERSIONS;
+use kanhe_proto::ids::{Height, ProtocolVersion, SpanMs, TimeMs};
 use kanhe_proto::validators::ValidatorSet;
 use tokio::sync::watch;
 
@@ -83,6 +87,8 @@ pub struct Chain {
     recent: Recent,
     counters: Totals,
     committed: watch::Sender<Height>,
+    /// Proofs of double signatures that nobody has taken yet.
+    misdeeds: Mutex<Vec<EquivocationPayload>>,
 }
 
 impl fmt::Debug for Chain {
@@ -95,6 +101,7 @@ impl Chain {
     /// The chain that a database holds; every root is checked against the tip's header.
     pub fn open(storage: Arc<Storage>, config: ChainConfig, clock: Clock) -> Result<Self, ChainError> {
         let tip = TipState::load(&storage.read(), &config)?;
+        check_protocol(tip.protocol)?;
         let chain = Self {
             storage,
             config,
@@ -107,6 +114,7 @@ impl Chain {
             writing: Mutex::default(),
             recent: Recent::default(),
             counters: Totals::default(),
+            misdeeds: Mutex::default(),
         };
         // Stopped between a commit and its hand-over.
         chain.keep_hand_over()?;
@@ -143,6 +151,11 @@ impl Chain {
     /// What was committed since the start.
     pub fn totals(&self) -> TotalsNow {
         self.counters.now()
+    }
+
+    /// Proofs of double signatures seen since this was asked last.
+    pub fn take_misdeeds(&self) -> Vec<EquivocationPayload> {
+        std::mem::take(&mut lock(&self.misdeeds))
     }
 
     /// The database.
@@ -188,6 +201,11 @@ impl Chain {
             None => Ok(None),
         }
     }
+}
+
+/// A node must not go on under rules that it does not have.
+fn check_protocol(version: ProtocolVersion) -> Result<(), ChainError> {
+    if PROTOCOL_VERSIONS.contains(&version.0) { Ok(()) } else { Err(ChainError::Protocol(version)) }
 }
 
 /// Every change under these locks leaves the content whole, so a panic elsewhere does not spoil it.

@@ -5,6 +5,7 @@
 
 mod descriptors;
 mod error;
+pub mod governance;
 pub mod home;
 pub mod inbound;
 pub mod keys;

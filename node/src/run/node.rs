@@ -1,6 +1,5 @@
 //! The parts of a node, wired.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,8 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kanhe_proto::genesis::Genesis;
-use kanhe_proto::ids::Height;
-use kanhe_proto::key::{PublicKey, SecretKey, Signer};
+use kanhe_proto::key::{SecretKey, Signer};
 use kanhe_proto::key_file::KeyFileRole;
 use kanhe_proto::limits::BLOCK_BYTES_MAX;
 use kanhe_proto::registry::KeyRole;
@@ -21,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::error::RunError;
 use super::keys::{PassphraseSource, open_secret};
+use super::governance::Duties;
 use super::{Pool, descriptors, home, inbound, now, ports, scrub, watchers};
 use crate::api::{Api, PostOffice};
 use crate::chain::{Chain, ChainAdmission};
@@ -106,13 +105,6 @@ fn open_guard(home: &Path, genesis: &Genesis, key: SecretKey, rejoin: bool) -> R
     Ok(ValidatorKey { signer: Arc::new(key), guard: Arc::new(guard) })
 }
 
-/// Network keys of the bureaus. Under the protocol versions known here the registry stays as genesis has it.
-fn network_keys(genesis: &Genesis) -> BTreeSet<PublicKey> {
-    let open =
-        |key: &&kanhe_proto::registry::KeyEntry| key.role == KeyRole::Network && key.intervals.hold_at(Height(0));
-    genesis.keys.iter().filter(open).map(|entry| entry.key.clone()).collect()
-}
-
 fn full(address: &PeerAddress) -> Multiaddr {
     address.address.clone().with(Protocol::P2p(address.peer))
 }
@@ -130,8 +122,8 @@ impl Opened {
         let pool: Arc<Pool> = Arc::new(Mempool::new(&config.mempool, admission, chain.tip().header.time));
         chain.connect(Arc::<Pool>::clone(&pool));
 
-        // The swarm holds the other end for as long as it lives; nothing of a protocol known here changes the keys.
-        let (allowed_sender, allowed) = watch::channel(network_keys(&genesis));
+        let allowed_now = chain.snapshot()?.member_keys(KeyRole::Network)?;
+        let (allowed_sender, allowed) = watch::channel(allowed_now);
         let (tip_sender, tip) = watch::channel(watchers::tip_status(&chain));
         let (inbound_sender, inbound) = mpsc::channel(config.network.inbound_max.max(1));
         let setup = network::Setup {
@@ -146,6 +138,7 @@ impl Opened {
         let mail = Arc::new(PostOffice::new(genesis.chain_id(), config.bureau, config.api.mail_max));
 
         let role = if validator.is_some() { "validator" } else { "follower" };
+        let signer = validator.as_ref().map(|validator| Arc::clone(&validator.signer));
         let settings = consensus_config(&config, &home, &genesis, network_key);
         let application: Arc<dyn consensus::Application> = Arc::<Chain>::clone(&chain);
         let consensus = consensus::start(settings, application, validator).await?;
@@ -165,15 +158,20 @@ impl Opened {
         tracing::info!(name = config.name, role, api = %address, swarm = %network.address(), "node started");
         let api = tokio::spawn(api.serve(listener, stopped));
         let clocks = watchers::watch_clocks(network.peers());
+        let duties = Duties {
+            chain: Arc::clone(&chain),
+            pool: Arc::clone(&pool),
+            network: network.clone(),
+            signer,
+            allowed: allowed_sender,
+        };
         let follow = watchers::follow_tip(Arc::clone(&chain), tip_sender);
         let tasks = vec![
             tokio::spawn(inbound::serve(inbound, pool, mail)),
             tokio::spawn(clocks),
             tokio::spawn(scrub::scrub(Arc::clone(chain.storage()), damage)),
-            tokio::spawn(async move {
-                follow.await;
-                drop(allowed_sender);
-            }),
+            tokio::spawn(follow),
+            tokio::spawn(duties.serve()),
         ];
         Ok(Node { chain, network, consensus, api, api_stop, tasks })
     }

@@ -1,0 +1,147 @@
+//! What a node does of itself in governance: it lets in whom the registry names, takes the seat that its own key was
+//! given, and hands in proofs of double signatures.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use kanhe_proto::equivocation::EquivocationPayload;
+use kanhe_proto::governance::{GovernancePayload, activate_bytes};
+use kanhe_proto::hash::{Hash, TransactionId};
+use kanhe_proto::ids::{Height, SpanMs};
+use kanhe_proto::key::{PublicKey, Signer};
+use kanhe_proto::registry::{KeyRole, Seat, SeatState, Seats};
+use kanhe_proto::transaction::{Payload, TRANSACTION_VERSION, TransactionBody};
+use tokio::sync::watch;
+
+use super::{Pool, now};
+use crate::chain::{Chain, ChainError};
+use crate::mempool::Submission;
+use crate::network::NetworkHandle;
+
+/// Blocks until a transaction of this node that did not come through is sent again.
+const AGAIN_AFTER: u64 = 20;
+/// Life of such a transaction.
+const LIFE: SpanMs = SpanMs(300_000);
+
+/// The duties of one node.
+pub struct Duties {
+    /// The chain.
+    pub chain: Arc<Chain>,
+    /// Takes the node's own transactions.
+    pub pool: Arc<Pool>,
+    /// Tells the others of them.
+    pub network: NetworkHandle,
+    /// The validator key, if this node has one.
+    pub signer: Option<Arc<dyn Signer>>,
+    /// Whom the swarm lets in.
+    pub allowed: watch::Sender<BTreeSet<PublicKey>>,
+}
+
+/// What was found at a tip.
+#[derive(Default)]
+struct Found {
+    keys: Option<BTreeSet<PublicKey>>,
+    seat: Option<Seat>,
+}
+
+impl Duties {
+    /// Looks at each new tip until the chain is gone.
+    pub async fn serve(self) {
+        let mut committed = self.chain.committed();
+        let mut registry = Hash::default();
+        let mut asked: Option<Height> = None;
+        let mut misdeeds: Vec<EquivocationPayload> = Vec::new();
+        loop {
+            let tip = self.chain.tip();
+            if tip.header.registry_root != registry {
+                match self.look(tip.header.registry_root != registry).await {
+                    Ok(found) => {
+                        registry = tip.header.registry_root;
+                        asked = self.tell(found, asked).await;
+                    }
+                    Err(error) => tracing::error!("the registry cannot be read: {error}"),
+                }
+            } else if asked.is_some_and(|at| tip.header.height.0 >= at.0 + AGAIN_AFTER) {
+                registry = Hash::default();
+                asked = None;
+                continue;
+            }
+            misdeeds.extend(self.chain.take_misdeeds());
+            for misdeed in std::mem::take(&mut misdeeds) {
+                self.report(misdeed).await;
+            }
+            if committed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn look(&self, keys: bool) -> Result<Found, ChainError> {
+        let chain = Arc::clone(&self.chain);
+        let own = self.signer.as_ref().map(|signer| signer.public_key());
+        let looked = tokio::task::spawn_blocking(move || {
+            let snapshot = chain.snapshot()?;
+            let keys = if keys { Some(snapshot.member_keys(KeyRole::Network)?) } else { None };
+            let seats = snapshot.registry::<Seats>(&())?.0;
+            let seat = seats.as_ref().zip(own).and_then(|(seats, own)| seats.get(&own).cloned());
+            Ok(Found { keys, seat })
+        });
+        looked.await.unwrap_or_else(|_| Ok(Found::default()))
+    }
+
+    async fn tell(&self, found: Found, asked: Option<Height>) -> Option<Height> {
+        if let Some(keys) = found.keys {
+            self.allowed.send_if_modified(|known| {
+                let other = *known != keys;
+                *known = keys;
+                other
+            });
+        }
+        let (Some(signer), Some(seat)) = (&self.signer, found.seat) else { return None };
+        let given = seat.by.filter(|_| seat.state != SeatState::Active)?;
+        if asked.is_some() {
+            return asked;
+        }
+        let chain = self.chain.tip().chain();
+        let (bureau, key) = (seat.bureau, seat.key.clone());
+        let signature = signer.sign(&activate_bytes(&chain, &bureau, &given)).ok()?;
+        let payload = GovernancePayload::Activate { bureau, key, proposal: given, signature };
+        if let Some(id) = self.send(&seat, Payload::Governance(payload)).await {
+            tracing::info!(proposal = %given, transaction = %id, "this node's key was given a seat; taking it");
+        }
+        Some(self.chain.tip().header.height)
+    }
+
+    /// Hands in a proof; some node with a seat does, and the first counts.
+    async fn report(&self, proof: EquivocationPayload) {
+        let Ok(Found { seat: Some(seat), .. }) = self.look(false).await else { return };
+        tracing::error!(validator = %proof.address(), height = %proof.first.vote.height, "a validator signed two values");
+        self.send(&seat, Payload::Equivocation(proof)).await;
+    }
+
+    async fn send(&self, seat: &Seat, payload: Payload) -> Option<TransactionId> {
+        let signer = self.signer.as_ref()?;
+        let tip = self.chain.tip();
+        let body = TransactionBody {
+            version: TRANSACTION_VERSION,
+            chain: tip.chain(),
+            sender: seat.bureau,
+            key: seat.key.id(),
+            expiry: now().max(tip.header.time).after(LIFE),
+            payload: payload.to_raw(),
+        };
+        let transaction = body.sign(signer.as_ref()).ok()?;
+        let bytes = bytes::Bytes::from(transaction.to_bytes());
+        match self.pool.submit(bytes.clone()).await {
+            Submission::Accepted(id) => {
+                // The pool offers it to this node's own blocks; others hear of it by gossip, or at the next attempt.
+                let _ = self.network.publish(bytes);
+                Some(id)
+            }
+            refused => {
+                tracing::debug!(?refused, "the node's own transaction was not taken");
+                None
+            }
+        }
+    }
+}
