@@ -10,10 +10,10 @@ use kanhe_proto::ids::{Height, TimeMs};
 use kanhe_proto::validators::ValidatorSet;
 use tokio::sync::watch;
 
-use super::{Chain, lock};
 use super::check::{BlockCheck, CheckRules};
 use super::error::ChainError;
 use super::tip::TipState;
+use super::{Chain, lock};
 use crate::consensus::application::{
     Application, ApplicationError, Candidate, Check, Decided, Equivocation, Origin, Slot, Tip,
 };

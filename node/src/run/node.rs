@@ -18,8 +18,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::error::RunError;
-use super::keys::{PassphraseSource, open_secret};
 use super::governance::Duties;
+use super::keys::{PassphraseSource, open_secret};
 use super::{Pool, descriptors, home, inbound, now, ports, scrub, watchers};
 use crate::api::{Api, PostOffice};
 use crate::chain::{Chain, ChainAdmission};
