@@ -17,6 +17,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use kanhe_proto::genesis::PROTOCOL_VERSION;
 use kanhe_proto::ids::SpanMs;
+use kanhe_proto::registry::Parameters;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
@@ -89,6 +90,12 @@ enum DevnetCommand {
         /// Longest time without a block, in milliseconds.
         #[arg(long, default_value_t = 5_000)]
         heartbeat_ms: u64,
+        /// Bureaus more, with home and membership card, that the chain does not know yet: to be admitted by vote.
+        #[arg(long, default_value_t = 0)]
+        outside: usize,
+        /// Blocks between two sets of validators: a vote on validators takes effect at the next multiple.
+        #[arg(long, default_value_t = Parameters::default().epoch_blocks)]
+        epoch_blocks: u64,
     },
 }
 
@@ -101,8 +108,9 @@ pub fn main() -> ExitCode {
         }
         Command::Fsck { home, json } => check(&home, json),
         Command::Config { home, default } => show_config(home.as_deref(), default),
-        Command::Devnet { command: DevnetCommand::Init { dir, bureaus, heartbeat_ms } } => {
-            make_devnet(DevnetOptions { dir, bureaus, heartbeat: SpanMs(heartbeat_ms) })
+        Command::Devnet { command: DevnetCommand::Init { dir, bureaus, heartbeat_ms, outside, epoch_blocks } } => {
+            let heartbeat = SpanMs(heartbeat_ms);
+            make_devnet(DevnetOptions { dir, bureaus, outside, heartbeat, epoch_blocks })
         }
         Command::Openapi => print(&api::document()),
         Command::Version => print(&format!(

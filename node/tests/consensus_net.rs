@@ -304,7 +304,7 @@ async fn a_vote_under_the_own_key_from_elsewhere_stops_the_node() {
     let (fatal, seen) = FatalSender::new();
     let address = net.world.address(0);
     let own = Own { address, key: key.public_key(), guard: Arc::clone(&guard) };
-    let watch = Watch::new(chain, &[], Some(own), fatal);
+    let watch = Watch::new(chain, &kanhe_node::consensus::Wanted::default(), Some(own), fatal);
     let vote = |round, value| Vote {
         vote_type: VoteType::Prevote,
         height: Height(3),

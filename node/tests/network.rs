@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use bytes::Bytes;
 use futures::{AsyncRead, AsyncWrite, StreamExt};
 use kanhe_node::network::metrics::value;
 use kanhe_node::network::{
-    Inbound, NetworkConfig, NetworkError, NetworkHandle, PeerAddress, PeerInfo, Refusal, Request, RequestError,
+    Inbound, NetworkConfig, NetworkError, NetworkHandle, PeerAddress, PeerInfo, Peers, Refusal, Request, RequestError,
     Response, Setup, TipStatus, Verdict, peer_id, start,
 };
 use kanhe_proto::hash::{ChainId, HeaderHash};
 use kanhe_proto::ids::{Height, TimeMs};
-use kanhe_proto::key::{PublicKey, SecretKey, Signer};
+use kanhe_proto::key::{SecretKey, Signer};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{PeerId, StreamProtocol, Swarm, SwarmBuilder, gossipsub, identity, noise, request_response, tcp, yamux};
 use tokio::sync::{mpsc, watch};
@@ -36,8 +36,8 @@ fn id(number: u8) -> PeerId {
     peer_id(&secret(number).public_key()).unwrap()
 }
 
-fn keys(numbers: impl IntoIterator<Item = u8>) -> BTreeSet<PublicKey> {
-    numbers.into_iter().map(|number| secret(number).public_key()).collect()
+fn listed(numbers: impl IntoIterator<Item = u8>) -> Peers {
+    Peers { keys: numbers.into_iter().map(|number| secret(number).public_key()).collect(), addresses: Vec::new() }
 }
 
 fn config(peers: &[&Node]) -> NetworkConfig {
@@ -55,21 +55,20 @@ struct Node {
     number: u8,
     handle: NetworkHandle,
     inbound: mpsc::Receiver<Inbound>,
-    allowed: watch::Sender<BTreeSet<PublicKey>>,
+    members: watch::Sender<Peers>,
     _tip: watch::Sender<TipStatus>,
 }
 
 impl Node {
     async fn try_start(number: u8, config: NetworkConfig, clock: fn() -> TimeMs) -> Result<Self, NetworkError> {
-        let (allowed, allowed_receiver) = watch::channel(keys(0..4));
+        let (members, known) = watch::channel(listed(0..4));
         let tip = TipStatus { height: Height(u64::from(number)), header_hash: HeaderHash([number; 32]) };
         let (tip, tip_receiver) = watch::channel(tip);
         let (sender, inbound) = mpsc::channel(64);
-        let setup =
-            Setup { config, secret: secret(number), chain: CHAIN, allowed: allowed_receiver, tip: tip_receiver, clock };
+        let setup = Setup { config, secret: secret(number), chain: CHAIN, members: known, tip: tip_receiver, clock };
         let handle = start(setup, sender).await?;
         assert_eq!(handle.local_peer(), id(number));
-        Ok(Self { number, handle, inbound, allowed, _tip: tip })
+        Ok(Self { number, handle, inbound, members, _tip: tip })
     }
     async fn start(number: u8, config: NetworkConfig) -> Self {
         Self::try_start(number, config, clock).await.unwrap()
@@ -186,8 +185,8 @@ async fn a_message_goes_on_only_when_accepted() {
     let mut middle = Node::start(0, config(&[])).await;
     let first = Node::start(1, config(&[&middle])).await;
     let mut second = Node::start(2, config(&[&middle])).await;
-    first.allowed.send_replace(keys([0]));
-    second.allowed.send_replace(keys([0]));
+    first.members.send_replace(listed([0]));
+    second.members.send_replace(listed([0]));
     middle.wait_for_ready(2).await;
     for (number, verdict) in
         [(1, Some(Verdict::Reject)), (2, Some(Verdict::Ignore)), (3, None), (4, Some(Verdict::Accept))]
@@ -216,9 +215,9 @@ async fn a_stranger_is_refused_and_a_new_member_let_in() {
     let (first, second) = nodes.split_at_mut(1);
     assert_gossip(&first[0], &mut second[0], 1).await;
     // The registry changes: the stranger becomes a member, and later is none any more.
-    nodes[0].allowed.send_replace(keys([0, 1, 7]));
+    nodes[0].members.send_replace(listed([0, 1, 7]));
     nodes[0].wait_for_ready(2).await;
-    nodes[0].allowed.send_replace(keys([0, 1]));
+    nodes[0].members.send_replace(listed([0, 1]));
     nodes[0].wait_for_peers(|peers| peers.iter().map(|peer| peer.peer).eq([id(1)])).await;
 }
 

@@ -25,6 +25,7 @@ use super::codec::EngineCodec;
 use super::context::{Address, KanheContext};
 use super::fatal::{Fatal, FatalSender};
 use super::guard::{Guard, GuardError, UNTOLD};
+use super::peers::{self, Wanted};
 use super::signer::{VoteSigner, VoteVerifier};
 use super::tips::StatusKey;
 use super::wal::{self, WalState};
@@ -32,6 +33,9 @@ use super::watch::{Own, Watch};
 
 /// Blocks in one request of a node that catches up.
 const SYNC_BATCH: usize = 8;
+
+/// Peers for which there is room however few the chain begins with.
+const ENGINE_PEERS: usize = 128;
 
 /// How long things take on the network at hand. The defaults are for one city's network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +76,8 @@ pub struct ConsensusConfig {
     pub moniker: String,
     /// Where the engine listens: `/ip4/…/tcp/…`.
     pub listen: Multiaddr,
-    /// The engines of the other nodes: `/ip4/…/tcp/…/p2p/<peer id>`. No others are talked to.
-    pub peers: Vec<Multiaddr>,
+    /// The engines of the other nodes. No others are talked to.
+    pub peers: channel::Receiver<Wanted>,
     /// The node's network key: the engine's peer id follows from it.
     pub network_key: SecretKey,
     /// The engine's write-ahead log; its folder exists.
@@ -179,7 +183,8 @@ pub async fn start(
         key: key.signer.public_key(),
         guard: Arc::clone(&key.guard),
     });
-    let watch = Arc::new(Watch::new(config.chain, &config.peers, own, fatal.clone()));
+    let known = config.peers.borrow().clone();
+    let watch = Arc::new(Watch::new(config.chain, &known, own, fatal.clone()));
     let vote_signer = validator.as_ref().map(|key| VoteSigner {
         signer: Arc::clone(&key.signer),
         guard: Arc::clone(&key.guard),
@@ -199,7 +204,7 @@ pub async fn start(
     };
     let (channels, engine) = malachite::start_engine(
         KanheContext,
-        EngineConfig::new(&config),
+        EngineConfig::new(&config, &known),
         WalContext::new(config.wal.clone(), EngineCodec::plain()),
         NetworkContext::new(identity, net_codec.clone()),
         consensus_context,
@@ -216,9 +221,10 @@ pub async fn start(
         chain: config.chain,
         timing: config.timing,
         body_bytes_max: config.body_bytes_max.min(BLOCK_BYTES_MAX),
-        peers: config.peers.len(),
+        peers: known.len(),
         cautious,
     };
+    tokio::spawn(peers::follow(channels.net_requests.clone(), known, config.peers, Arc::clone(&watch)));
     let run = Run::new(settings, app, validator.zip(address), watch, channels, engine, status_sender);
     let join = tokio::spawn(run.run(fatal_seen, shutdown_seen));
     Ok(Handle { join, shutdown, status })
@@ -283,18 +289,19 @@ struct EngineConfig {
 }
 
 impl EngineConfig {
-    fn new(config: &ConsensusConfig) -> Self {
+    fn new(config: &ConsensusConfig, peers: &Wanted) -> Self {
         let size = |text: &str| text.parse().expect("a constant size");
         let mut consensus = EngineConsensus::default();
         let p2p = &mut consensus.p2p;
         p2p.listen_addr = config.listen.clone();
-        p2p.persistent_peers = config.peers.clone();
+        p2p.persistent_peers = peers.values().cloned().collect();
         p2p.persistent_peers_only = true;
         p2p.protocol = PubSubProtocol::Broadcast;
         // A part, its head, and the largest certificate of a round.
         p2p.pubsub_max_size = "1 MiB".parse().expect("a constant size");
         p2p.rpc_max_size = "40 MiB".parse().expect("a constant size");
-        let nodes = config.peers.len() + 1;
+        // The list may grow while the engine runs.
+        let nodes = (peers.len() + 1).max(ENGINE_PEERS);
         p2p.discovery.enabled = false;
         p2p.discovery.num_inbound_peers = nodes.max(p2p.discovery.num_inbound_peers);
         p2p.discovery.num_outbound_peers = nodes.max(p2p.discovery.num_outbound_peers);

@@ -17,6 +17,7 @@ pub mod fatal;
 pub mod guard;
 pub mod journal;
 pub mod pacing;
+pub mod peers;
 pub mod signer;
 pub mod streaming;
 pub mod tips;
@@ -27,3 +28,4 @@ pub use application::{Application, ApplicationError, Candidate, Check, Decided, 
 pub use engine::{ConsensusConfig, Handle, StartError, Timing, ValidatorKey, start};
 pub use fatal::Fatal;
 pub use guard::Guard;
+pub use peers::Wanted;

@@ -10,7 +10,9 @@ use kanhe_proto::ids::Height;
 use kanhe_proto::key::{KeyError, PublicKey, SecretKey, SignError, Signature, Signer};
 use kanhe_proto::tags;
 use kanhe_proto::vote::{self, ChainContext};
-use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
+use libp2p::PeerId;
+
+use super::peers::Wanted;
 
 /// Peer id bytes, tip, and earliest height that the peer can still send.
 pub type StatusFields = (kanhe_proto::bounded::Blob<64>, Height, Height);
@@ -37,7 +39,7 @@ fn key_of(peer: &PeerId) -> Option<PublicKey> {
     Some(PublicKey::ed25519(key.try_into_ed25519().ok()?.to_bytes()))
 }
 
-/// Tips of the configured peers.
+/// Tips of the peers that the engine talks to.
 #[derive(Debug)]
 pub struct Tips {
     chain: ChainContext,
@@ -48,15 +50,17 @@ pub struct Tips {
 }
 
 impl Tips {
-    /// Of the peers that addresses name.
-    pub fn new(chain: ChainContext, addresses: &[Multiaddr]) -> Self {
-        let peers = addresses.iter().filter_map(|address| {
-            address.iter().find_map(|part| match part {
-                Protocol::P2p(peer) => Some((peer.to_bytes(), key_of(&peer)?)),
-                _ => None,
-            })
-        });
-        Self { chain, peers: peers.collect(), told: BTreeMap::new(), faulty: 0 }
+    /// Nobody is heard yet.
+    pub fn new(chain: ChainContext, peers: &Wanted) -> Self {
+        let mut tips = Self { chain, peers: BTreeMap::new(), told: BTreeMap::new(), faulty: 0 };
+        tips.hear(peers);
+        tips
+    }
+
+    /// Hears these peers and no others from now on.
+    pub fn hear(&mut self, peers: &Wanted) {
+        self.peers = peers.keys().filter_map(|peer| Some((peer.to_bytes(), key_of(peer)?))).collect();
+        self.told.retain(|peer, _| self.peers.contains_key(peer));
     }
 
     /// With so many validators less than a third may lie.
@@ -102,6 +106,7 @@ mod tests {
     use kanhe_proto::bounded::Blob;
     use kanhe_proto::hash::ChainId;
     use kanhe_proto::ids::Era;
+    use libp2p::Multiaddr;
 
     use super::*;
 
@@ -117,8 +122,7 @@ mod tests {
         (Blob::new(id(peer).to_bytes()).unwrap(), Height(tip), Height(1))
     }
     fn tips(peers: u8, validators: usize) -> Tips {
-        let address = |peer| "/ip4/127.0.0.1/tcp/1".parse::<Multiaddr>().unwrap().with(Protocol::P2p(id(peer)));
-        let mut tips = Tips::new(CHAIN, &(1..=peers).map(address).collect::<Vec<_>>());
+        let mut tips = Tips::new(CHAIN, &(1..=peers).map(|peer| (id(peer), Multiaddr::empty())).collect());
         tips.expect(validators);
         tips
     }
@@ -151,8 +155,18 @@ mod tests {
         let other = ChainContext { era: Era(1), ..CHAIN };
         let signature = StatusKey { key: key(2), chain: other }.sign(&fields).unwrap();
         assert!(tips.take(&fields, &signature).is_err());
-        assert!(!tell(&mut tips, 9, 900), "who is not configured is not heard");
+        assert!(!tell(&mut tips, 9, 900), "who is not listed is not heard");
         assert_eq!((tips.heard(), tips.believed()), (0, None));
+    }
+
+    #[test]
+    fn who_left_the_list_is_forgotten() {
+        let mut tips = tips(3, 4);
+        assert!(tell(&mut tips, 1, 90) && tell(&mut tips, 2, 50));
+        tips.hear(&[(id(2), Multiaddr::empty()), (id(4), Multiaddr::empty())].into());
+        assert_eq!(tips.heard(), 1);
+        assert!(!tell(&mut tips, 1, 95) && tell(&mut tips, 4, 60));
+        assert_eq!(tips.believed(), Some(Height(50)));
     }
 
     #[test]

@@ -14,11 +14,11 @@ use kanhe_proto::ids::Height;
 use kanhe_proto::key::{PublicKey, Signature};
 use kanhe_proto::validators::{Address, ValidatorSet};
 use kanhe_proto::vote::{ChainContext, Vote};
-use libp2p::Multiaddr;
 use tokio::sync::watch;
 
 use super::fatal::{Fatal, FatalSender};
 use super::guard::{Guard, Seen, SignSlot};
+use super::peers::Wanted;
 use super::streaming::StreamInit;
 use super::tips::{StatusFields, Tips};
 
@@ -66,7 +66,7 @@ pub struct Watch {
 
 impl Watch {
     /// Watches a chain and the tips of the peers that addresses name, and for a validator its own key.
-    pub fn new(chain: ChainContext, peers: &[Multiaddr], own: Option<Own>, fatal: FatalSender) -> Self {
+    pub fn new(chain: ChainContext, peers: &Wanted, own: Option<Own>, fatal: FatalSender) -> Self {
         let (active, tip) = (watch::Sender::new(Height(0)), watch::Sender::new(Height(0)));
         let tips = Tips::new(chain, peers);
         let seeing = Seeing { working: Height(0), set: None, tips, certificates: BTreeMap::new() };
@@ -75,6 +75,11 @@ impl Watch {
 
     fn seeing(&self) -> std::sync::MutexGuard<'_, Seeing> {
         self.seeing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The engine talks to these peers from now on.
+    pub fn hear(&self, peers: &Wanted) {
+        self.seeing().tips.hear(peers);
     }
 
     /// The engine works on this height, under this set.

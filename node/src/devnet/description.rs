@@ -39,10 +39,14 @@ pub struct BureauDescription {
     pub did: String,
     /// Its names.
     pub names: Names,
+    /// Whether the chain was founded with it.
+    pub founder: bool,
     /// The home of its node.
     pub home: PathBuf,
     /// The API of its node.
     pub api: String,
+    /// Its membership card.
+    pub card: PathBuf,
     /// Signs licences.
     pub issuing_key: PathBuf,
     /// Votes.

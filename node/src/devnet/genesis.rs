@@ -3,10 +3,11 @@
 use kanhe_proto::bounded::{List, Text};
 use kanhe_proto::genesis::{GENESIS_VERSION, Genesis, GenesisValidator, PROTOCOL_VERSION};
 use kanhe_proto::hash::Suite;
-use kanhe_proto::ids::{Height, Power, SpanMs, TimeMs};
+use kanhe_proto::ids::{Height, Power, TimeMs};
 use kanhe_proto::key::PublicKey;
 use kanhe_proto::registry::{
-    Accreditation, Authority, Bureau, Intervals, KeyEntry, KeyRole, Parameters, Purpose, PurposeClass, RelyingParty,
+    Accreditation, Addresses, Authority, Bureau, Intervals, KeyEntry, KeyRole, Parameters, Purpose, PurposeClass,
+    RelyingParty,
 };
 
 use super::bureaus::{Office, REGION, names};
@@ -19,7 +20,7 @@ pub struct Founder<'a> {
     /// Its keys.
     pub keys: Vec<(KeyRole, PublicKey)>,
     /// Where its node listens.
-    pub address: String,
+    pub addresses: Addresses,
 }
 
 /// Codes and names of the purposes.
@@ -56,14 +57,14 @@ pub fn genesis(
     founders: &[Founder<'_>],
     types: &[NetworkType],
     (bank, bank_key): (&Office, PublicKey),
-    heartbeat: SpanMs,
+    parameters: Parameters,
     time: TimeMs,
 ) -> Genesis {
     let bureau = |founder: &Founder<'_>| Bureau {
         uscc: founder.office.uscc,
         names: founder.office.names.clone(),
         region: text(REGION),
-        addresses: list([text(&founder.address)]),
+        addresses: founder.addresses.clone(),
         intervals: always(),
     };
     let keys = founders.iter().flat_map(|founder| {
@@ -95,7 +96,7 @@ pub fn genesis(
         suite: Suite::Sha256,
         protocol: PROTOCOL_VERSION,
         time,
-        parameters: Parameters { heartbeat, ..Parameters::default() },
+        parameters,
         bureaus: list(founders.iter().map(bureau)),
         keys: list(keys),
         validators: list(validators),

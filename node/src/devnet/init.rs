@@ -11,33 +11,23 @@ use kanhe_proto::genesis::{Genesis, GenesisError};
 use kanhe_proto::identifiers::{ChainRef, Did};
 use kanhe_proto::ids::{SpanMs, TimeMs};
 use kanhe_proto::key_file::KeyFileRole;
-use kanhe_proto::registry::KeyRole;
+use kanhe_proto::registry::{KeyRole, Parameters};
 
 use super::DESCRIPTION_FILE;
-use super::bureaus::{Office, bank, offices};
+use super::bureaus::{Office, bank};
 use super::description::{BankDescription, BureauDescription, Description, TypeDescription};
 use super::genesis::{Founder, PURPOSES, genesis};
 use super::keys::{FreshKey, fresh_passphrase, write_private};
-use super::ports::free_ports;
+use super::member::{CARD_FILE, Member, config_of, key_path, members};
 use super::types::{NetworkType, network_types};
-use crate::config::{CONFIG_FILE, Config};
+use crate::config::CONFIG_FILE;
 use crate::consensus::Guard;
 use crate::consensus::guard::GuardError;
-use crate::network::{PeerAddress, peer_id};
 use crate::run::home;
 use crate::storage::{CreateError, Storage};
 
 /// Bureaus of a local network.
 pub const BUREAUS_MAX: usize = 100;
-/// The roles of a bureau's keys and the names of their files.
-const KEYS: [(KeyRole, &str); 5] = [
-    (KeyRole::Governance, "governance"),
-    (KeyRole::Issuing, "issuing"),
-    (KeyRole::Validator, "validator"),
-    (KeyRole::Network, "network"),
-    (KeyRole::Sealing, "sealing"),
-];
-
 /// What kind of network.
 #[derive(Debug, Clone)]
 pub struct DevnetOptions {
@@ -45,8 +35,12 @@ pub struct DevnetOptions {
     pub dir: PathBuf,
     /// How many bureaus.
     pub bureaus: usize,
+    /// Bureaus more, with homes and membership cards, that the chain does not know yet.
+    pub outside: usize,
     /// Longest time without a block.
     pub heartbeat: SpanMs,
+    /// Heights between two sets of validators.
+    pub epoch_blocks: u64,
 }
 
 /// Why there is no network.
@@ -77,32 +71,11 @@ pub enum DevnetError {
     Guard(#[from] GuardError),
 }
 
-/// One bureau on its way to disk.
-struct Member {
-    office: Office,
-    keys: Vec<(KeyRole, &'static str, FreshKey)>,
-    ports: [u16; 3],
-}
-
-impl Member {
-    fn key(&self, role: KeyRole) -> &FreshKey {
-        let key = self.keys.iter().find(|(of, ..)| *of == role);
-        &key.expect("a member has a key of every role").2
-    }
-    fn address(&self, port: u16) -> PeerAddress {
-        let peer = peer_id(&self.key(KeyRole::Network).public()).expect("network keys are Ed25519");
-        let address = format!("/ip4/127.0.0.1/tcp/{port}").parse().expect("an address of the loopback");
-        PeerAddress { peer, address }
-    }
-    fn api(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports[2])
-    }
-}
-
 /// Makes the network and says what it is.
 pub fn init(options: &DevnetOptions) -> Result<Description, DevnetError> {
-    if options.bureaus == 0 || options.bureaus > BUREAUS_MAX {
-        return Err(DevnetError::Bureaus(options.bureaus));
+    let all = options.bureaus.saturating_add(options.outside);
+    if options.bureaus == 0 || all > BUREAUS_MAX {
+        return Err(DevnetError::Bureaus(all));
     }
     let dir = std::path::absolute(&options.dir).map_err(|error| io_error(&options.dir, error))?;
     if fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file() {
@@ -126,25 +99,31 @@ pub fn init(options: &DevnetOptions) -> Result<Description, DevnetError> {
 fn build(options: &DevnetOptions, dir: &Path, building: &Path) -> Result<Description, DevnetError> {
     let io = |error| io_error(building, error);
     fs::create_dir_all(building).map_err(io)?;
-    let members = members(options.bureaus).map_err(io)?;
+    let members = members(options.bureaus, options.outside).map_err(io)?;
     let types = network_types();
     let bank = bank();
     let request_key = FreshKey::new(KeyFileRole::Request).map_err(io)?;
     let founders: Vec<Founder<'_>> = members
         .iter()
+        .filter(|member| member.founder)
         .map(|member| Founder {
             office: &member.office,
             keys: member.keys.iter().map(|(role, _, key)| (*role, key.public())).collect(),
-            address: member.address(member.ports[1]).to_string(),
+            addresses: member.addresses(),
         })
         .collect();
     let time = TimeMs(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64));
-    let genesis = genesis(&founders, &types, (&bank, request_key.public()), options.heartbeat, time);
+    let parameters =
+        Parameters { heartbeat: options.heartbeat, epoch_blocks: options.epoch_blocks, ..Parameters::default() };
+    let genesis = genesis(&founders, &types, (&bank, request_key.public()), parameters, time);
     genesis.check()?;
     let file = building.join("genesis.bin");
     fs::write(&file, genesis.to_bytes()).map_err(|error| io_error(&file, error))?;
     for member in &members {
-        write_home(&building.join(&member.office.folder), member, &members, &genesis)?;
+        let home = building.join(&member.office.folder);
+        write_home(&home, member, &members, &genesis)?;
+        let card = member.card(&genesis.chain(), time).to_bytes();
+        fs::write(home.join(CARD_FILE), card).map_err(|error| io_error(&home, error))?;
     }
     let bank_home = building.join(&bank.folder);
     let passphrase = fresh_passphrase().map_err(io)?;
@@ -157,17 +136,6 @@ fn build(options: &DevnetOptions, dir: &Path, building: &Path) -> Result<Descrip
     fs::write(&file, format!("{text}\n")).map_err(|error| io_error(&file, error))?;
     sync_folder(building)?;
     Ok(description)
-}
-
-fn members(count: usize) -> io::Result<Vec<Member>> {
-    let ports = free_ports(3 * count)?;
-    let mut members = Vec::with_capacity(count);
-    for (office, ports) in offices(count).into_iter().zip(ports.as_chunks::<3>().0) {
-        let keys = KEYS.map(|(role, name)| FreshKey::new(role.into()).map(|key| (role, name, key)));
-        let keys = keys.into_iter().collect::<io::Result<Vec<_>>>()?;
-        members.push(Member { office, keys, ports: *ports });
-    }
-    Ok(members)
 }
 
 fn write_home(dir: &Path, member: &Member, members: &[Member], genesis: &Genesis) -> Result<(), DevnetError> {
@@ -187,32 +155,6 @@ fn write_home(dir: &Path, member: &Member, members: &[Member], genesis: &Genesis
     Ok(())
 }
 
-fn key_path(name: &str) -> PathBuf {
-    Path::new("keys").join(format!("{name}.key"))
-}
-
-fn config_of(member: &Member, members: &[Member]) -> Config {
-    let others = || members.iter().filter(|other| other.office.uscc != member.office.uscc);
-    let listen = |port: u16| format!("/ip4/127.0.0.1/tcp/{port}").parse().expect("an address of the loopback");
-    let mut config = Config {
-        name: member.office.folder.clone(),
-        bureau: Some(member.office.uscc),
-        passphrase_file: Some("passphrase".into()),
-        ..Config::default()
-    };
-    config.keys.network = key_path("network");
-    config.keys.validator = Some(key_path("validator"));
-    config.consensus.listen = listen(member.ports[0]);
-    config.consensus.peers = others().map(|other| other.address(other.ports[0])).collect();
-    config.network.listen = listen(member.ports[1]);
-    config.network.peers = others().map(|other| other.address(other.ports[1])).collect();
-    config.api.listen = ([127, 0, 0, 1], member.ports[2]).into();
-    // All clients of a local network share one address.
-    config.api.requests_per_second = 50_000;
-    config.api.requests_burst = 50_000;
-    config
-}
-
 fn describe(dir: &Path, members: &[Member], bank: &Office, types: &[NetworkType], genesis: &Genesis) -> Description {
     let chain = ChainRef::new(genesis.name.clone(), &genesis.chain_id());
     let did = |office: &Office| Did { chain: chain.clone(), uscc: office.uscc }.to_string();
@@ -223,7 +165,9 @@ fn describe(dir: &Path, members: &[Member], bank: &Office, types: &[NetworkType]
             uscc: member.office.uscc,
             did: did(&member.office),
             names: member.office.names.clone(),
+            founder: member.founder,
             api: member.api(),
+            card: home.join(CARD_FILE),
             issuing_key: home.join(key_path("issuing")),
             governance_key: home.join(key_path("governance")),
             sealing_key: home.join(key_path("sealing")),
@@ -232,7 +176,8 @@ fn describe(dir: &Path, members: &[Member], bank: &Office, types: &[NetworkType]
         }
     };
     let issuer = |kind: &NetworkType| {
-        let member = members.iter().find(|member| member.office.folder == kind.issuer);
+        let mut founders = members.iter().filter(|member| member.founder);
+        let member = founders.find(|member| member.office.folder == kind.issuer);
         member.map(|member| member.office.uscc)
     };
     let kind = |kind: &NetworkType| TypeDescription {
@@ -271,21 +216,33 @@ fn sync_folder(folder: &Path) -> Result<(), DevnetError> {
 
 #[cfg(test)]
 mod tests {
+    use kanhe_proto::governance::MembershipCard;
+
     use super::*;
+    use crate::config::Config;
     use crate::run::keys::{self, PassphraseSource};
 
     #[test]
     fn a_network_is_whole_and_its_keys_open() {
         let dir = tempfile::tempdir().unwrap();
-        let options = DevnetOptions { dir: dir.path().join("net"), bureaus: 5, heartbeat: SpanMs(5_000) };
+        let options = DevnetOptions {
+            dir: dir.path().join("net"),
+            bureaus: 5,
+            outside: 1,
+            heartbeat: SpanMs(5_000),
+            epoch_blocks: 10,
+        };
         let description = init(&options).unwrap();
-        assert_eq!(description.bureaus.len(), 5);
+        assert_eq!(description.bureaus.iter().filter(|bureau| bureau.founder).count(), 5);
         assert!(matches!(init(&options), Err(DevnetError::NotEmpty(_))));
         let genesis = Genesis::from_bytes(&fs::read(&description.genesis).unwrap()).unwrap();
         assert_eq!(genesis.chain_id(), description.chain_id);
+        assert_eq!((genesis.bureaus.len(), genesis.parameters.epoch_blocks), (5, 10));
         for bureau in &description.bureaus {
             let config = Config::load(&bureau.home).unwrap();
-            assert_eq!(config.network.peers.len(), 4);
+            assert_eq!(config.network.peers.len(), if bureau.founder { 4 } else { 5 });
+            let card = MembershipCard::from_bytes(&fs::read(&bureau.card).unwrap(), &genesis.chain()).unwrap();
+            assert_eq!(card.body.bureau, bureau.uscc);
             let passphrase = PassphraseSource::of(&bureau.home, &config, None).read().unwrap();
             for path in [&bureau.issuing_key, &bureau.governance_key, &bureau.sealing_key] {
                 let role = keys::open(path, &passphrase).unwrap().role;

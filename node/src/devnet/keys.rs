@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use kanhe_proto::key::PublicKey;
+use kanhe_proto::key::{PublicKey, SecretKey};
 use kanhe_proto::key_file::{self, KdfCost, KeyFileRole, Passphrase};
 use kanhe_proto::text;
 use zeroize::Zeroizing;
@@ -33,6 +33,10 @@ impl FreshKey {
     /// From the system's random source.
     pub fn new(role: KeyFileRole) -> io::Result<Self> {
         Ok(Self { role, seed: Zeroizing::new(random()?) })
+    }
+    /// The key itself, for roles that sign.
+    pub fn secret(&self) -> SecretKey {
+        SecretKey::from_seed(*self.seed)
     }
     /// Its public half.
     pub fn public(&self) -> PublicKey {

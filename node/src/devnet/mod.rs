@@ -9,6 +9,7 @@ mod description;
 mod genesis;
 mod init;
 mod keys;
+mod member;
 mod ports;
 mod types;
 

@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::behaviour::{self, Behaviour};
-use super::config::NetworkConfig;
+use super::config::{NetworkConfig, PeerAddress};
 use super::identity::keypair;
 use super::inbound::Inbound;
 use super::metrics::{self, NetworkMetrics};
@@ -71,6 +71,15 @@ pub enum RequestError {
     Stopped,
 }
 
+/// Whom the swarm knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Peers {
+    /// Network keys of the bureaus: no others are let in.
+    pub keys: BTreeSet<PublicKey>,
+    /// Where they listen, besides the configured addresses.
+    pub addresses: Vec<PeerAddress>,
+}
+
 /// What the swarm is started with.
 pub struct Setup {
     /// Local policy.
@@ -79,8 +88,8 @@ pub struct Setup {
     pub secret: SecretKey,
     /// The chain.
     pub chain: ChainId,
-    /// Network keys of the bureaus; when it changes, connections of others are closed.
-    pub allowed: watch::Receiver<BTreeSet<PublicKey>>,
+    /// Whom to let in and where they are; when it changes, connections of others are closed.
+    pub members: watch::Receiver<Peers>,
     /// This node's tip, to be told to peers.
     pub tip: watch::Receiver<TipStatus>,
     /// This node's clock.
@@ -114,7 +123,7 @@ struct Inner {
 
 /// Binds the address and starts the swarm. What peers send goes to `inbound`; when that is full it is dropped.
 pub async fn start(setup: Setup, inbound: mpsc::Sender<Inbound>) -> Result<NetworkHandle, NetworkError> {
-    let Setup { config, secret, chain, allowed, tip, clock } = setup;
+    let Setup { config, secret, chain, members, tip, clock } = setup;
     let (mut swarm, topic) = behaviour::swarm(&config, &chain, keypair(&secret))?;
     let address = listen(&mut swarm, &config.listen.0).await?;
     let local = *swarm.local_peer_id();
@@ -127,7 +136,7 @@ pub async fn start(setup: Setup, inbound: mpsc::Sender<Inbound>) -> Result<Netwo
         publish: publish_queue,
         requests: request_queue,
         inbound,
-        allowed,
+        members,
         tip,
         peers: peers_sender,
         stopped,

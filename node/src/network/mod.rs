@@ -1,7 +1,7 @@
 //! The node's own swarm: transactions between nodes by gossip, requests between two of them.
 //!
 //! It is apart from the consensus engine's, so that neither a flood of transactions nor a large file delays a vote.
-//! libp2p over TCP with Noise and Yamux; no discovery: peers are configured, and only the network keys of bureaus are
+//! libp2p over TCP with Noise and Yamux; no discovery: peers are configured or in the registry, and only the network keys of bureaus are
 //! let in, checked when a connection is made.
 //!
 //! Invariants: every queue has a bound, and a full one refuses and counts; a message is passed on only after its
@@ -27,7 +27,7 @@ mod table;
 mod task;
 
 pub use config::{NetworkConfig, PeerAddress};
-pub use handle::{NetworkError, NetworkHandle, PublishFull, RequestError, Setup, start};
+pub use handle::{NetworkError, NetworkHandle, Peers, PublishFull, RequestError, Setup, start};
 pub use identity::peer_id;
 pub use inbound::{Inbound, Reply, Ticket, Verdict};
 pub use libp2p::{Multiaddr, PeerId};

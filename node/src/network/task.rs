@@ -1,13 +1,12 @@
 //! The task that owns the swarm.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::StreamExt;
 use kanhe_proto::ids::TimeMs;
-use kanhe_proto::key::PublicKey;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, MessageId, PublishError};
 use libp2p::request_response::{self, OutboundFailure, OutboundRequestId, ResponseChannel};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
@@ -18,10 +17,10 @@ use tokio::time::{self, MissedTickBehavior};
 
 use super::behaviour::{Behaviour, BehaviourEvent};
 use super::conduct::{Judgement, Rates};
-use super::config::NetworkConfig;
+use super::config::{NetworkConfig, PeerAddress};
 use super::dialer::Dialer;
 use super::gossip;
-use super::handle::{Asked, RequestError};
+use super::handle::{Asked, Peers, RequestError};
 use super::identity;
 use super::inbound::{Inbound, Reply, Report, Ticket, Verdict};
 use super::metrics::{NetworkMetrics, add, count};
@@ -40,7 +39,7 @@ pub(super) struct Channels {
     pub(super) publish: mpsc::Receiver<Bytes>,
     pub(super) requests: mpsc::Receiver<Asked>,
     pub(super) inbound: mpsc::Sender<Inbound>,
-    pub(super) allowed: watch::Receiver<BTreeSet<PublicKey>>,
+    pub(super) members: watch::Receiver<Peers>,
     pub(super) tip: watch::Receiver<TipStatus>,
     pub(super) peers: watch::Sender<Vec<PeerInfo>>,
     pub(super) stopped: watch::Receiver<bool>,
@@ -55,6 +54,7 @@ pub(super) struct Task {
     channels: Channels,
     metrics: Arc<NetworkMetrics>,
     table: Table,
+    configured: Vec<PeerAddress>,
     dialer: Dialer,
     ban: Duration,
     poll: Duration,
@@ -85,7 +85,8 @@ impl Task {
         let (reports_sender, reports) = mpsc::unbounded_channel();
         let redial_max = Duration::from_millis(config.redial_max_ms);
         Self {
-            dialer: Dialer::new(&config.peers, swarm.local_peer_id(), redial_max, Instant::now()),
+            configured: config.peers.clone(),
+            dialer: Dialer::new(redial_max),
             swarm,
             topic,
             clock,
@@ -104,7 +105,7 @@ impl Task {
     }
 
     pub(super) async fn run(mut self) {
-        self.update_allowed();
+        self.update_peers();
         let mut tick = time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut poll = time::interval(self.poll);
@@ -122,9 +123,9 @@ impl Task {
                 () = time::sleep_until(due.unwrap_or_else(time::Instant::now)), if due.is_some() => self.flush(),
                 _ = tick.tick() => self.on_tick(),
                 _ = poll.tick() => self.ask_all(),
-                changed = self.channels.allowed.changed(), if list_open => {
+                changed = self.channels.members.changed(), if list_open => {
                     list_open = changed.is_ok();
-                    self.update_allowed();
+                    self.update_peers();
                 }
                 // Also when all handles are gone.
                 _ = stopped.wait_for(|stopped| *stopped) => break,
@@ -408,9 +409,9 @@ impl Task {
         }
     }
 
-    fn update_allowed(&mut self) {
+    fn update_peers(&mut self) {
         let local = *self.swarm.local_peer_id();
-        let keys = self.channels.allowed.borrow_and_update().clone();
+        let Peers { keys, addresses } = self.channels.members.borrow_and_update().clone();
         let listed = keys.iter().filter_map(|key| {
             let id = identity::peer_id(key);
             id.inspect_err(|error| tracing::warn!(%key, %error, "unusable network key in the registry")).ok()
@@ -423,6 +424,8 @@ impl Task {
         for peer in removed {
             allowed.disallow_peer(peer);
         }
+        let known = self.configured.iter().chain(&addresses);
+        self.dialer.replace(known, &local, Instant::now());
     }
 
     fn tell_peers(&self) {

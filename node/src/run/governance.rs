@@ -1,7 +1,6 @@
 //! What a node does of itself in governance: it lets in whom the registry names, takes the seat that its own key was
 //! given, and hands in proofs of double signatures.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kanhe_proto::equivocation::EquivocationPayload;
@@ -9,14 +8,15 @@ use kanhe_proto::governance::{GovernancePayload, activate_bytes};
 use kanhe_proto::hash::{Hash, TransactionId};
 use kanhe_proto::ids::{Height, SpanMs};
 use kanhe_proto::key::{PublicKey, Signer};
-use kanhe_proto::registry::{KeyRole, Seat, SeatState, Seats};
+use kanhe_proto::registry::{Seat, SeatState, Seats};
 use kanhe_proto::transaction::{Payload, TRANSACTION_VERSION, TransactionBody};
 use tokio::sync::watch;
 
-use super::{Pool, now};
-use crate::chain::{Chain, ChainError};
+use super::{Pool, now, peers};
+use crate::chain::{Chain, ChainError, Members};
+use crate::consensus::Wanted;
 use crate::mempool::Submission;
-use crate::network::NetworkHandle;
+use crate::network::{NetworkHandle, PeerAddress, Peers};
 
 /// Blocks until a transaction of this node that did not come through is sent again.
 const AGAIN_AFTER: u64 = 20;
@@ -34,13 +34,19 @@ pub struct Duties {
     /// The validator key, if this node has one.
     pub signer: Option<Arc<dyn Signer>>,
     /// Whom the swarm lets in.
-    pub allowed: watch::Sender<BTreeSet<PublicKey>>,
+    pub swarm: watch::Sender<Peers>,
+    /// Whom the engine talks to.
+    pub engine: watch::Sender<Wanted>,
+    /// The configured peers of the engine.
+    pub engine_peers: Vec<PeerAddress>,
+    /// This node's network key.
+    pub own: PublicKey,
 }
 
 /// What was found at a tip.
 #[derive(Default)]
 struct Found {
-    keys: Option<BTreeSet<PublicKey>>,
+    members: Option<Members>,
     seat: Option<Seat>,
 }
 
@@ -76,26 +82,23 @@ impl Duties {
         }
     }
 
-    async fn look(&self, keys: bool) -> Result<Found, ChainError> {
+    async fn look(&self, with_members: bool) -> Result<Found, ChainError> {
         let chain = Arc::clone(&self.chain);
         let own = self.signer.as_ref().map(|signer| signer.public_key());
         let looked = tokio::task::spawn_blocking(move || {
             let snapshot = chain.snapshot()?;
-            let keys = if keys { Some(snapshot.member_keys(KeyRole::Network)?) } else { None };
+            let members = if with_members { Some(snapshot.members()?) } else { None };
             let seats = snapshot.registry::<Seats>(&())?.0;
             let seat = seats.as_ref().zip(own).and_then(|(seats, own)| seats.get(&own).cloned());
-            Ok(Found { keys, seat })
+            Ok(Found { members, seat })
         });
         looked.await.unwrap_or_else(|_| Ok(Found::default()))
     }
 
     async fn tell(&self, found: Found, asked: Option<Height>) -> Option<Height> {
-        if let Some(keys) = found.keys {
-            self.allowed.send_if_modified(|known| {
-                let other = *known != keys;
-                *known = keys;
-                other
-            });
+        if let Some(members) = found.members {
+            replace(&self.swarm, peers::swarm(&members));
+            replace(&self.engine, peers::engine(&members, &self.engine_peers, &self.own));
         }
         let (Some(signer), Some(seat)) = (&self.signer, found.seat) else { return None };
         let given = seat.by.filter(|_| seat.state != SeatState::Active)?;
@@ -144,4 +147,13 @@ impl Duties {
             }
         }
     }
+}
+
+/// Wakes those who listen only if something is other than before.
+fn replace<T: PartialEq>(channel: &watch::Sender<T>, value: T) {
+    channel.send_if_modified(|known| {
+        let other = *known != value;
+        *known = value;
+        other
+    });
 }

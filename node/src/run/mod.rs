@@ -11,6 +11,7 @@ pub mod inbound;
 pub mod keys;
 pub mod logging;
 mod node;
+pub mod peers;
 mod ports;
 mod ready;
 mod scrub;

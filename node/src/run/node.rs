@@ -10,9 +10,6 @@ use kanhe_proto::genesis::Genesis;
 use kanhe_proto::key::{SecretKey, Signer};
 use kanhe_proto::key_file::KeyFileRole;
 use kanhe_proto::limits::BLOCK_BYTES_MAX;
-use kanhe_proto::registry::KeyRole;
-use libp2p::Multiaddr;
-use libp2p::multiaddr::Protocol;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -20,14 +17,14 @@ use tokio::task::JoinHandle;
 use super::error::RunError;
 use super::governance::Duties;
 use super::keys::{PassphraseSource, open_secret};
-use super::{Pool, descriptors, home, inbound, now, ports, scrub, watchers};
+use super::{Pool, descriptors, home, inbound, now, peers, ports, scrub, watchers};
 use crate::api::{Api, PostOffice};
 use crate::chain::{Chain, ChainAdmission};
 use crate::config::Config;
 use crate::consensus::guard::GuardError;
 use crate::consensus::{self, ConsensusConfig, Fatal, Guard, Handle, ValidatorKey};
 use crate::mempool::Mempool;
-use crate::network::{self, NetworkHandle, PeerAddress};
+use crate::network::{self, NetworkHandle};
 use crate::storage::{Storage, StorageError};
 
 /// Time that open requests get at the end.
@@ -105,10 +102,6 @@ fn open_guard(home: &Path, genesis: &Genesis, key: SecretKey, rejoin: bool) -> R
     Ok(ValidatorKey { signer: Arc::new(key), guard: Arc::new(guard) })
 }
 
-fn full(address: &PeerAddress) -> Multiaddr {
-    address.address.clone().with(Protocol::P2p(address.peer))
-}
-
 impl Opened {
     /// Starts all parts.
     pub async fn start(self) -> Result<Node, RunError> {
@@ -122,15 +115,17 @@ impl Opened {
         let pool: Arc<Pool> = Arc::new(Mempool::new(&config.mempool, admission, chain.tip().header.time));
         chain.connect(Arc::<Pool>::clone(&pool));
 
-        let allowed_now = chain.snapshot()?.member_keys(KeyRole::Network)?;
-        let (allowed_sender, allowed) = watch::channel(allowed_now);
+        let members = chain.snapshot()?.members()?;
+        let (swarm_sender, swarm) = watch::channel(peers::swarm(&members));
+        let own = network_key.public_key();
+        let (engine_sender, engine) = watch::channel(peers::engine(&members, &config.consensus.peers, &own));
         let (tip_sender, tip) = watch::channel(watchers::tip_status(&chain));
         let (inbound_sender, inbound) = mpsc::channel(config.network.inbound_max.max(1));
         let setup = network::Setup {
             config: config.network.clone(),
             secret: network_key.clone(),
             chain: genesis.chain_id(),
-            allowed,
+            members: swarm,
             tip,
             clock: now,
         };
@@ -139,10 +134,11 @@ impl Opened {
 
         let role = if validator.is_some() { "validator" } else { "follower" };
         let signer = validator.as_ref().map(|validator| Arc::clone(&validator.signer));
-        let settings = consensus_config(&config, &home, &genesis, network_key);
+        let settings = consensus_config(&config, &home, &genesis, network_key, engine);
         let application: Arc<dyn consensus::Application> = Arc::<Chain>::clone(&chain);
         let consensus = consensus::start(settings, application, validator).await?;
 
+        let engine_peers = config.consensus.peers.clone();
         let (api_stop, stopped) = watch::channel(false);
         let (damage, damage_found) = watch::channel(None);
         let api = Api {
@@ -163,7 +159,10 @@ impl Opened {
             pool: Arc::clone(&pool),
             network: network.clone(),
             signer,
-            allowed: allowed_sender,
+            swarm: swarm_sender,
+            engine: engine_sender,
+            engine_peers,
+            own,
         };
         let follow = watchers::follow_tip(Arc::clone(&chain), tip_sender);
         let tasks = vec![
@@ -177,13 +176,19 @@ impl Opened {
     }
 }
 
-fn consensus_config(config: &Config, home: &Path, genesis: &Genesis, network_key: SecretKey) -> ConsensusConfig {
+fn consensus_config(
+    config: &Config,
+    home: &Path,
+    genesis: &Genesis,
+    network_key: SecretKey,
+    peers: watch::Receiver<consensus::Wanted>,
+) -> ConsensusConfig {
     let bytes_max = usize::try_from(genesis.parameters.block_bytes_max).unwrap_or(BLOCK_BYTES_MAX);
     ConsensusConfig {
         chain: genesis.chain(),
         moniker: config.name.clone(),
         listen: config.consensus.listen.0.clone(),
-        peers: config.consensus.peers.iter().map(full).collect(),
+        peers,
         network_key,
         wal: home::wal(home),
         body_bytes_max: bytes_max,

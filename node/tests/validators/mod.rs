@@ -9,10 +9,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kanhe_node::chain::{Chain, ChainConfig, Offered, Room, TransactionSource};
 use kanhe_node::consensus::guard::{self, Guard};
-use kanhe_node::consensus::{
-    Application, ConsensusConfig, Fatal, Handle, StartError, Timing, ValidatorKey, engine, start,
-};
+use kanhe_node::consensus::{Application, ConsensusConfig, Fatal, Handle, StartError, Timing, ValidatorKey, start};
 use kanhe_node::ledger::Code;
+use kanhe_node::network::peer_id;
 use kanhe_node::storage::Storage;
 use kanhe_proto::hash::{HeaderHash, TransactionId, sha256};
 use kanhe_proto::ids::{Height, SpanMs, TimeMs};
@@ -133,14 +132,15 @@ impl Net {
 
     pub fn config(&self, node: usize) -> ConsensusConfig {
         let address = |other: usize| {
-            let peer = engine::peer_id(&Self::network_key(other)).unwrap();
-            format!("/ip4/127.0.0.1/tcp/{}/p2p/{peer}", self.ports[other]).parse().unwrap()
+            let peer = peer_id(&Self::network_key(other).public_key()).unwrap();
+            (peer, format!("/ip4/127.0.0.1/tcp/{}/p2p/{peer}", self.ports[other]).parse().unwrap())
         };
+        let others = (0..self.ports.len()).filter(|other| *other != node);
         ConsensusConfig {
             chain: self.world.chain(),
             moniker: format!("node-{node}-{}", self.ports[node]),
             listen: format!("/ip4/127.0.0.1/tcp/{}", self.ports[node]).parse().unwrap(),
-            peers: (0..self.ports.len()).filter(|other| *other != node).map(address).collect(),
+            peers: watch::channel(others.map(address).collect()).1,
             network_key: Self::network_key(node),
             wal: self.wal(node),
             body_bytes_max: 4 << 20,
