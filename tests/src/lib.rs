@@ -10,6 +10,7 @@ pub mod http;
 pub mod liar;
 pub mod load;
 pub mod network;
+pub mod officer;
 pub mod person;
 pub mod power;
 pub mod privacy;

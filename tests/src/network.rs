@@ -44,18 +44,27 @@ pub fn run_node_program(arguments: &[&str]) -> Output {
 impl Network {
     /// Founds one in a temporary folder; nothing runs yet.
     pub fn found(bureaus: usize, heartbeat_ms: u64) -> Self {
+        Self::found_with(bureaus, heartbeat_ms, &[])
+    }
+
+    /// The same, with more options of `devnet init`.
+    pub fn found_with(bureaus: usize, heartbeat_ms: u64, options: &[&str]) -> Self {
         let temporary = tempfile::tempdir().unwrap();
-        let mut network = Self::found_in(temporary.path(), bureaus, heartbeat_ms);
+        let mut network = Self::make(temporary.path(), bureaus, heartbeat_ms, options);
         network._temporary = Some(temporary);
         network
     }
 
     /// Founds one in an empty folder that stays.
     pub fn found_in(folder: &Path, bureaus: usize, heartbeat_ms: u64) -> Self {
+        Self::make(folder, bureaus, heartbeat_ms, &[])
+    }
+
+    fn make(folder: &Path, bureaus: usize, heartbeat_ms: u64, options: &[&str]) -> Self {
         let dir = folder.join("net");
         let (bureaus, heartbeat_ms) = (bureaus.to_string(), heartbeat_ms.to_string());
         let words = ["devnet", "init", "--bureaus", &bureaus, "--heartbeat-ms", &heartbeat_ms, "--dir"];
-        let made = run_node_program(&[&words[..], &[dir.to_str().unwrap()]].concat());
+        let made = run_node_program(&[&words[..], &[dir.to_str().unwrap()], options].concat());
         assert!(made.status.success(), "{made:?}");
         let description: Description = serde_json::from_slice(&fs::read(dir.join("devnet.json")).unwrap()).unwrap();
         let genesis = Genesis::from_bytes(&fs::read(&description.genesis).unwrap()).unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kanhe_proto::equivocation::EquivocationPayload;
 use kanhe_proto::governance::{GovernancePayload, activate_bytes};
-use kanhe_proto::hash::{Hash, TransactionId};
+use kanhe_proto::hash::{Hash, TransactionId, ValidatorsHash};
 use kanhe_proto::ids::{Height, SpanMs};
 use kanhe_proto::key::{PublicKey, Signer};
 use kanhe_proto::registry::{Seat, SeatState, Seats};
@@ -54,21 +54,22 @@ impl Duties {
     /// Looks at each new tip until the chain is gone.
     pub async fn serve(self) {
         let mut committed = self.chain.committed();
-        let mut registry = Hash::default();
+        let mut known = (Hash::default(), ValidatorsHash::default());
         let mut asked: Option<Height> = None;
         let mut misdeeds: Vec<EquivocationPayload> = Vec::new();
         loop {
             let tip = self.chain.tip();
-            if tip.header.registry_root != registry {
-                match self.look(tip.header.registry_root != registry).await {
+            let now = (tip.header.registry_root, tip.header.next_validators);
+            if now != known {
+                match self.look(true).await {
                     Ok(found) => {
-                        registry = tip.header.registry_root;
+                        known = now;
                         asked = self.tell(found, asked).await;
                     }
                     Err(error) => tracing::error!("the registry cannot be read: {error}"),
                 }
             } else if asked.is_some_and(|at| tip.header.height.0 >= at.0 + AGAIN_AFTER) {
-                registry = Hash::default();
+                known = Default::default();
                 asked = None;
                 continue;
             }

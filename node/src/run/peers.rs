@@ -28,26 +28,29 @@ pub fn full(address: &PeerAddress) -> Multiaddr {
 /// The swarm lets in whom the registry names, and nobody else.
 pub fn swarm(members: &Members) -> network::Peers {
     let keys = members.nodes.values().flat_map(|nodes| nodes.keys.iter().cloned()).collect();
-    let addresses = listed(members).filter_map(|(peers, text)| address(text.strip_prefix(NETWORK)?, &peers));
+    let listed = members.nodes.values().flat_map(listed);
+    let addresses = listed.filter_map(|(peers, text)| address(text.strip_prefix(NETWORK)?, &peers));
     network::Peers { keys, addresses: addresses.collect() }
 }
 
 /// The engine talks to the configured peers and to all that the registry names, but not to those whose key has ended.
 /// Unlike the swarm it takes configured peers that the registry does not know: a node that joins reads the chain from
-/// those who are members now, not from the founders.
+/// those who are members now, not from the founders; and bureaus that are no members any more as long as the chain
+/// cannot go on without their votes.
 pub fn engine(members: &Members, configured: &[PeerAddress], own: &PublicKey) -> BTreeMap<PeerId, Multiaddr> {
     let ended: BTreeSet<PeerId> = members.ended.iter().filter_map(|key| peer_id(key).ok()).collect();
     let mut wanted = BTreeMap::new();
     for configured in configured.iter().filter(|address| !ended.contains(&address.peer)) {
         wanted.entry(configured.peer).or_insert_with(|| full(configured));
     }
-    for (peers, text) in listed(members) {
+    let nodes = || members.nodes.values().chain(members.needed.values());
+    for (peers, text) in nodes().flat_map(listed) {
         if let Some(address) = text.strip_prefix(CONSENSUS).and_then(|text| address(text, &peers)) {
             wanted.entry(address.peer).or_insert_with(|| full(&address));
         }
     }
     // Whoever has no address in the registry dials us.
-    for peer in members.nodes.values().flat_map(peers) {
+    for peer in nodes().flat_map(peers) {
         wanted.entry(peer).or_insert_with(|| Multiaddr::empty().with(Protocol::P2p(peer)));
     }
     if let Ok(own) = peer_id(own) {
@@ -57,11 +60,9 @@ pub fn engine(members: &Members, configured: &[PeerAddress], own: &PublicKey) ->
 }
 
 /// Each address with the peers of its bureau.
-fn listed(members: &Members) -> impl Iterator<Item = (BTreeSet<PeerId>, &str)> {
-    members.nodes.values().flat_map(|nodes| {
-        let peers: BTreeSet<PeerId> = peers(nodes).collect();
-        nodes.addresses.iter().map(move |text| (peers.clone(), text.as_str()))
-    })
+fn listed(nodes: &MemberNodes) -> impl Iterator<Item = (BTreeSet<PeerId>, &str)> {
+    let peers: BTreeSet<PeerId> = peers(nodes).collect();
+    nodes.addresses.iter().map(move |text| (peers.clone(), text.as_str()))
 }
 
 fn peers(nodes: &MemberNodes) -> impl Iterator<Item = PeerId> {
@@ -92,7 +93,10 @@ mod tests {
         let texts = addresses.iter().map(|text| Text::new(text.as_str()).unwrap()).collect();
         let nodes = MemberNodes { keys: [key(number)].into(), addresses: List::new(texts).unwrap() };
         (
-            ["91370100MA3C0JXE5K", "11370100MB2890001X", "11370100MB2890002R"][usize::from(number)].parse().unwrap(),
+            ["91370100MA3C0JXE53", "11370100MB28900011", "11370100MB28900024", "11370100MB28900037"]
+                [usize::from(number)]
+            .parse()
+            .unwrap(),
             nodes,
         )
     }
@@ -104,7 +108,8 @@ mod tests {
         // Names a peer that is not its own.
         let foreign = [format!("{CONSENSUS}{}", at(1, 9))];
         let nodes = [member(0, &[own_address]), member(1, &theirs), member(2, &foreign)].into();
-        let members = Members { nodes, ended: [key(8)].into() };
+        let needed = [member(3, &[])].into();
+        let members = Members { nodes, needed, ended: [key(8)].into() };
         let configured = [at(1, 4), at(7, 5), at(8, 6)];
 
         let swarm = swarm(&members);
@@ -112,8 +117,13 @@ mod tests {
         assert_eq!(swarm.addresses, [at(1, 2)]);
 
         let engine = engine(&members, &configured, &key(0));
-        let bare = Multiaddr::empty().with(Protocol::P2p(at(2, 0).peer));
-        let wanted = [(at(1, 4).peer, full(&at(1, 4))), (at(2, 0).peer, bare), (at(7, 5).peer, full(&at(7, 5)))];
+        let bare = |number| Multiaddr::empty().with(Protocol::P2p(at(number, 0).peer));
+        let wanted = [
+            (at(1, 4).peer, full(&at(1, 4))),
+            (at(2, 0).peer, bare(2)),
+            (at(3, 0).peer, bare(3)),
+            (at(7, 5).peer, full(&at(7, 5))),
+        ];
         assert_eq!(engine, wanted.into(), "configured first, no ended key, not oneself");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kanhe_proto::bounded::List;
 use kanhe_proto::governance::{Alive, LastSigned, alive_key};
 use kanhe_proto::ids::Height;
-use kanhe_proto::validators::Address;
+use kanhe_proto::validators::{Address, ValidatorSet};
 
 use super::desk::Desk;
 use crate::ledger::code::Refusal;
@@ -34,8 +34,13 @@ pub(super) fn update<V: View>(desk: &mut Desk<'_, '_, V>) -> Result<(), Refusal>
 /// The validators of the current set that are alive.
 pub(super) fn living<V: View>(desk: &Desk<'_, '_, V>) -> Result<Vec<Address>, Refusal> {
     let context = desk.context();
-    let window = WINDOW_MIN.max(4 * context.validators.members().len() as u64);
     let alive: Alive = desk.leaf(&alive_key())?.unwrap_or_default();
-    let lives = alive.last.iter().filter(|last| last.height.0 + window >= context.height.0);
-    Ok(lives.map(|last| last.address).collect())
+    Ok(living_at(&alive, &context.validators, context.height))
+}
+
+/// The same of a leaf, for the height that comes after it.
+pub fn living_at(alive: &Alive, set: &ValidatorSet, height: Height) -> Vec<Address> {
+    let window = WINDOW_MIN.max(4 * set.members().len() as u64);
+    let lives = alive.last.iter().filter(|last| last.height.0 + window >= height.0);
+    lives.map(|last| last.address).collect()
 }

@@ -19,6 +19,7 @@ mod schedule;
 mod seats;
 mod votes;
 
+pub use alive::living_at;
 pub use dry_run::{Effects, LeafChange, dry_run, dry_run_open};
 pub(super) use equivocation::record as record_equivocation;
 
