@@ -3,6 +3,8 @@
 //! In the library, so that the program itself is one call: what an async function becomes is compiled where it is
 //! polled, and the program would compile all of the node a second time.
 
+mod founding;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -48,6 +50,18 @@ enum Command {
         #[arg(long, value_enum)]
         log_format: Option<LogFormat>,
     },
+    /// Makes the home of a bureau's node: keys of all roles, configuration, and the membership card to be shown.
+    #[command(after_help = EXIT_CODES)]
+    Init(founding::InitArguments),
+    /// What the founders make together from their cards.
+    #[command(after_help = EXIT_CODES)]
+    Genesis {
+        #[command(subcommand)]
+        command: founding::GenesisCommand,
+    },
+    /// Gives a home made by `init` its chain: genesis, checked against the hash that people compared.
+    #[command(after_help = EXIT_CODES)]
+    Join(founding::JoinArguments),
     /// Checks the whole database of a stopped node against its headers; changes nothing.
     Fsck {
         /// The node's home.
@@ -106,6 +120,9 @@ pub fn main() -> ExitCode {
         Command::Run { home, passphrase_file, rejoin, log_format } => {
             run_node(&home, passphrase_file, rejoin, log_format)
         }
+        Command::Init(arguments) => founding::init(arguments),
+        Command::Genesis { command } => founding::genesis(command),
+        Command::Join(arguments) => founding::join(arguments),
         Command::Fsck { home, json } => check(&home, json),
         Command::Config { home, default } => show_config(home.as_deref(), default),
         Command::Devnet { command: DevnetCommand::Init { dir, bureaus, heartbeat_ms, outside, epoch_blocks } } => {
@@ -136,6 +153,10 @@ fn failed(error: &anyhow::Error) -> ExitCode {
         }
     }
     eprintln!("error: {said}");
+    if let Some(error) = error.downcast_ref::<founding::FoundingError>() {
+        eprintln!("hint: {}", error.hint());
+        return ExitCode::from(error.exit_code());
+    }
     match error.downcast_ref::<RunError>() {
         Some(error) => {
             eprintln!("hint: {}", error.hint());

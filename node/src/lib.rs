@@ -6,6 +6,7 @@ pub mod command;
 pub mod config;
 pub mod consensus;
 pub mod devnet;
+pub mod founding;
 pub mod ledger;
 pub mod mempool;
 pub mod network;

@@ -67,6 +67,18 @@ impl Passphrase {
     pub const fn new(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
+    /// Its length in bytes.
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+    /// Whether it says nothing.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+    /// Whether somebody typed the same.
+    pub fn is(&self, typed: &[u8]) -> bool {
+        self.0 == typed
+    }
 }
 
 /// What a key in a file is for.

@@ -96,14 +96,15 @@ fn bureaus_join_and_leave_and_the_chain_goes_on() {
     let stranger = network.wait(NEW, "an answer", WAIT, |_| true);
     assert_eq!((stranger.height, stranger.peers), (0, 0), "{}", network.last_words(NEW));
 
-    // One proposal admits it and gives it a seat. One bureau is not enough; the votes of the others were made offline.
+    // One proposal admits it and gives it a seat. Three of three must vote: more than two
+    // thirds. The votes of the others were made offline.
     let (uscc, key) = (officers[NEW].uscc, validator_key(&network, NEW));
     let seat = Action::SeatValidator { bureau: uscc, key, power: Power(1) };
     let admit = officers[0].proposal("big data joins", vec![card(&network, NEW).admission(), seat]);
     let effects = dry_run(&network, 1, &admit);
-    assert_eq!((effects.tally.needed, effects.refusal), (2, None));
+    assert_eq!((effects.tally.needed, effects.refusal), (3, None));
     assert_eq!(effects.next_validators.unwrap().members().len(), 4);
-    officers[0].propose(&network, 0, &admit, &[&officers[1]]).unwrap();
+    officers[0].propose(&network, 0, &admit, &[&officers[1], &officers[2]]).unwrap();
     assert_eq!(officers[0].propose(&network, 0, &admit, &[]), Err("proposal_exists".to_owned()));
 
     // Without a restart it is let in, catches up, takes its seat and proposes blocks.

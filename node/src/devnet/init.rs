@@ -10,19 +10,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use kanhe_proto::genesis::{Genesis, GenesisError};
 use kanhe_proto::identifiers::{ChainRef, Did};
 use kanhe_proto::ids::{SpanMs, TimeMs};
-use kanhe_proto::key_file::KeyFileRole;
+use kanhe_proto::key_file::{KdfCost, KeyFileRole, Passphrase};
 use kanhe_proto::registry::{KeyRole, Parameters};
 
 use super::DESCRIPTION_FILE;
 use super::bureaus::{Office, bank};
 use super::description::{BankDescription, BureauDescription, Description, TypeDescription};
 use super::genesis::{Founder, PURPOSES, genesis};
-use super::keys::{FreshKey, fresh_passphrase, write_private};
-use super::member::{CARD_FILE, Member, config_of, key_path, members};
+use super::member::{Member, config_of, members};
 use super::types::{NetworkType, network_types};
 use crate::config::CONFIG_FILE;
 use crate::consensus::Guard;
 use crate::consensus::guard::GuardError;
+use crate::founding::CARD_FILE;
+use crate::founding::keys::{FreshKey, fresh_passphrase, key_path, write_private};
 use crate::run::home;
 use crate::storage::{CreateError, Storage};
 
@@ -106,11 +107,7 @@ fn build(options: &DevnetOptions, dir: &Path, building: &Path) -> Result<Descrip
     let founders: Vec<Founder<'_>> = members
         .iter()
         .filter(|member| member.founder)
-        .map(|member| Founder {
-            office: &member.office,
-            keys: member.keys.iter().map(|(role, _, key)| (*role, key.public())).collect(),
-            addresses: member.addresses(),
-        })
+        .map(|member| Founder { office: &member.office, keys: member.keys.public(), addresses: member.addresses() })
         .collect();
     let time = TimeMs(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64));
     let parameters =
@@ -128,7 +125,8 @@ fn build(options: &DevnetOptions, dir: &Path, building: &Path) -> Result<Descrip
     let bank_home = building.join(&bank.folder);
     let passphrase = fresh_passphrase().map_err(io)?;
     write_private(&bank_home.join("passphrase"), format!("{passphrase}\n").as_bytes()).map_err(io)?;
-    request_key.write(&bank_home.join("request.key"), &passphrase).map_err(io)?;
+    let secret = Passphrase::new(passphrase.into_bytes());
+    request_key.write(&bank_home.join("request.key"), &secret, KdfCost::LIGHT_FOR_DEMOS).map_err(io)?;
 
     let description = describe(dir, &members, &bank, &types, &genesis);
     let text = serde_json::to_string_pretty(&description).expect("texts and numbers are JSON");
@@ -144,13 +142,12 @@ fn write_home(dir: &Path, member: &Member, members: &[Member], genesis: &Genesis
     fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o700)).map_err(io)?;
     let passphrase = fresh_passphrase().map_err(io)?;
     write_private(&dir.join("passphrase"), format!("{passphrase}\n").as_bytes()).map_err(io)?;
-    for (_, name, key) in &member.keys {
-        key.write(&dir.join(key_path(name)), &passphrase).map_err(io)?;
-    }
+    let secret = Passphrase::new(passphrase.into_bytes());
+    member.keys.write(dir, &secret, KdfCost::LIGHT_FOR_DEMOS).map_err(io)?;
     fs::write(dir.join("genesis.bin"), genesis.to_bytes()).map_err(io)?;
     fs::write(dir.join(CONFIG_FILE), config_of(member, members).to_toml()).map_err(io)?;
     drop(Storage::create(&home::chain(dir), genesis)?);
-    let validator = member.key(KeyRole::Validator).public();
+    let validator = member.keys.of(KeyRole::Validator).public();
     drop(Guard::create(&home::guard(dir), &genesis.chain(), &validator, false)?);
     Ok(())
 }

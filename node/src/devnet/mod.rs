@@ -8,7 +8,6 @@ mod codes;
 mod description;
 mod genesis;
 mod init;
-mod keys;
 mod member;
 mod ports;
 mod types;
