@@ -162,7 +162,9 @@ impl FoundingError {
             Self::Install(_) => "fetch the file again; check the disk",
             Self::Short => "whoever copies the key files can try passphrases: take a sentence",
             Self::Differ => "try again",
-            Self::Unreadable { .. } | Self::Unwritable { .. } => "check the path, its owner and its mode",
+            Self::Init(InitError::Io { .. }) | Self::Unreadable { .. } | Self::Unwritable { .. } => {
+                "check the path, its owner and its mode"
+            }
             Self::Fetch { .. } => "check the URL, or take the file from a colleague and name it with --genesis",
         }
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
-use super::keys::random;
+use crate::founding::keys::random;
 
 /// Below the range from which systems take the ports of outgoing connections, so that none of those gets in the way
 /// between the choice and the start.
