@@ -45,9 +45,18 @@ pub(super) struct InitArguments {
     /// Its administrative division (GB/T 2260), e.g. 370100.
     #[arg(long, value_name = "CODE")]
     region: String,
-    /// The address at which the other bureaus reach this node; ports are those of config.toml.
+    /// The address at which the other bureaus reach this node. It goes into the card.
     #[arg(long, value_name = "IP")]
     announce: IpAddr,
+    /// TCP port of the consensus engine [default: 27000].
+    #[arg(long, value_name = "PORT")]
+    consensus_port: Option<u16>,
+    /// TCP port of the swarm of transactions and mail [default: 27010].
+    #[arg(long, value_name = "PORT")]
+    network_port: Option<u16>,
+    /// TCP port of the API, on this machine only [default: 27080].
+    #[arg(long, value_name = "PORT")]
+    api_port: Option<u16>,
     /// Genesis of the chain to join. Without it the card is for founding a chain.
     #[arg(long, value_name = "FILE")]
     genesis: Option<PathBuf>,
@@ -184,6 +193,7 @@ pub(super) fn init(arguments: InitArguments) -> anyhow::Result<ExitCode> {
         names,
         region: arguments.region,
         announce: arguments.announce,
+        ports: [arguments.consensus_port, arguments.network_port, arguments.api_port],
         chain,
         cost: KdfCost::USUAL,
     };

@@ -14,6 +14,7 @@ mod types;
 
 pub use description::{BankDescription, BureauDescription, Description, TypeDescription};
 pub use init::{DevnetError, DevnetOptions, init};
+pub use ports::free_ports;
 
 /// Name of the file that describes a network.
 pub const DESCRIPTION_FILE: &str = "devnet.json";

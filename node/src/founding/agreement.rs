@@ -332,6 +332,7 @@ mod tests {
                 names: Names { zh: name("示例局"), en: name("Bureau") },
                 region: "370100".into(),
                 announce: "10.0.0.1".parse().unwrap(),
+                ports: [None; 3],
                 chain: None,
                 cost: KdfCost::LIGHT_FOR_DEMOS,
             };

@@ -33,6 +33,8 @@ pub struct BureauOptions {
     pub region: String,
     /// The address at which the others reach its node.
     pub announce: IpAddr,
+    /// Where the engine, the swarm and the API listen, if not where they usually do.
+    pub ports: [Option<u16>; 3],
     /// The chain to join; none to found one.
     pub chain: Option<ChainContext>,
     /// What Argon2id costs for each key file.
@@ -122,6 +124,17 @@ fn config(options: &BureauOptions) -> Config {
     let mut config = Config { name: options.uscc.to_string(), bureau: Some(options.uscc), ..Config::default() };
     config.keys.network = key_path("network");
     config.keys.validator = Some(key_path("validator"));
+    let [engine, swarm, api] = options.ports;
+    let everywhere = |port: u16| format!("/ip4/0.0.0.0/tcp/{port}").parse().expect("an address");
+    if let Some(port) = engine {
+        config.consensus.listen = everywhere(port);
+    }
+    if let Some(port) = swarm {
+        config.network.listen = everywhere(port);
+    }
+    if let Some(port) = api {
+        config.api.listen.set_port(port);
+    }
     config
 }
 
@@ -144,6 +157,7 @@ mod tests {
             names: Names { zh: text("示例局"), en: text("Example Bureau") },
             region: "370100".into(),
             announce: "10.1.2.3".parse().unwrap(),
+            ports: [None; 3],
             chain: None,
             cost: KdfCost::LIGHT_FOR_DEMOS,
         };
