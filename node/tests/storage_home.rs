@@ -76,12 +76,14 @@ fn a_home_is_made_once_and_never_begins_anew() {
     drop(Storage::open(&home, &chain_id).unwrap());
     assert!(home.join("CHAIN").exists());
 
-    // Newer software was here.
-    fs::write(home.join("CHAIN"), format!("schema 2\nchain {chain_id}\n")).unwrap();
-    let before = picture(&home);
-    let newer = Storage::open(&home, &chain_id);
-    assert!(matches!(newer, Err(StorageError::NewerSchema { found: 2, known: 1, .. })));
-    assert_eq!(picture(&home), before, "nothing is written");
+    // Newer or older software was here.
+    for schema in [1, 3] {
+        fs::write(home.join("CHAIN"), format!("schema {schema}\nchain {chain_id}\n")).unwrap();
+        let before = picture(&home);
+        let other = Storage::open(&home, &chain_id).unwrap_err();
+        assert!(matches!(other, StorageError::OtherSchema { found, known: 2, .. } if found == schema), "{other}");
+        assert_eq!(picture(&home), before, "nothing is written");
+    }
     fs::write(home.join("CHAIN"), "what?").unwrap();
     assert!(matches!(Storage::open(&home, &chain_id), Err(StorageError::Damaged(_))));
 }

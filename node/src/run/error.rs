@@ -37,8 +37,8 @@ pub mod exit {
     pub const IN_USE: u8 = 25;
     /// The home cannot be written.
     pub const UNWRITABLE: u8 = 26;
-    /// Written by newer software.
-    pub const NEWER: u8 = 27;
+    /// Written by other software.
+    pub const OTHER_SCHEMA: u8 = 27;
     /// A key is missing or no key.
     pub const KEY: u8 = 28;
     /// Wrong or no passphrase.
@@ -57,7 +57,7 @@ Exit codes:
    0  ended as asked              1  something else                2  wrong usage
   20  configuration unusable     21  the home holds no chain      22  the database is gone
   23  home of another chain      24  database or guard damaged    25  home in use by another process
-  26  home cannot be written     27  written by newer software    28  key missing or damaged
+  26  home cannot be written     27  written by another version   28  key missing or damaged
   29  wrong or no passphrase     30  address in use               31  fsck found problems
   32  too few files may be open
   71  the engine stopped itself  72  votes under this validator's key that its guard does not know
@@ -152,7 +152,7 @@ const fn storage_code(error: &StorageError) -> u8 {
         StorageError::NotInitialised(_) | StorageError::AlreadyInitialised(_) => exit::NOT_INITIALISED,
         StorageError::Gone(_) => exit::GONE,
         StorageError::OtherChain { .. } => exit::OTHER_CHAIN,
-        StorageError::NewerSchema { .. } => exit::NEWER,
+        StorageError::OtherSchema { .. } => exit::OTHER_SCHEMA,
         StorageError::InUse(_) => exit::IN_USE,
         StorageError::Unwritable { .. } => exit::UNWRITABLE,
         StorageError::Damaged(_) => exit::DAMAGED,

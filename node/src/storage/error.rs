@@ -31,14 +31,14 @@ pub enum StorageError {
         /// The chain asked for.
         expected: ChainId,
     },
-    /// Written by newer software.
-    #[error("{} was written with storage schema {found}; this software knows up to {known}", dir.display())]
-    NewerSchema {
+    /// Written by newer or older software.
+    #[error("{} was written with storage schema {found}; this software has {known}", dir.display())]
+    OtherSchema {
         /// The home.
         dir: PathBuf,
         /// Its schema.
         found: u32,
-        /// Newest schema known here.
+        /// Schema of this software.
         known: u32,
     },
     /// Another process has it open.
@@ -80,8 +80,12 @@ impl StorageError {
             }
             Self::AlreadyInitialised(_) => "start it, or choose another home",
             Self::OtherChain { .. } => "check the home and the genesis file in the configuration",
-            Self::NewerSchema { .. } => {
+            Self::OtherSchema { found, known, .. } if *found > *known => {
                 "run the newer version again; a database is never taken back to an older schema"
+            }
+            Self::OtherSchema { .. } => {
+                "an older version wrote it: run that one, or move the folder `chain` away, `join` anew and start once \
+                 with `run --rejoin`"
             }
             Self::InUse(_) => "stop the other process first",
             Self::Unwritable { .. } => "check owner, permissions and free space of the directory",

@@ -12,7 +12,7 @@ use kanhe_proto::hash::ChainId;
 use super::error::StorageError;
 
 /// Version of the database's layout.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 const MARK: &str = "CHAIN";
 const DATABASE: &str = "db";
@@ -43,8 +43,8 @@ impl Home {
     pub fn check(&self, chain_id: &ChainId) -> Result<(), StorageError> {
         let has_database = self.database().is_dir();
         match self.read_mark()? {
-            Some((schema, _)) if schema > SCHEMA_VERSION => {
-                Err(StorageError::NewerSchema { dir: self.dir.clone(), found: schema, known: SCHEMA_VERSION })
+            Some((schema, _)) if schema != SCHEMA_VERSION => {
+                Err(StorageError::OtherSchema { dir: self.dir.clone(), found: schema, known: SCHEMA_VERSION })
             }
             Some((_, found)) if found != *chain_id => {
                 Err(StorageError::OtherChain { dir: self.dir.clone(), found, expected: *chain_id })

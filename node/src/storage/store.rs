@@ -169,11 +169,8 @@ impl Storage {
         let reader = self.read();
         let schema = reader.get(Column::Meta, layout::SCHEMA)?.ok_or_else(|| damaged("no schema version"))?;
         let schema = schema.try_into().map(u32::from_be_bytes).map_err(|_| damaged("schema version is malformed"))?;
-        if schema > SCHEMA_VERSION {
-            return Err(StorageError::NewerSchema { dir: home.dir.clone(), found: schema, known: SCHEMA_VERSION });
-        }
         if schema != SCHEMA_VERSION {
-            return Err(damaged("schema version is none of ours"));
+            return Err(StorageError::OtherSchema { dir: home.dir.clone(), found: schema, known: SCHEMA_VERSION });
         }
         let found = reader.get(Column::Meta, layout::CHAIN)?.ok_or_else(|| damaged("no chain id"))?;
         let found = ChainId(found.try_into().map_err(|_| damaged("chain id is malformed"))?);
