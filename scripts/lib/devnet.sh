@@ -5,12 +5,12 @@
 
 NODE_PROGRAM=$CARGO_TARGET_DIR/debug/kanhe-node
 
-# devnet_bureaus DIR — a line "NAME URL" for each node.
+# devnet_bureaus DIR — a line "NAME URL founder|outside" for each node.
 devnet_bureaus() {
     python3 - "$1/devnet.json" <<'PYTHON'
 import json, sys
 for bureau in json.load(open(sys.argv[1]))["bureaus"]:
-    print(bureau["name"], bureau["api"])
+    print(bureau["name"], bureau["api"], "founder" if bureau["founder"] else "outside")
 PYTHON
 }
 
@@ -102,45 +102,49 @@ node_wait_ready() {
     done
 }
 
-# devnet_init DIR BUREAUS
+# devnet_init DIR BUREAUS [OUTSIDE] — with bureaus outside epochs are short, so that one can watch them join.
 devnet_init() {
-    local dir=$1
+    local dir=$1 outside=${3:-0} more=()
+    ((outside == 0)) || more=(--outside "$outside" --epoch-blocks 20)
     if [[ ! -e $dir/devnet.json ]]; then
         if [[ -d $dir && -n $(ls -A "$dir") ]]; then
             die 2 "$dir is not empty and holds no network" "name a new folder"
         fi
-        "$NODE_PROGRAM" devnet init --dir "$dir" --bureaus "$2" 3>&-
+        "$NODE_PROGRAM" devnet init --dir "$dir" --bureaus "$2" "${more[@]}" 3>&-
     fi
 }
 
-# devnet_up DIR — starts what does not run, and waits until all are ready.
+# devnet_up DIR — starts what does not run, and waits until all founders are ready. A bureau outside becomes so once it is
+# admitted.
 devnet_up() {
-    local dir=$1 name url
-    while read -r name url; do node_start "$dir/$name"; done < <(devnet_bureaus "$dir")
-    while read -r name url; do node_wait_ready "$dir/$name" "$url"; done < <(devnet_bureaus "$dir")
+    local dir=$1 name url place
+    while read -r name url place; do node_start "$dir/$name"; done < <(devnet_bureaus "$dir")
+    while read -r name url place; do
+        [[ $place != founder ]] || node_wait_ready "$dir/$name" "$url"
+    done < <(devnet_bureaus "$dir")
 }
 
 # devnet_down DIR — asks all to end, then waits for each.
 devnet_down() {
-    local dir=$1 name url pid code=0
+    local dir=$1 name url place pid code=0
     [[ -e $dir/devnet.json ]] || return 0
-    while read -r name url; do
+    while read -r name url place; do
         pid=$(node_pid "$dir/$name")
         [[ -z $pid ]] || kill -TERM "$pid" 2>/dev/null || true
     done < <(devnet_bureaus "$dir")
-    while read -r name url; do node_stop "$dir/$name" || code=1; done < <(devnet_bureaus "$dir")
+    while read -r name url place; do node_stop "$dir/$name" || code=1; done < <(devnet_bureaus "$dir")
     return "$code"
 }
 
 devnet_status() {
-    local dir=$1 name url pid said code=0
+    local dir=$1 name url place pid said code=0
     printf '%-14s %-8s %-28s %s\n' node pid api height
-    while read -r name url; do
+    while read -r name url place; do
         pid=$(node_pid "$dir/$name")
         if [[ -z $pid ]]; then
             said="not running" code=1
-        else
-            said=$(devnet_ready "$url") || code=1
+        elif ! said=$(devnet_ready "$url"); then
+            if [[ $place == founder ]]; then code=1; else said="$said; its card is $dir/$name/card.bin"; fi
         fi
         printf '%-14s %-8s %-28s %s\n' "$name" "${pid:--}" "$url" "$said"
     done < <(devnet_bureaus "$dir")

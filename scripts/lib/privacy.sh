@@ -5,7 +5,7 @@
 dump_metrics() {
     local name url
     mkdir -p "$DEMO/metrics"
-    while read -r name url; do
+    while read -r name url _; do
         python3 - "$url/metrics" >"$DEMO/metrics/$name" <<'PYTHON'
 import sys, urllib.request
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
