@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod follow;
 pub mod given;
+pub mod governance;
 pub mod home;
 pub mod issuer;
 pub mod node;

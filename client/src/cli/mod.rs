@@ -5,6 +5,7 @@ mod backup;
 mod batches;
 mod collect;
 mod context;
+mod gov;
 mod help;
 mod issue;
 mod licence;
@@ -87,6 +88,9 @@ pub enum Command {
     /// Issue licences, and suspend, reinstate or revoke them: for the issuing bureau
     #[command(subcommand)]
     Licence(licence::Licence),
+    /// Propose and vote on what the bureaus decide, and rule over the bureau's own keys
+    #[command(subcommand)]
+    Gov(gov::Gov),
     /// Sample data of companies and people that do not exist
     Sample(sample::Sample),
     /// What this home is: pin, wallet, node
@@ -141,6 +145,7 @@ fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Wallet(command) => wallet::run(command, context),
         Command::Verify(command) => verify::run(command, context),
         Command::Licence(command) => licence::run(command, context),
+        Command::Gov(command) => gov::run(command, context),
         Command::Sample(options) => sample::run(&options, context),
         Command::Status => status::home(context),
         Command::Chain(command) => status::chain(command, context),

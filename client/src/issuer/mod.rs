@@ -24,11 +24,11 @@ mod survey;
 mod withdrawal;
 
 pub use abandon::{Unfinished, unfinished};
-pub use anchor::{Expected, Settled, settle, transaction};
+pub use anchor::{Expected, Settled, record_at, settle, transaction};
 pub use definition::{Definition, issuer_name};
 pub use holder_requests::{HolderRequests, Round};
 pub use journal::anchor_open;
-pub use office::Office;
+pub use office::{Office, unlock};
 pub use pickups::hand_out;
 pub use post::{Fetched, fetch, send};
 pub use prepare::{Prepared, Rows, prepare};

@@ -7,6 +7,7 @@ use std::path::Path;
 const FILES: &[&str] = &[
     include_str!("../../locales/app.yml"),
     include_str!("../../locales/command.yml"),
+    include_str!("../../locales/governance.yml"),
     include_str!("../../locales/issuer.yml"),
 ];
 

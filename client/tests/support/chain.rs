@@ -1,5 +1,7 @@
 //! A chain of one validator in memory: every header is certified as of now.
 
+pub mod governance;
+
 use std::collections::BTreeMap;
 
 use kanhe_client::sample::Subject;
@@ -28,7 +30,7 @@ use kanhe_proto::sd_jwt::{ClaimPath, FixedClaims, Issuance, StatusRef};
 use kanhe_proto::seal::SealingSecret;
 use kanhe_proto::status::{self, LicenceStatus, Reason, Status, StatusEntry, batch_status_key, licence_status_key};
 use kanhe_proto::text;
-use kanhe_proto::transaction::{IssueBatch, Payload, StatusChange, StatusTarget, Transaction};
+use kanhe_proto::transaction::{IssueBatch, Payload, StatusChange, StatusTarget, Transaction, TransactionKind};
 use kanhe_proto::vote::{Vote, VoteType};
 use serde_json::json;
 
@@ -47,6 +49,10 @@ pub struct Chain {
     pub sealing: SealingSecret,
     records: Vec<Vec<u8>>,
     state: BTreeMap<MapKey, Vec<u8>>,
+    /// Registry records that were decided after genesis.
+    decided: BTreeMap<MapKey, Vec<u8>>,
+    /// Code with which every proposal and vote is refused.
+    pub refuses: Option<&'static str>,
     height: u64,
     committed: BTreeMap<TransactionId, TransactionStatus>,
     /// What the node does with transactions handed in.
@@ -199,6 +205,8 @@ impl Chain {
             sealing,
             records: Vec::new(),
             state: BTreeMap::new(),
+            decided: BTreeMap::new(),
+            refuses: None,
             height: 0,
             committed: BTreeMap::new(),
             intake: Intake::Works,
@@ -308,6 +316,16 @@ impl Chain {
         if self.committed.contains_key(&id) {
             return self.transaction(&id);
         }
+        if transaction.body.payload.kind == TransactionKind::Governance.byte() {
+            self.height += 1;
+            return match self.govern(&transaction, &id) {
+                Ok(()) => self.commit(id, None),
+                Err(code) => {
+                    let (state, code) = (TransactionState::Rejected, Some(code.to_owned()));
+                    TransactionStatus { state, code, ..self.transaction(&id) }
+                }
+            };
+        }
         let public = self.issuing.public_key();
         public.verify(&Transaction::sign_bytes(&id), &transaction.signature).unwrap();
         let body = &transaction.body;
@@ -332,6 +350,10 @@ impl Chain {
             }
             other => panic!("this chain does not execute {other:?}"),
         };
+        self.commit(id, batch)
+    }
+
+    fn commit(&mut self, id: TransactionId, batch: Option<LogIndex>) -> TransactionStatus {
         let tree = Tree::new(vec![log::leaf_hash(id.bytes())]);
         let certified = self.certified_with(tree.root());
         let height = certified.header.height;
@@ -443,6 +465,7 @@ impl Chain {
         header.log_root = if self.records.is_empty() { log::empty_root() } else { log.root() };
         header.log_size = log.size();
         header.state_root = map::root_of(&leaves(&self.state));
+        header.registry_root = map::root_of(&leaves(&self.registry_now()));
         let set = self.genesis.validator_set().unwrap();
         let address = set.members()[0].address;
         let (height, round, value) = (header.height, Round(0), header.hash());
@@ -453,7 +476,7 @@ impl Chain {
     }
 
     fn registry_leaf(&self, key: MapKey) -> ProvedLeaf {
-        prove(&self.genesis.registry().unwrap(), key)
+        prove(&self.registry_now(), key)
     }
 
     pub fn registry<T: RegistryRecord>(&mut self, id: &T::Id) -> LeafAnswer {

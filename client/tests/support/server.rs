@@ -4,7 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use kanhe_proto::registry::{Accreditation, KeyEntry, LicenceType, RelyingParty};
+use kanhe_proto::registry::{
+    Accreditation, Bureau, KeyEntry, LicenceType, Membership, Parameters, RelyingParty, Seats,
+};
 use serde::Serialize;
 
 use super::chain::{Chain, Intake};
@@ -70,6 +72,8 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
             return;
         }
         json(status)
+    } else if first.starts_with("POST /v1/proposals/dry-run ") {
+        json(chain.dry_run(&sent))
     } else {
         route(&path, &mut chain)
     };
@@ -128,6 +132,12 @@ fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
             let batch = kanhe_proto::ids::LogIndex(batch.parse().ok()?);
             json(chain.evidence(batch, &digest.parse().ok()?)?)
         }
+        ["proposals"] => json(chain.proposals()),
+        ["proposals", id] => json(chain.proposal(&id.parse().ok()?)),
+        ["registry", "bureaus", uscc] => json(chain.registry::<Bureau>(&uscc.parse().ok()?)),
+        ["registry", "membership"] => json(chain.registry::<Membership>(&())),
+        ["registry", "parameters"] => json(chain.registry::<Parameters>(&())),
+        ["registry", "seats"] => json(chain.registry::<Seats>(&())),
         ["registry", "relying-parties", uscc] => json(chain.registry::<RelyingParty>(&uscc.parse().ok()?)),
         ["transactions", id] => json(chain.transaction(&id.parse().ok()?)),
         ["records", index] => json(chain.record(kanhe_proto::ids::LogIndex(index.parse().ok()?))?),
