@@ -3,9 +3,10 @@
 use kanhe_proto::api::{EvidenceAnswer, LeafAnswer};
 use kanhe_proto::codec;
 use kanhe_proto::evidence::Evidence;
+use kanhe_proto::genesis::Genesis;
 use kanhe_proto::hand_over::HandOver;
 use kanhe_proto::hash::LicenceDigest;
-use kanhe_proto::ids::{Height, LogIndex};
+use kanhe_proto::ids::{Height, LogIndex, SpanMs};
 use kanhe_proto::limits::MAP_VALUE_BYTES_MAX;
 use kanhe_proto::map_value::MapValue;
 use kanhe_proto::proof::{CertifiedHeader, ProvedLeaf};
@@ -13,10 +14,13 @@ use kanhe_proto::registry::RegistryRecord;
 use kanhe_proto::trust::{Trust, TrustError};
 
 use crate::clock;
+use crate::governance::{self, Changed};
 use crate::home::Home;
 use crate::node::{NodeClient, NodeError};
 use crate::talk::{ExitCode, Failure};
 
+/// An answer further behind the newest header than so many heartbeats is a node that lags or lies.
+const OVERTAKEN_HEARTBEATS: u64 = 3;
 const CERTIFIED_BYTES_MAX: usize = 32 << 10;
 const LEAF_BYTES_MAX: usize = MAP_VALUE_BYTES_MAX + (16 << 10);
 
@@ -135,31 +139,70 @@ impl Follower {
 
     fn update_from(&mut self, node: &NodeClient) -> Result<Updated, FollowError> {
         let from = self.trust.height();
-        let answer = node.trust(from)?;
-        let hand_overs = answer.hand_overs.len();
-        for bytes in &answer.hand_overs {
-            let hand_over = HandOver::from_bytes(bytes).map_err(|error| node.malformed(error))?;
-            if hand_over.certified.header.height < self.trust.height() {
+        let mut hand_overs = 0;
+        loop {
+            let before = self.trust.height();
+            let answer = node.trust(before)?;
+            for bytes in &answer.hand_overs {
+                let hand_over = HandOver::from_bytes(bytes).map_err(|error| node.malformed(error))?;
+                if hand_over.certified.header.height < self.trust.height() {
+                    continue;
+                }
+                let newest_set = |trust: &Trust| trust.sets().last().map(|set| set.from);
+                let known = newest_set(&self.trust);
+                let followed = self.trust.hand_over(&hand_over, clock::now());
+                if let Err(error) = followed {
+                    return Err(self.disbelieve(node, &hand_over.certified, error));
+                }
+                hand_overs += usize::from(newest_set(&self.trust) != known);
+            }
+            // One answer has so many and no more.
+            if self.trust.height() > before {
                 continue;
             }
-            let followed = self.trust.hand_over(&hand_over, clock::now());
-            if let Err(error) = followed {
-                return Err(self.disbelieve(node, &hand_over.certified, error));
+            if let Some(newest) = &answer.newest {
+                let newest = certified(node, newest)?;
+                self.believe(node, &newest)?;
             }
+            self.keep()?;
+            return Ok(Updated { from, to: self.trust.height(), hand_overs });
         }
-        if let Some(newest) = &answer.newest {
-            let newest = certified(node, newest)?;
-            self.believe(node, &newest)?;
-        }
-        self.keep()?;
-        Ok(Updated { from, to: self.trust.height(), hand_overs })
+    }
+
+    /// Every change of the validators since genesis, followed anew from there; what is believed stays as it is.
+    pub fn changes_since(&mut self, genesis: &Genesis) -> Result<Vec<Changed>, FollowError> {
+        self.ask(|follower, node| {
+            let mut trust = Trust::pin(genesis, clock::now()).map_err(|error| node.malformed(error))?;
+            let mut changes = Vec::new();
+            loop {
+                let before = trust.height();
+                for bytes in &node.trust(before)?.hand_overs {
+                    let hand_over = HandOver::from_bytes(bytes).map_err(|error| node.malformed(error))?;
+                    let followed = trust.hand_over(&hand_over, clock::now());
+                    let url = || node.url().to_owned();
+                    let explained = followed.map_err(|error| FollowError::Trust { url: url(), error })?;
+                    changes.extend(governance::changes(&hand_over, &explained));
+                }
+                if trust.height() == before {
+                    break;
+                }
+            }
+            match follower.trust.sets().iter().all(|set| trust.sets().contains(set)) {
+                true => Ok(changes),
+                false => Err(node.malformed("hand-overs to other sets than those that are believed").into()),
+            }
+        })
     }
 
     /// Believes a node's newest header, following hand-overs to it if the set is not known yet.
     pub fn believe_newest(&mut self, node: &NodeClient, header: &CertifiedHeader) -> Result<(), FollowError> {
         match self.trust.check_online(header, clock::now()) {
             Err(TrustError::UnknownValidators) => {
+                let known = self.trust.height();
                 self.update_from(node)?;
+                if header.header.height < self.trust.height() {
+                    return self.believe_overtaken(node, header, known);
+                }
             }
             Err(error) => return Err(self.disbelieve(node, header, error)),
             Ok(()) => {}
@@ -167,6 +210,25 @@ impl Follower {
         let before = self.trust.height();
         self.believe(node, header)?;
         if self.trust.height() > before { self.keep() } else { Ok(()) }
+    }
+
+    /// The chain has gone on while a hand-over to the answer's header was followed: the answer is a little older than
+    /// what is known by now, but not older than what was known when it was asked for.
+    fn believe_overtaken(
+        &mut self,
+        node: &NodeClient,
+        header: &CertifiedHeader,
+        known: Height,
+    ) -> Result<(), FollowError> {
+        let answered = header.header.height;
+        let late = self.trust.newest().map_or(SpanMs(0), |newest| newest.time.since(header.header.time));
+        let checked = self.trust.check(header, clock::now()).and_then(|()| {
+            if answered < known {
+                return Err(TrustError::Rollback { answered, known });
+            }
+            if late.0 > OVERTAKEN_HEARTBEATS * self.trust.heartbeat.0 { Err(TrustError::Lagging(late)) } else { Ok(()) }
+        });
+        checked.map_err(|error| self.disbelieve(node, header, error))
     }
 
     fn believe(&mut self, node: &NodeClient, header: &CertifiedHeader) -> Result<(), FollowError> {

@@ -15,8 +15,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Context;
+use super::gov::words::{self, Who};
 use crate::clock;
-use crate::follow::{self, Follower};
+use crate::follow::{self, Follower, Updated};
+use crate::governance::Changed;
 use crate::home;
 use crate::node::NodeClient;
 use crate::talk::{ExitCode, Failure, moment, say, shape};
@@ -28,7 +30,7 @@ pub enum Trust {
     Pin(Pin),
     /// Shows what is believed
     Show,
-    /// Follows changes of the validators up to now
+    /// Follows changes of the validators up to now, and says who decided each since genesis
     Update,
     /// Prints an issuer's proved key as JWK, for other software
     IssuerJwk {
@@ -185,11 +187,53 @@ fn show(trust: &Believed, context: &Context) -> Result<ExitCode, Failure> {
     }
 }
 
+/// What an update of trust brought, and all that has changed since genesis.
+#[derive(Serialize)]
+struct UpdatedShown {
+    #[serde(flatten)]
+    updated: Updated,
+    /// Changes of the validators since genesis, each by a decision of the bureaus or a proof of double signature;
+    /// nothing if no node shows them.
+    changes: Option<Vec<ChangedShown>>,
+}
+
+/// A change of the validators.
+#[derive(Serialize)]
+struct ChangedShown {
+    #[serde(flatten)]
+    changed: Changed,
+    /// Whether it was not known before.
+    new: bool,
+}
+
 fn update(context: &Context) -> Result<ExitCode, Failure> {
     let mut follower = context.follower()?;
     let updated = follower.update()?;
-    context.output.data(&updated, || {
-        say("trust.updated", &[("from", &updated.from), ("to", &updated.to), ("hand_overs", &updated.hand_overs)])
+    let genesis = context.home.genesis()?;
+    let mut who = Who::new(&genesis);
+    let changes = if follower.trust().sets().len() > 1 { follower.changes_since(&genesis) } else { Ok(Vec::new()) };
+    let changes = match changes {
+        Ok(changes) => Some(changes),
+        // What is believed does not hang on it.
+        Err(error) => {
+            context.output.talk(say("gov.changed.not_shown", &[("cause", &error)]));
+            None
+        }
+    };
+    let named = |changed: &Changed| changed.bureau.into_iter().chain(changed.proposer).chain(changed.yes.clone());
+    who.learn(&mut follower, changes.iter().flatten().flat_map(named));
+    let shown = |changed: Changed| ChangedShown { new: changed.from_height > updated.from.next(), changed };
+    let changes = changes.map(|changes| changes.into_iter().map(shown).collect());
+    let shown = UpdatedShown { updated, changes };
+    context.output.data(&shown, || {
+        let args: &[(&str, &dyn std::fmt::Display)] =
+            &[("from", &updated.from), ("to", &updated.to), ("hand_overs", &updated.hand_overs)];
+        let mut lines = vec![say("trust.updated", args)];
+        for change in shown.changes.iter().flatten() {
+            let line = words::changed(&change.changed, &who);
+            lines.push(if change.new { say("gov.changed.new", &[("what", &line)]) } else { line });
+        }
+        lines.join("\n")
     })?;
     Ok(ExitCode::Ok)
 }

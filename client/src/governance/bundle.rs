@@ -93,7 +93,7 @@ impl Bundle {
     /// The votes as a transaction carries them.
     pub fn list(&self) -> Result<GovernanceVotes, Failure> {
         let too_many = |error| Failure::of(ExitCode::Usage, "gov_too_long", &[("what", &"votes"), ("cause", &error)]);
-        List::new(self.votes.clone()).map_err(|error| too_many(error))
+        List::new(self.votes.clone()).map_err(too_many)
     }
 }
 

@@ -7,6 +7,7 @@ mod bundle;
 mod calls;
 mod desk;
 mod handed;
+mod making;
 mod new_key;
 mod officer;
 mod parameters;

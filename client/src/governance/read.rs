@@ -150,7 +150,7 @@ pub fn decided(follower: &mut Follower, id: &ProposalId) -> Result<Option<Decide
         let Ok(record) = GovernanceRecord::from_record(&proved.record) else { continue };
         if record.proposal_id() == *id {
             let wrong = |error| Failure::of(ExitCode::Failure, "gov_proposal_malformed", &[("cause", &error)]);
-            let proposal = Proposal::from_bytes(&record.proposal).map_err(|error| wrong(error))?;
+            let proposal = Proposal::from_bytes(&record.proposal).map_err(wrong)?;
             return Ok(Some(Decided { index, record, proposal }));
         }
     }

@@ -12,6 +12,7 @@ use crate::support::server::Node;
 
 mod files;
 mod keys;
+mod trust;
 
 const NEWCOMER_FIRST: &str = "11370100MB2858171";
 

@@ -31,6 +31,7 @@ use kanhe_proto::seal::SealingSecret;
 use kanhe_proto::status::{self, LicenceStatus, Reason, Status, StatusEntry, batch_status_key, licence_status_key};
 use kanhe_proto::text;
 use kanhe_proto::transaction::{IssueBatch, Payload, StatusChange, StatusTarget, Transaction, TransactionKind};
+use kanhe_proto::validators::ValidatorSet;
 use kanhe_proto::vote::{Vote, VoteType};
 use serde_json::json;
 
@@ -51,6 +52,10 @@ pub struct Chain {
     state: BTreeMap<MapKey, Vec<u8>>,
     /// Registry records that were decided after genesis.
     decided: BTreeMap<MapKey, Vec<u8>>,
+    /// The validators, once genesis' were handed over from; and those to come.
+    sets: (Option<ValidatorSet>, Option<ValidatorSet>),
+    /// Hand-overs.
+    handed: Vec<Vec<u8>>,
     /// Code with which every proposal and vote is refused.
     pub refuses: Option<&'static str>,
     height: u64,
@@ -206,6 +211,8 @@ impl Chain {
             records: Vec::new(),
             state: BTreeMap::new(),
             decided: BTreeMap::new(),
+            sets: (None, None),
+            handed: Vec::new(),
             refuses: None,
             height: 0,
             committed: BTreeMap::new(),
@@ -466,7 +473,9 @@ impl Chain {
         header.log_size = log.size();
         header.state_root = map::root_of(&leaves(&self.state));
         header.registry_root = map::root_of(&leaves(&self.registry_now()));
-        let set = self.genesis.validator_set().unwrap();
+        let set = self.validators();
+        header.validators = set.hash();
+        header.next_validators = self.sets.1.as_ref().unwrap_or(&set).hash();
         let address = set.members()[0].address;
         let (height, round, value) = (header.height, Round(0), header.hash());
         let vote = Vote { vote_type: VoteType::Precommit, height, round, value: Some(value), address };
@@ -511,7 +520,8 @@ impl Chain {
 
     pub fn trust(&mut self) -> TrustAnswer {
         let newest = Blob::new(codec::encode(&self.certified())).unwrap();
-        TrustAnswer { hand_overs: Vec::new(), newest: Some(newest) }
+        let hand_overs = self.handed.iter().map(|bytes| Blob::new(bytes.clone()).unwrap()).collect();
+        TrustAnswer { hand_overs, newest: Some(newest) }
     }
 
     pub fn newest(&mut self) -> HeaderAnswer {

@@ -17,6 +17,7 @@ use super::view::{EffectsShown, View, count, vote};
 use super::vote::{Written, written};
 use super::words::Who;
 use crate::cli::Context;
+use crate::cli::show::clean;
 use crate::clock;
 use crate::follow::Follower;
 use crate::given;
@@ -97,7 +98,7 @@ pub fn make(making: &Making, proposing: Proposing, folder: PathBuf, context: &Co
     let proposal = proposal(making, &proposing, proposer, actions, rules.as_ref(), &genesis)?;
     let parameters = rules.as_ref().map_or(&genesis.parameters, |rules| &rules.parameters);
     let checked = proposal.check(&chain, parameters);
-    checked.map_err(|error| explain(Failure::reported(ExitCode::Refused, error.code(), &error)))?;
+    checked.map_err(|error| explain(Failure::reported(ExitCode::Refused, error.code(), error)))?;
     let view = tried(&proposal, rules.as_ref(), &mut follower)?;
     let mut who = Who::new(&genesis);
     if online {
@@ -110,8 +111,9 @@ pub fn make(making: &Making, proposing: Proposing, folder: PathBuf, context: &Co
     }
     // What the chain would refuse now is not signed.
     if let Some(code) = view.effects.as_ref().and_then(|effects| effects.refusal.as_ref()) {
-        let message = say("gov.would_refuse", &[("code", code)]);
-        return Err(explain(Failure::reported(ExitCode::Refused, code, message)));
+        let code = clean(code);
+        let message = say("gov.would_refuse", &[("code", &code)]);
+        return Err(explain(Failure::reported(ExitCode::Refused, &code, message)));
     }
     if making.dry_run {
         return Ok(ExitCode::Ok);

@@ -1,5 +1,7 @@
 //! `kanhe gov show` and `kanhe gov list`, and how proposals stand after something was sent.
 
+use std::time::Duration;
+
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::governance::DecidedBy;
 use kanhe_proto::hash::ProposalId;
@@ -19,6 +21,10 @@ use crate::follow::Follower;
 use crate::governance::{Bundle, Standing, decided, effects, rules, standing};
 use crate::node::NodeClient;
 use crate::talk::{ExitCode, Failure, Table, moment, say};
+
+/// How often a node is asked again whether it has the block of a transaction that is proved.
+const CATCH_UPS: usize = 40;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Shows a proposal.
 pub fn show(what: &What, context: &Context) -> Result<ExitCode, Failure> {
@@ -198,6 +204,7 @@ pub fn settled(
 ) -> Result<ExitCode, Failure> {
     let (mut shown, mut lines) = (SentShown { proposals: Vec::with_capacity(sent.len()) }, Vec::new());
     for (id, height) in sent {
+        catch_up(*height, follower)?;
         let view = on_chain(follower, id)?.ok_or_else(|| not_open(id))?;
         who.learn(follower, view.bureaus());
         let (missing, waiting) = match &view.count {
@@ -210,6 +217,18 @@ pub fn settled(
     }
     context.output.data(&shown, || lines.join("\n"))?;
     Ok(ExitCode::Ok)
+}
+
+/// Follows the chain to the block of a transaction, so that no node that lags behind it is believed.
+fn catch_up(height: Option<Height>, follower: &mut Follower) -> Result<(), Failure> {
+    for _ in 0..CATCH_UPS {
+        if height.is_none_or(|height| follower.trust().height() >= height) {
+            break;
+        }
+        follower.update()?;
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
 }
 
 fn outcome(view: &View, height: Option<Height>, who: &Who) -> String {

@@ -283,7 +283,7 @@ impl EffectsShown {
             lines.push(format!("  {}", say("gov.quorum", args)));
         }
         if let Some(code) = &self.refusal {
-            lines.push(format!("  {}", say("gov.would_refuse", &[("code", code)])));
+            lines.push(format!("  {}", say("gov.would_refuse", &[("code", &clean(code))])));
         }
         lines
     }

@@ -275,6 +275,87 @@ pub fn changed(changed: &Changed, who: &Who) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kanhe_proto::bounded::{List, Text};
+    use kanhe_proto::governance::NewKey;
+    use kanhe_proto::hash::ProposalId;
+    use kanhe_proto::identifiers::{TypeCode, TypeVersion};
+    use kanhe_proto::ids::{Height, LogIndex, Power, ProtocolVersion};
+    use kanhe_proto::key::PublicKey;
+
+    fn all() -> Vec<Action> {
+        let [first, second] = ["11370100MB2858147", "11370100MB2858155"].map(|first| Uscc::with_check(first).unwrap());
+        let (bureau, issuer, supervisor, uscc) = (first, first, second, second);
+        let key = PublicKey::ed25519([1; 32]);
+        let names = Names { zh: Text::new("名称").unwrap(), en: Text::new("Name").unwrap() };
+        let code: TypeCode = "demo-biz".parse().unwrap();
+        let (type_code, version) = (code.clone(), TypeVersion(1));
+        let new = |role| NewKey { role, key: key.clone(), possession: None };
+        let rotate = |role, old, overlap| Action::RotateKey { bureau, new: new(role), old, overlap: SpanMs(overlap) };
+        let text = |text: &str| Text::new(text).unwrap();
+        let keys = List::new(vec![new(KeyRole::Governance)]).unwrap();
+        vec![
+            Action::AdmitBureau {
+                bureau,
+                names: names.clone(),
+                region: text("370100"),
+                addresses: List::empty(),
+                keys,
+            },
+            Action::FreezeBureau { bureau },
+            Action::ThawBureau { bureau },
+            Action::RemoveBureau { bureau },
+            Action::SeatValidator { bureau, key: key.clone(), power: Power(1) },
+            Action::UnseatValidator { bureau, key: key.clone() },
+            Action::RegisterType {
+                code: code.clone(),
+                version,
+                names: names.clone(),
+                holder: HolderKind::Person,
+                schema: text_of_schema(),
+                max_age: SpanMs(1),
+            },
+            Action::RetireType { code, version, effect: Effect::Keep },
+            Action::Accredit { issuer, type_code: type_code.clone() },
+            Action::WithdrawAccreditation { issuer, type_code: type_code.clone(), effect: Effect::VoidFrom(Height(1)) },
+            Action::Supervise { supervisor, issuer, type_code: type_code.clone() },
+            Action::EndSupervision { supervisor, issuer, type_code },
+            Action::RegisterRelyingParty {
+                uscc,
+                names: names.clone(),
+                request_key: key.clone(),
+                may_ask: List::empty(),
+                purposes: List::empty(),
+            },
+            Action::RemoveRelyingParty { uscc },
+            Action::RegisterPurpose { code: text("loan"), names, class: PurposeClass::Commercial },
+            Action::RetirePurpose { code: text("loan") },
+            Action::SetParameters { parameters: Box::default() },
+            Action::ActivateProtocol { version: ProtocolVersion(3), at: Height(9) },
+            rotate(KeyRole::Issuing, Some(key.id()), 1),
+            rotate(KeyRole::Governance, None, 0),
+            rotate(KeyRole::Validator, Some(key.id()), 0),
+            Action::EndKey { bureau, key: key.id() },
+            Action::DistrustKey { bureau, key: key.id(), since: Height(1) },
+            Action::Reaffirm { bureau, batches: List::new(vec![LogIndex(1)]).unwrap() },
+            Action::SetAddresses { bureau, addresses: List::empty() },
+            Action::Veto { proposal: ProposalId([1; 32]) },
+        ]
+    }
+
+    fn text_of_schema() -> Text<{ kanhe_proto::limits::SCHEMA_BYTES_MAX }> {
+        Text::new("{}").unwrap()
+    }
+
+    #[test]
+    fn every_action_is_said_in_words_of_its_own_with_nothing_left_to_fill_in() {
+        let who = Who::default();
+        let said: Vec<String> = all().iter().map(|one| action(one, &who)).collect();
+        let different: std::collections::BTreeSet<&String> = said.iter().collect();
+        assert_eq!(different.len(), said.len());
+        for text in said.into_iter().chain(all().iter().filter_map(next)) {
+            assert!(!text.contains("%{") && !text.contains("gov."), "{text}");
+        }
+    }
 
     #[test]
     fn spans_are_in_their_largest_whole_unit() {

@@ -6,6 +6,7 @@ use kanhe_proto::governance::{
     Action, GovernancePayload, GovernanceVotes, OpenProposal, OpenProposals, Proposal, ProposalContent, ProposalVotes,
     Tally, open_proposals_key, proposal_content_key, proposal_id, proposal_votes_key, tally, withdraw_bytes,
 };
+use kanhe_proto::hand_over::{Act, HAND_OVER_VERSION, HandOver};
 use kanhe_proto::hash::ProposalId;
 use kanhe_proto::limits::PROPOSAL_BYTES_MAX;
 use kanhe_proto::record::{Choice, GovernanceRecord, GovernanceVote};
@@ -198,8 +199,10 @@ impl Chain {
                 }
                 Action::SeatValidator { bureau, key, power } => {
                     let seats: Seats = self.get(&self.registry_now(), &()).unwrap();
-                    let mut all = seats.all().to_vec();
-                    let state = SeatState::Decided { until: proposal.expires };
+                    let known = seats.get(&key).is_some();
+                    let mut all: Vec<Seat> = seats.all().iter().filter(|seat| seat.key != key).cloned().collect();
+                    let until = proposal.expires;
+                    let state = if known { SeatState::Active } else { SeatState::Decided { until } };
                     all.push(Seat { bureau, key, power, state, by: Some(proposal.id()) });
                     let seats = Seats::new(all).unwrap();
                     put(seats.key(), seats.to_value());
@@ -227,7 +230,7 @@ impl Chain {
 
     fn effects(&self, proposal: &Proposal, votes: &[GovernanceVote]) -> ProposalEffects {
         let before = self.registry_now();
-        let set = self.genesis.validator_set().unwrap();
+        let set = self.validators();
         let change = |(key, after): (MapKey, Vec<u8>)| RegistryChange {
             before: before.get(&key).map(|value| Blob::new(value.clone()).unwrap()),
             after: Blob::new(after).unwrap(),
@@ -244,6 +247,36 @@ impl Chain {
             living: vec![set.members()[0].address],
             last_signed: Vec::new(),
         }
+    }
+
+    /// The set that certifies.
+    pub(super) fn validators(&self) -> ValidatorSet {
+        self.sets.0.clone().unwrap_or_else(|| self.genesis.validator_set().unwrap())
+    }
+
+    /// Ends an epoch: the last record of the log explains what the seats changed.
+    pub fn hand_over(&mut self) {
+        let seats: Seats = self.get(&self.registry_now(), &()).unwrap();
+        self.sets.1 = Some(seats.validator_set().unwrap());
+        let certified = self.certified();
+        let index = self.records.len() as u64 - 1;
+        let record = self.records.last().unwrap().clone();
+        let decided = GovernanceRecord::from_record(&record).unwrap();
+        let key = |vote: &GovernanceVote| self.registry_leaf(KeyEntry::key_of(&(vote.bureau, vote.key)));
+        let inclusion = self.log().path(index).unwrap();
+        let act = Act {
+            record: ProvedRecord { index: LogIndex(index), record: Blob::new(record).unwrap(), inclusion },
+            keys: List::new(decided.votes.iter().map(key).collect()).unwrap(),
+        };
+        let hand_over = HandOver {
+            version: HAND_OVER_VERSION,
+            certified,
+            next: self.sets.1.clone().unwrap(),
+            acts: List::new(vec![act]).unwrap(),
+            parameters: self.registry_leaf(Parameters::key_of(&())),
+        };
+        self.handed.push(hand_over.to_bytes());
+        self.sets.0 = self.sets.1.take();
     }
 
     /// All open proposals.
