@@ -7,8 +7,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
-use super::{Context, abandon, backup, issue, licence, renew, sample, status, trust, verify_serve, wallet};
-use crate::follow::Updated;
+use super::{Context, abandon, backup, gov, issue, licence, renew, sample, status, trust, verify_serve, wallet};
 use crate::issuer::{Round, Surveyed};
 use crate::talk::{ExitCode, Failure, Said, Wire, shape};
 use crate::verifier::{Swept, Told};
@@ -38,6 +37,14 @@ macro_rules! published {
 published! {
     "chain-status": status::ChainStatus = "kanhe chain status",
     "error": Wire<'_> = "every command that fails, on stderr",
+    "gov-card": gov::card::CardShown = "kanhe gov card new, gov card show",
+    "gov-key": gov::keys::KeyShown = "kanhe gov key new, gov key prove",
+    "gov-list": gov::show::ListShown = "kanhe gov list",
+    "gov-sent": gov::show::SentShown = "kanhe gov propose, vote, submit, rotate, key-compromised, reaffirm",
+    "gov-show": gov::view::View = "kanhe gov show; kanhe gov propose --dry-run",
+    "gov-template": gov::template::TemplateShown = "kanhe gov template",
+    "gov-withdraw": gov::vote::Withdrawn = "kanhe gov withdraw",
+    "gov-written": gov::vote::Written = "kanhe gov propose --out, gov vote --out",
     "licence-abandon": abandon::Abandoned = "kanhe licence issue --abandon, licence renew --abandon",
     "licence-batches": Vec<Surveyed> = "kanhe licence batches",
     "licence-batches-watch": Surveyed = "kanhe licence batches --watch: one a line",
@@ -53,7 +60,7 @@ published! {
     "status": status::HomeStatus = "kanhe status",
     "trust": trust::Shown = "kanhe trust pin, trust show",
     "trust-issuer-jwk": trust::IssuerJwk = "kanhe trust issuer-jwk: one a line",
-    "trust-update": Updated = "kanhe trust update",
+    "trust-update": trust::UpdatedShown = "kanhe trust update",
     "verify-check": Told = "kanhe verify check, verify recheck",
     "verify-sweep": Swept = "kanhe verify sweep",
     "verify-serve": verify_serve::Ready = "kanhe verify serve, once it listens",

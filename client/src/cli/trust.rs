@@ -188,8 +188,8 @@ fn show(trust: &Believed, context: &Context) -> Result<ExitCode, Failure> {
 }
 
 /// What an update of trust brought, and all that has changed since genesis.
-#[derive(Serialize)]
-struct UpdatedShown {
+#[derive(Serialize, schemars::JsonSchema)]
+pub struct UpdatedShown {
     #[serde(flatten)]
     updated: Updated,
     /// Changes of the validators since genesis, each by a decision of the bureaus or a proof of double signature;
@@ -198,8 +198,8 @@ struct UpdatedShown {
 }
 
 /// A change of the validators.
-#[derive(Serialize)]
-struct ChangedShown {
+#[derive(Serialize, schemars::JsonSchema)]
+pub struct ChangedShown {
     #[serde(flatten)]
     changed: Changed,
     /// Whether it was not known before.

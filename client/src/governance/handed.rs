@@ -11,7 +11,7 @@ use kanhe_proto::validators::Address;
 use serde::Serialize;
 
 /// What became of a validator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangedHow {
     /// It came.
@@ -23,27 +23,35 @@ pub enum ChangedHow {
 }
 
 /// A change of the validator set, proved by a hand-over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Changed {
     /// First height of the new set.
+    #[schemars(with = "u64")]
     pub from_height: Height,
     /// The validator.
+    #[schemars(with = "String")]
     pub validator: Address,
     /// Whose it is, where the decision says so.
+    #[schemars(with = "Option<String>")]
     pub bureau: Option<Uscc>,
     /// What became of it.
     pub how: ChangedHow,
     /// Its power before; zero if it came.
+    #[schemars(with = "u64")]
     pub power_before: Power,
     /// Its power after; zero if it left.
+    #[schemars(with = "u64")]
     pub power_after: Power,
     /// The decision; none if it signed two values of one height.
+    #[schemars(with = "Option<String>")]
     pub proposal: Option<ProposalId>,
     /// Who proposed it.
+    #[schemars(with = "Option<String>")]
     pub proposer: Option<Uscc>,
     /// Why, in the proposer's words.
     pub note: Option<String>,
     /// Who voted for it.
+    #[schemars(with = "Vec<String>")]
     pub yes: Vec<Uscc>,
     /// Bureaus that could vote.
     pub members: Option<u32>,

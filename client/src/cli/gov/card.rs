@@ -66,9 +66,9 @@ pub struct New {
 }
 
 /// Which chain a card is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum For {
+pub(in crate::cli) enum For {
     /// One that is still to be founded.
     Founding,
     /// The pinned one.
@@ -78,28 +78,36 @@ enum For {
 }
 
 /// A key of a card.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct CardKey {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct CardKey {
+    #[schemars(with = "String")]
     role: KeyRole,
+    #[schemars(with = "String")]
     id: KeyId,
+    #[schemars(with = "String")]
     key: PublicKey,
     /// Whether the key itself proves that the bureau has it; a sealing key cannot, and the governance key vouches.
     proved: bool,
 }
 
 /// A card that was checked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct CardShown {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct CardShown {
     file: String,
+    #[schemars(with = "String")]
     bureau: Uscc,
+    #[schemars(with = "crate::talk::shape::Names")]
     names: Names,
     region: String,
     addresses: Vec<String>,
     keys: Vec<CardKey>,
+    #[schemars(with = "serde_json::Value")]
     chain: ChainContext,
     #[serde(rename = "for")]
     chain_is: For,
+    #[schemars(with = "u64")]
     created_ms: TimeMs,
+    #[schemars(with = "String")]
     digest: Hash,
 }
 

@@ -15,7 +15,7 @@ use crate::cli::show::clean;
 use crate::talk::say;
 
 /// A registry record that would change.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ChangeShown {
     /// What kind of record: bureau, key, type, …
     pub kind: &'static str,

@@ -104,11 +104,14 @@ pub fn reaffirm(options: Reaffirm, context: &Context) -> Result<ExitCode, Failur
 }
 
 /// A key in a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct KeyShown {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct KeyShown {
     file: String,
+    #[schemars(with = "String")]
     role: KeyFileRole,
+    #[schemars(with = "String")]
     id: KeyId,
+    #[schemars(with = "String")]
     key: PublicKey,
 }
 

@@ -1,13 +1,13 @@
 //! `kanhe gov`: the bureaus decide.
 
-mod card;
-mod diff;
-mod keys;
+pub mod card;
+pub mod diff;
+pub mod keys;
 mod propose;
-mod show;
-mod template;
-mod view;
-mod vote;
+pub mod show;
+pub mod template;
+pub mod view;
+pub mod vote;
 pub mod words;
 
 use std::path::PathBuf;

@@ -103,11 +103,15 @@ fn checked(
 }
 
 /// An open proposal in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Listed {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Listed {
+    #[schemars(with = "String")]
     id: ProposalId,
+    #[schemars(with = "String")]
     proposer: Uscc,
+    #[schemars(with = "u64")]
     expires_ms: TimeMs,
+    #[schemars(with = "String")]
     decided_by: DecidedBy,
     yes: usize,
     needed: usize,
@@ -117,8 +121,8 @@ struct Listed {
 }
 
 /// All open proposals.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct ListShown {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct ListShown {
     proposals: Vec<Listed>,
 }
 
@@ -175,22 +179,26 @@ fn table(proposals: &[Listed], who: &Who) -> String {
 }
 
 /// How a proposal stands after something was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Sent {
+    #[schemars(with = "String")]
     id: ProposalId,
     /// Block of the transaction; nothing if the chain had it already.
+    #[schemars(with = "Option<u64>")]
     height: Option<Height>,
     state: State,
     /// More votes that are needed.
     missing: usize,
     /// Members whose yes would count.
+    #[schemars(with = "Vec<String>")]
     waiting: Vec<Uscc>,
     /// Where the decision is recorded.
+    #[schemars(with = "Option<u64>")]
     record: Option<LogIndex>,
 }
 
 /// How proposals stand after something was sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct SentShown {
     proposals: Vec<Sent>,
 }

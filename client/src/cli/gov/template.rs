@@ -21,8 +21,8 @@ pub struct Template {
 }
 
 /// What was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct TemplateShown {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct TemplateShown {
     file: Option<String>,
     text: Option<&'static str>,
 }

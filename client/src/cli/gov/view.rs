@@ -18,7 +18,7 @@ use crate::governance::{Decided, Open, Rules};
 use crate::talk::{moment, say};
 
 /// How a proposal stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Not on the chain, as far as is known here.
@@ -30,20 +30,23 @@ pub enum State {
 }
 
 /// A vote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct VoteShown {
     /// Whose.
+    #[schemars(with = "String")]
     pub bureau: Uscc,
     /// What.
+    #[schemars(with = "String")]
     pub choice: Choice,
     /// By which governance key.
+    #[schemars(with = "String")]
     pub key: KeyId,
     /// Whether its signature is that key's; nothing if the key is not known here.
     pub signed: Option<bool>,
 }
 
 /// How the votes count among the proved members.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct CountShown {
     /// For it.
     pub yes: usize,
@@ -56,34 +59,41 @@ pub struct CountShown {
     /// More votes for it that are needed.
     pub missing: usize,
     /// Members whose yes would count and is not there.
+    #[schemars(with = "Vec<String>")]
     pub waiting: Vec<Uscc>,
     /// Height of the registry that says so, proved.
+    #[schemars(with = "u64")]
     pub height: Height,
 }
 
 /// What it would do to the quorum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct QuorumShown {
     /// Power of this epoch's set.
+    #[schemars(with = "u64")]
     pub power_before: Power,
     /// Power of the set that would result.
+    #[schemars(with = "u64")]
     pub power_after: Power,
     /// Power that the resulting set needs to go on.
+    #[schemars(with = "u64")]
     pub quorum_after: Power,
     /// Power of its members that are alive.
+    #[schemars(with = "u64")]
     pub living_after: Power,
     /// How many of the strongest living members may fail, and the chain goes on.
     pub may_fail: usize,
 }
 
 /// What a proposal would do if it were executed now.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct EffectsShown {
     /// Always true: the node's word.
     pub unproven: bool,
     /// Whose word.
     pub node: String,
     /// Height of the state that it was tried on.
+    #[schemars(with = "u64")]
     pub height: Height,
     /// Why it could not be executed.
     pub refusal: Option<String>,
@@ -94,26 +104,32 @@ pub struct EffectsShown {
 }
 
 /// Where a decision is recorded; proved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct RecordedShown {
     /// Record of the log.
+    #[schemars(with = "u64")]
     pub record: LogIndex,
     /// Its block.
+    #[schemars(with = "u64")]
     pub height: Height,
     /// Time of that block.
+    #[schemars(with = "u64")]
     pub time_ms: TimeMs,
 }
 
 /// A proposal as it is shown.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct View {
     /// Which.
+    #[schemars(with = "String")]
     pub id: ProposalId,
     /// How it stands.
     pub state: State,
     /// What it says.
+    #[schemars(with = "serde_json::Value")]
     pub proposal: Proposal,
     /// Whose word it takes.
+    #[schemars(with = "String")]
     pub decided_by: DecidedBy,
     /// Votes on it.
     pub votes: Vec<VoteShown>,

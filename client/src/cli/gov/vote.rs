@@ -68,9 +68,10 @@ pub struct Withdraw {
 }
 
 /// What was written instead of being sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Written {
     /// The proposal.
+    #[schemars(with = "String")]
     pub id: ProposalId,
     /// The file.
     pub file: String,
@@ -159,9 +160,11 @@ pub fn submit(options: &Submit, context: &Context) -> Result<ExitCode, Failure> 
 }
 
 /// A proposal that was taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-struct Withdrawn {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub(in crate::cli) struct Withdrawn {
+    #[schemars(with = "String")]
     id: ProposalId,
+    #[schemars(with = "u64")]
     height: Height,
 }
 

@@ -78,7 +78,7 @@ impl Chain {
                 let bytes = withdraw_bytes(&self.genesis.chain(), &proposal);
                 entry.key.verify(&bytes, &signature).map_err(|_| "vote_signature")?;
                 self.leaf::<ProposalVotes>(&proposal_votes_key(&proposal)).ok_or("proposal_unknown")?;
-                self.forget(&proposal);
+                self.close(&proposal);
                 Ok(())
             }
             GovernancePayload::Activate { .. } => panic!("nobody takes a seat here"),
@@ -133,14 +133,14 @@ impl Chain {
         leaf.votes = List::new(votes).unwrap();
         let proposal = Proposal::from_bytes(&content.proposal).unwrap();
         if self.decide(&proposal, &content.proposal, &leaf.votes.clone()) {
-            self.forget(id);
+            self.close(id);
         } else {
             self.state.insert(proposal_votes_key(id), leaf.to_value());
         }
         Ok(())
     }
 
-    fn forget(&mut self, id: &ProposalId) {
+    fn close(&mut self, id: &ProposalId) {
         let mut open: OpenProposals = self.leaf(&open_proposals_key()).unwrap();
         open.open = List::new(open.open.iter().filter(|entry| entry.id != *id).copied().collect()).unwrap();
         self.state.insert(open_proposals_key(), open.to_value());
