@@ -41,7 +41,7 @@ fn schema_of(words: &[&str]) -> Option<String> {
     let name = match (first, second) {
         ("verify", "request") => return None,
         ("wallet", "present") if has("sd-jwt") => return None,
-        ("gov", "propose") if has("--dry-run") => "gov-show".to_owned(),
+        ("gov", _) if has("--dry-run") => "gov-show".to_owned(),
         ("gov", _) if has("--out") && !matches!(second, "card" | "key" | "template") => "gov-written".to_owned(),
         ("gov", "propose" | "vote" | "submit" | "rotate" | "key-compromised" | "reaffirm") => "gov-sent".to_owned(),
         ("licence", "issue" | "renew") if has("--abandon") => "licence-abandon".to_owned(),
