@@ -171,7 +171,10 @@ fn four_processes_keep_a_chain() {
     let record: ProvedRecord = codec::decode(&record, BYTES_MAX).unwrap();
     record.verify(&certified.header).unwrap();
     assert_eq!(BatchRecord::from_record(&record.record).unwrap().issuer, first.uscc);
-    http.wait(third, "the block", |seen| seen.height >= status.height.unwrap().0);
+    // Each answers as of its own tip.
+    for node in [third, fourth] {
+        http.wait(node, "the block", |seen| seen.height >= status.height.unwrap().0);
+    }
     let evidence: EvidenceAnswer = http.read(third, &format!("/v1/evidence/{id}/{}", digests[0]));
     let evidence = Evidence::from_bytes(&evidence.evidence).unwrap();
     trust.check(&evidence.certified, now()).unwrap();
