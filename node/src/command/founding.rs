@@ -102,7 +102,7 @@ pub(super) struct JoinArguments {
     /// or from the API of a member's node: the hash says whether it is the right one.
     #[arg(long, value_name = "URL")]
     from: Option<String>,
-    /// A member's engine, /ip4/<address>/tcp/<port>/p2p/<peer id>, if the founders of genesis are no longer there.
+    /// A member's engine, `/ip4/<address>/tcp/<port>/p2p/<peer id>`, if the founders of genesis are no longer there.
     #[arg(long, value_name = "ADDRESS")]
     peer: Vec<PeerAddress>,
     /// File with the passphrase of the keys, mode 0600; else it is asked for.

@@ -5,7 +5,7 @@
 //! next one on: intervals begin and end at the height above.
 //!
 //! No decision may leave a chain that cannot go on: whatever changes seats is asked what the living validators of the
-//! resulting set could do ([`seats`]).
+//! resulting set could do (`seats`).
 //!
 //! Source: `docs/adr/0009-every-decision-is-a-proposal.md`
 
