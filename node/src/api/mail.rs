@@ -54,17 +54,20 @@ fn not_taken(reason: NotTaken) -> ApiError {
     }
 }
 
-/// Nodes of a bureau, by its network keys.
-fn nodes_of(state: &State, issuer: &Uscc) -> Vec<PeerId> {
-    let keys = state.genesis.keys.iter().filter(|key| key.bureau == *issuer && key.role == KeyRole::Network);
-    let peers: Vec<PeerId> = keys.filter_map(|key| peer_id(&key.key).ok()).collect();
+/// Nodes of a member, by the network keys that hold now.
+async fn nodes_of(state: &Arc<State>, issuer: Uscc) -> Result<Vec<PeerId>, ApiError> {
     let own = state.network.local_peer();
-    peers.into_iter().filter(|peer| *peer != own).collect()
+    let found = state.read(move |_, snapshot| {
+        let members = snapshot.members()?;
+        let keys = members.nodes.get(&issuer).into_iter().flat_map(|nodes| &nodes.keys);
+        Ok(keys.filter_map(|key| peer_id(key).ok()).filter(|peer| *peer != own).collect())
+    });
+    found.await
 }
 
-async fn ask(state: &State, issuer: &Uscc, message: Bytes) -> Result<Bytes, ApiError> {
+async fn ask(state: &Arc<State>, issuer: &Uscc, message: Bytes) -> Result<Bytes, ApiError> {
     let mut last = ApiError::not_found(format!("no node of {issuer} is known"));
-    for peer in nodes_of(state, issuer) {
+    for peer in nodes_of(state, *issuer).await? {
         last = match state.network.request(peer, Request::DeliverMail(message.clone())).await {
             Ok(Response::Mail(mail)) => return Ok(mail),
             Ok(Response::Refused(Refusal::Malformed)) => not_taken(NotTaken::Malformed),

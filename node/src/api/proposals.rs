@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract;
 use kanhe_proto::api::{LeafBytes, Problem, ProposalAnswer, ProposalEffects, ProposalsAnswer, RegistryChange};
 use kanhe_proto::codec;
@@ -14,7 +13,7 @@ use kanhe_proto::hash::ProposalId;
 use kanhe_proto::map_value::MapValue;
 use kanhe_proto::proof::ProvedLeaf;
 
-use super::body::{Segments, blob, parse};
+use super::body::{Body, Segments, blob, parse};
 use super::problem::ApiError;
 use super::state::{self, State};
 use crate::chain::Snapshot;
@@ -76,9 +75,10 @@ pub async fn one(
     responses(
         (status = 200, body = ProposalEffects),
         (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub async fn dry_run(extract::State(state): Shared, body: Bytes) -> Result<Json<ProposalEffects>, ApiError> {
+pub async fn dry_run(extract::State(state): Shared, Body(body): Body) -> Result<Json<ProposalEffects>, ApiError> {
     let proposal = Proposal::from_bytes(&body)
         .map_err(|error| ApiError::malformed("malformed_body", format!("not a proposal: {error}")))?;
     let answer = state.read(move |_, snapshot| {

@@ -157,11 +157,6 @@ pub fn metrics_text() -> String {
     text
 }
 
-/// The peer id of a network key, as it stands in addresses.
-pub fn peer_id(network_key: &SecretKey) -> Result<String, StartError> {
-    keypair(network_key).map(|keys| keys.public().to_peer_id().to_string())
-}
-
 fn keypair(network_key: &SecretKey) -> Result<Keypair, StartError> {
     Keypair::ed25519_from_bytes(*network_key.seed()).map_err(|error| StartError::NetworkKey(error.to_string()))
 }

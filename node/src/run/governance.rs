@@ -56,7 +56,6 @@ impl Duties {
         let mut committed = self.chain.committed();
         let mut known = (Hash::default(), ValidatorsHash::default());
         let mut asked: Option<Height> = None;
-        let mut misdeeds: Vec<EquivocationPayload> = Vec::new();
         loop {
             let tip = self.chain.tip();
             let now = (tip.header.registry_root, tip.header.next_validators);
@@ -73,8 +72,7 @@ impl Duties {
                 asked = None;
                 continue;
             }
-            misdeeds.extend(self.chain.take_misdeeds());
-            for misdeed in std::mem::take(&mut misdeeds) {
+            for misdeed in self.chain.take_misdeeds() {
                 self.report(misdeed).await;
             }
             if committed.changed().await.is_err() {
