@@ -12,7 +12,7 @@ use kanhe_proto::identifiers::{TypeCode, TypeVersion, Uscc};
 use kanhe_proto::ids::{Height, LogIndex};
 use kanhe_proto::key::KeyId;
 use kanhe_proto::limits::{
-    BLOCK_BYTES_MAX, EVIDENCE_BYTES_MAX, GENESIS_BYTES_MAX, HAND_OVER_BYTES_MAX, RECORD_BYTES_MAX, SCHEMA_BYTES_MAX,
+    EVIDENCE_BYTES_MAX, GENESIS_BYTES_MAX, HAND_OVER_BYTES_MAX, RECORD_BYTES_MAX, SCHEMA_BYTES_MAX,
 };
 use kanhe_proto::mail::{MAIL_BYTES_MAX, MailId};
 use serde::Serialize;
@@ -218,10 +218,6 @@ impl NodeClient {
     pub fn header(&self, height: Option<Height>) -> Result<HeaderAnswer, NodeError> {
         let which = height.map_or_else(|| "newest".to_owned(), |height| height.to_string());
         self.get_json(&format!("/v1/headers/{which}"), JSON_BYTES_MAX)
-    }
-    /// The bytes of a block.
-    pub fn block(&self, height: Height) -> Result<Vec<u8>, NodeError> {
-        self.get(&format!("/v1/blocks/{height}"), BLOCK_BYTES_MAX)
     }
     /// A record of the log.
     pub fn record(&self, index: LogIndex) -> Result<BatchAnswer, NodeError> {

@@ -32,7 +32,7 @@ use kanhe_proto::mail::{MailAnswer, MailRequest, QueueProof};
 use kanhe_proto::map_value::MapValue;
 use kanhe_proto::merkle::log::{self, Tree};
 use kanhe_proto::pickup::{PickupCode, PickupEntry};
-use kanhe_proto::proof::{CertifiedHeader, ProvedTransaction};
+use kanhe_proto::proof::{CertifiedBlock, CertifiedHeader, ProofError, ProvedTransaction};
 use kanhe_proto::record::{BatchRecord, Choice, GovernanceRecord, GovernanceVote, Record};
 use kanhe_proto::registry::{
     Accreditation, Authority, Bureau, Due, Effect, HolderKind, KeyEntry, KeyRole, LicenceType, Membership, Parameters,
@@ -158,6 +158,7 @@ fn chain() {
     };
     golden("block.hex", &block);
     assert_eq!(Block::from_bytes(&block.to_bytes()).unwrap(), block);
+    certified_block(&world, block);
     let [issue, status] = transactions;
     golden("transaction-issue-batch.hex", &issue);
     golden("transaction-change-status.hex", &status);
@@ -168,6 +169,33 @@ fn chain() {
         assert_eq!(payload.to_raw(), transaction.body.payload);
     }
     golden_bytes("transaction-sign-bytes.hex", &Transaction::sign_bytes(&issue.body.id()));
+}
+
+/// A block whose header commits to its contents; with any other contents it is refused.
+fn certified_block(world: &World, block: Block) {
+    let ids = block.transactions.iter().map(|bytes| Transaction::from_bytes(bytes).unwrap().1);
+    let leaves: Vec<Hash> = ids.map(|id| log::leaf_hash(id.bytes())).collect();
+    let last = block.last_certificate.as_ref().unwrap().hash();
+    let header = Header { transactions_root: log::root(&leaves), last_certificate: last, ..block.header };
+    let CertifiedHeader { header, certificate } = world.certify(header);
+    let proved = |block: &Block| CertifiedBlock {
+        certificate: certificate.clone(),
+        block: Blob::new(block.to_bytes()).unwrap(),
+    };
+    let block = Block { header, ..block };
+    golden("proof-block.hex", &proved(&block));
+    let (certified, read) = proved(&block).read().unwrap();
+    assert_eq!(read, block);
+    world.trust().check(&certified, world.time).unwrap();
+    let without = List::new(block.transactions[1..].to_vec()).unwrap();
+    let swapped = List::new(block.transactions.iter().rev().cloned().collect()).unwrap();
+    for other in [
+        Block { last_certificate: None, ..block.clone() },
+        Block { transactions: without, ..block.clone() },
+        Block { transactions: swapped, ..block.clone() },
+    ] {
+        assert_eq!(proved(&other).read().unwrap_err(), ProofError::OtherBlock);
+    }
 }
 
 #[test]

@@ -10,21 +10,24 @@ use axum::response::Response;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::Stream;
 use kanhe_proto::api::{BatchAnswer, HeaderAnswer, Problem};
+use kanhe_proto::codec;
 use kanhe_proto::ids::{Height, LogIndex};
+use kanhe_proto::proof::CertifiedBlock;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::body::{Segments, octets, parse};
+use super::body::{Segments, blob, octets, parse};
 use super::limits::of_address;
 use super::listener::Peer;
 use super::places::Place;
 use super::problem::ApiError;
 use super::state::{self, State};
+use crate::chain::Snapshot;
 
 /// A line that keeps the stream open where nothing happens.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-fn no_block(height: Height) -> ApiError {
-    ApiError::not_found(format!("no certified block has the height {height}"))
+fn no_block(snapshot: &Snapshot<'_>, height: Height) -> ApiError {
+    state::absent(snapshot, format!("no certified block has the height {height}"))
 }
 
 /// A certified header.
@@ -47,12 +50,12 @@ pub async fn header(
     };
     let answer = state.read(move |_, snapshot| match height {
         None => state::header(snapshot.certified().ok_or_else(ApiError::nothing_certified)?),
-        Some(height) => state::header(&snapshot.certified_at(height)?.ok_or_else(|| no_block(height))?),
+        Some(height) => state::header(&snapshot.certified_at(height)?.ok_or_else(|| no_block(snapshot, height))?),
     });
     answer.await.map(Json)
 }
 
-/// The bytes of a block.
+/// A block with its certificate: the encoding of a `CertifiedBlock`.
 #[utoipa::path(
     get, path = "/v1/blocks/{height}", tag = "blocks", params(("height" = u64, Path)),
     responses(
@@ -65,8 +68,12 @@ pub async fn block(
     Segments(height): Segments<String>,
 ) -> Result<Response, ApiError> {
     let height = Height(parse("height", &height)?);
-    let body = state.read(move |_, snapshot| snapshot.body(height)?.ok_or_else(|| no_block(height)));
-    body.await.map(octets)
+    let block = state.read(move |_, snapshot| {
+        let certified = snapshot.certified_at(height)?.ok_or_else(|| no_block(snapshot, height))?;
+        let body = snapshot.body(height)?.ok_or_else(|| no_block(snapshot, height))?;
+        Ok(codec::encode(&CertifiedBlock { certificate: certified.certificate, block: blob(body)? }))
+    });
+    block.await.map(octets)
 }
 
 /// A record of the log under the newest header.
@@ -123,9 +130,9 @@ async fn next_event(mut cursor: Cursor) -> Option<(Result<Event, Infallible>, Cu
         reached = cursor.committed.wait_for(|tip| *tip >= height) => drop(reached.ok()?),
         _ = cursor.stopped.wait_for(|stopped| *stopped) => return None,
     }
-    let answer = cursor
-        .state
-        .read(move |_, snapshot| state::header(&snapshot.certified_at(height)?.ok_or_else(|| no_block(height))?));
+    let answer = cursor.state.read(move |_, snapshot| {
+        state::header(&snapshot.certified_at(height)?.ok_or_else(|| no_block(snapshot, height))?)
+    });
     let answer = answer.await.ok()?;
     let event = Event::default().id(height.to_string()).event("block").json_data(&answer).ok()?;
     cursor.next = height.next();

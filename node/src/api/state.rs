@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kanhe_proto::api::{BatchAnswer, CertifiedBytes, HeaderAnswer, LeafAnswer};
-use kanhe_proto::bounded::Blob;
 use kanhe_proto::codec;
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::hash::Hash;
@@ -160,10 +159,15 @@ pub fn leaf(snapshot: &Snapshot<'_>, leaf: &ProvedLeaf) -> Result<LeafAnswer, Ap
 
 /// A record of the log with its header.
 pub fn record(snapshot: &Snapshot<'_>, index: LogIndex) -> Result<BatchAnswer, ApiError> {
-    let proved =
-        snapshot.record(index)?.ok_or_else(|| ApiError::not_found(format!("the log has no record {index}")))?;
-    let record: Blob<_> = blob(codec::encode(&proved))?;
-    Ok(BatchAnswer { id: index, certified: certified(snapshot)?, record })
+    let Some(proved) = snapshot.record(index)? else {
+        return Err(absent(snapshot, format!("the log has no record {index}")));
+    };
+    Ok(BatchAnswer { id: index, certified: certified(snapshot)?, record: blob(codec::encode(&proved))? })
+}
+
+/// That the chain ends before what was asked for: its newest header shows it.
+pub fn absent(snapshot: &Snapshot<'_>, detail: String) -> ApiError {
+    certified(snapshot).map_or_else(|error| error, |newest| ApiError::absent(detail, newest))
 }
 
 /// A header's answer.
