@@ -4,6 +4,7 @@
 //! an exit code of its own ([`RunError::exit_code`]). A home is never made here, so that a lost database is an error.
 
 mod descriptors;
+pub mod diagnosis;
 mod error;
 pub mod governance;
 pub mod home;
