@@ -13,7 +13,7 @@ pub mod keys;
 pub mod logging;
 mod node;
 pub mod peers;
-mod ports;
+pub(crate) mod ports;
 mod ready;
 mod scrub;
 mod watchers;

@@ -4,6 +4,8 @@
 //! the node's doctor and the client find the same in the same words. Codes of findings are stable, their texts are not.
 
 mod finding;
+#[cfg(test)]
+mod tests;
 mod together;
 mod why;
 mod words;
