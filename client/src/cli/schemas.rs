@@ -7,7 +7,9 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
-use super::{Context, abandon, backup, chain_why, gov, issue, licence, renew, sample, status, trust, verify_serve, wallet};
+use super::{
+    Context, abandon, backup, chain_why, gov, issue, licence, renew, sample, status, trust, verify_serve, wallet,
+};
 use crate::issuer::{Round, Surveyed};
 use crate::talk::{ExitCode, Failure, Said, Wire, shape};
 use crate::verifier::{Swept, Told};

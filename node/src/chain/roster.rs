@@ -85,7 +85,8 @@ impl Snapshot<'_> {
     pub fn last_signed(&self) -> Result<BTreeMap<Address, (Height, TimeMs)>, ChainError> {
         let leaf = self.prove_state(&alive_key())?.value;
         let alive = leaf.and_then(|value| Alive::from_value(&value).ok()).unwrap_or_default();
-        let mut heights: BTreeMap<Address, Height> = alive.last.iter().map(|last| (last.address, last.height)).collect();
+        let mut heights: BTreeMap<Address, Height> =
+            alive.last.iter().map(|last| (last.address, last.height)).collect();
         let tip = self.tip.header.height;
         if let Some(certificate) = self.reader.certificate(tip)? {
             heights.extend(certificate.signers(&self.tip.validators).map(|address| (address, tip)));

@@ -122,7 +122,7 @@ fn two_of_four_are_missing_and_either_would_do() {
     assert_eq!(missing, [(address(3), Presence::Away, Some(93)), (address(4), Presence::Away, Some(94))]);
     assert_eq!(found.unblock, [[address(3)], [address(4)]]);
     assert!(found.text.en.contains("Bureau 3") && found.text.zh.contains("局4"), "{:?}", found.text);
-    assert!(found.hint.unwrap().en.contains("Bureau 3 (") );
+    assert!(found.hint.unwrap().en.contains("Bureau 3 ("));
     assert!(!why(&stands).iter().any(|finding| finding.code == Code::Unexplained));
     // Before the heartbeat is due nothing stands yet.
     let mut soon = standing(&[3, 4]);
@@ -174,13 +174,8 @@ fn the_node_itself_may_be_at_fault() {
     node.disk = Some(DiskSeen { free_bytes: 1 << 20, total_bytes: 1 << 40 });
     node.damaged = Some("table 7".into());
     node.protocol_next = Some(ProtocolNext { version: 3, height: 500 });
-    node.keys_ending = vec![KeyEnding {
-        role: KeyRole::Issuing,
-        key: "k".into(),
-        height: Some(120),
-        time_ms: None,
-        ended: false,
-    }];
+    node.keys_ending =
+        vec![KeyEnding { role: KeyRole::Issuing, key: "k".into(), height: Some(120), time_ms: None, ended: false }];
     let found: Vec<Code> = codes(&node).into_iter().map(|(code, _)| code).collect();
     for code in [
         Code::Alone,
@@ -254,13 +249,8 @@ fn different_blocks_at_one_height_are_a_fork() {
 #[test]
 fn a_double_signature_is_shown() {
     let mut node = seen();
-    node.double_signers = vec![DoubleSigner {
-        bureau: bureau(4),
-        address: address(4),
-        height: 50,
-        recorded: 53,
-        recorded_ms: NOW,
-    }];
+    node.double_signers =
+        vec![DoubleSigner { bureau: bureau(4), address: address(4), height: 50, recorded: 53, recorded_ms: NOW }];
     assert!(only(&node, Code::DoubleSignature).text.en.contains("height 50"));
 }
 
@@ -272,7 +262,10 @@ fn codes_are_stable_words_each_once() {
         assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
     }
     assert_eq!(moment(NOW), "2026-03-01 14:02:00 (UTC+8)");
-    assert_eq!((span(119_000).en, span(7_199_000).zh, span(172_800_000).en), ("119 s".into(), "119 分钟".into(), "2 d".into()));
+    assert_eq!(
+        (span(119_000).en, span(7_199_000).zh, span(172_800_000).en),
+        ("119 s".into(), "119 分钟".into(), "2 d".into())
+    );
 }
 
 #[test]

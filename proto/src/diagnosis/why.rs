@@ -204,8 +204,11 @@ fn quorum(diagnosis: &Diagnosis) -> Option<Finding> {
     let unblock = groups(&missing, lacking);
     let helps = helps(&missing, &unblock);
     let stands = diagnosis.stands();
-    let (then_en, then_zh) =
-        if stands { ("the chain stands", "链已停止") } else { ("the next block cannot be decided", "下一区块无法决定") };
+    let (then_en, then_zh) = if stands {
+        ("the chain stands", "链已停止")
+    } else {
+        ("the next block cannot be decided", "下一区块无法决定")
+    };
     let since = moment(diagnosis.time_ms);
     let text = Told::new(
         format!(
@@ -242,7 +245,10 @@ fn named(missing: &Missing) -> Told {
             format!("{} ({how_en}; last signed block {height} of {})", name.en, moment(at)),
             format!("{}（{how_zh}；最后签署区块 {height}，{}）", name.zh, moment(at)),
         ),
-        _ => Told::new(format!("{} ({how_en}; signed nothing yet)", name.en), format!("{}（{how_zh}；尚未签署）", name.zh)),
+        _ => Told::new(
+            format!("{} ({how_en}; signed nothing yet)", name.en),
+            format!("{}（{how_zh}；尚未签署）", name.zh),
+        ),
     }
 }
 
@@ -329,10 +335,10 @@ fn behind(diagnosis: &Diagnosis) -> Option<Finding> {
         format!("this node is {blocks} blocks behind its peers and catches up"),
         format!("本节点落后 {blocks} 个区块，正在追赶"),
     );
-    Some(Finding::new(Code::Behind, Severity::Warns, text).hint(
-        "wait; if its height does not rise, read its log",
-        "请等待；若高度不再上升，请查看日志",
-    ))
+    Some(
+        Finding::new(Code::Behind, Severity::Warns, text)
+            .hint("wait; if its height does not rise, read its log", "请等待；若高度不再上升，请查看日志"),
+    )
 }
 
 fn silent(diagnosis: &Diagnosis) -> Option<Finding> {
@@ -375,8 +381,7 @@ fn clocks(diagnosis: &Diagnosis) -> Option<Finding> {
     let limit = CLOCK_MS.max(2 * diagnosis.clock_drift_ms);
     let known: Vec<(&super::PeerSeen, i64)> =
         diagnosis.peers.iter().filter_map(|peer| Some((peer, peer.clock_ahead_ms?))).collect();
-    let off: Vec<&(&super::PeerSeen, i64)> =
-        known.iter().filter(|(_, ahead)| ahead.unsigned_abs() > limit).collect();
+    let off: Vec<&(&super::PeerSeen, i64)> = known.iter().filter(|(_, ahead)| ahead.unsigned_abs() > limit).collect();
     if off.is_empty() {
         return None;
     }
@@ -410,10 +415,14 @@ fn refused(diagnosis: &Diagnosis) -> Vec<Finding> {
         let peer = &refused.peer;
         let name = refused.bureau.as_ref().map_or_else(|| Told::new(peer, peer), of);
         let (en, zh) = match refused.why {
-            RefusedWhy::NotListed => ("refused: its key is no network key of a bureau", "被拒绝：其密钥不是任何部门的网络密钥"),
+            RefusedWhy::NotListed => {
+                ("refused: its key is no network key of a bureau", "被拒绝：其密钥不是任何部门的网络密钥")
+            }
             RefusedWhy::Banned => ("shut out for a while for what it sent", "因其发送的内容被暂时拒之门外"),
             RefusedWhy::Limits => ("refused: too many connections", "被拒绝：连接过多"),
-            RefusedWhy::WrongKey => ("not reached: another key answers at its address", "无法连接：其地址上应答的是另一密钥"),
+            RefusedWhy::WrongKey => {
+                ("not reached: another key answers at its address", "无法连接：其地址上应答的是另一密钥")
+            }
             RefusedWhy::Unreachable => ("not reached", "无法连接"),
         };
         let (severity, detail) = match refused.why {
@@ -477,7 +486,10 @@ fn role(diagnosis: &Diagnosis) -> Option<Finding> {
         ),
         Role::Observer => (
             Code::Observer,
-            Told::new("this node has no validator key: it follows and does not vote", "本节点没有验证者密钥：只跟随，不投票"),
+            Told::new(
+                "this node has no validator key: it follows and does not vote",
+                "本节点没有验证者密钥：只跟随，不投票",
+            ),
         ),
     };
     Some(Finding::new(code, Severity::Informs, text))

@@ -73,9 +73,9 @@ impl Examined<'_> {
 
     fn permissions(&mut self) {
         let folders = [self.home.to_owned(), home::chain(self.home)];
-        let unwritable = folders.iter().find(|folder| {
-            folder.exists() && rustix::fs::access(*folder, rustix::fs::Access::WRITE_OK).is_err()
-        });
+        let unwritable = folders
+            .iter()
+            .find(|folder| folder.exists() && rustix::fs::access(*folder, rustix::fs::Access::WRITE_OK).is_err());
         let check = match unwritable {
             Some(folder) => {
                 let text = format!("{} cannot be written by this user", folder.display());
@@ -162,14 +162,24 @@ impl Examined<'_> {
                 self.report.silent = standing.silenced.is_some();
                 let highest = standing.highest.unwrap_or(Height(0));
                 let check = match standing.silenced {
-                    None => Check::good("guard", format!("signed up to height {highest}"), format!("已签至高度 {highest}")),
+                    None => {
+                        Check::good("guard", format!("signed up to height {highest}"), format!("已签至高度 {highest}"))
+                    }
                     Some(above) => {
                         let (en, zh) = match above {
                             UNTOLD => ("until enough peers were heard".to_owned(), "直到听到足够多的节点".to_owned()),
-                            above => (format!("until a height above {above} is decided"), format!("直到高于 {above} 的高度被决定")),
+                            above => (
+                                format!("until a height above {above} is decided"),
+                                format!("直到高于 {above} 的高度被决定"),
+                            ),
                         };
                         let hint = "it ends by itself once the others decide a block";
-                        Check::warning("guard", format!("silent {en}; signed up to {highest}"), format!("静默，{zh}；已签至 {highest}"), hint)
+                        Check::warning(
+                            "guard",
+                            format!("silent {en}; signed up to {highest}"),
+                            format!("静默，{zh}；已签至 {highest}"),
+                            hint,
+                        )
                     }
                 };
                 self.say(check);

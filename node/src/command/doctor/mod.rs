@@ -101,7 +101,11 @@ fn examine(arguments: &DoctorArguments) -> Report {
         Err(cause) if report.in_use => {
             report.state = State::NotAnswering;
             let detail = format!("a process uses this home, but its API gives no answer: {cause}");
-            report.checks.push(Check::bad("api", &detail, "it may be starting; else read its log, and end it with SIGTERM"));
+            report.checks.push(Check::bad(
+                "api",
+                &detail,
+                "it may be starting; else read its log, and end it with SIGTERM",
+            ));
         }
         Err(_) => report.state = State::Stopped,
     }

@@ -90,7 +90,9 @@ impl Report {
 
     fn state_told(&self) -> Told {
         let at = || match (self.height, self.time_ms) {
-            (Some(height), Some(time)) => (format!(" at block {height} of {}", moment(time)), format!("，最新区块 {height}（{}）", moment(time))),
+            (Some(height), Some(time)) => {
+                (format!(" at block {height} of {}", moment(time)), format!("，最新区块 {height}（{}）", moment(time)))
+            }
             _ => (String::new(), String::new()),
         };
         let (en, zh) = at();
@@ -98,9 +100,10 @@ impl Report {
             State::NoHome => Told::new("no usable home", "没有可用的目录"),
             State::Running => Told::new(format!("running{en}"), format!("正在运行{zh}")),
             State::NotAnswering => Told::new("in use by a process that does not answer", "有进程在使用，但无应答"),
-            State::Stopped if self.is_bad() => {
-                Told::new(format!("stopped{en}; mend what is marked before it is started"), format!("已停止{zh}；请先处理标记的问题再启动"))
-            }
+            State::Stopped if self.is_bad() => Told::new(
+                format!("stopped{en}; mend what is marked before it is started"),
+                format!("已停止{zh}；请先处理标记的问题再启动"),
+            ),
             State::Stopped => Told::new(
                 format!("stopped{en}; nothing keeps it from starting: `kanhe-node run`"),
                 format!("已停止{zh}；可以启动：kanhe-node run"),
