@@ -220,7 +220,7 @@ fn nodes(context: &Context) -> Result<Vec<NodeClient>, Failure> {
 /// Asks all at once: those that are gone take their time.
 fn ask(nodes: &[NodeClient]) -> Vec<Result<Diagnosis, NodeError>> {
     thread::scope(|scope| {
-        let asked: Vec<_> = nodes.iter().map(|node| scope.spawn(|| node.diagnosis())).collect();
+        let asked: Vec<_> = nodes.iter().map(|node| scope.spawn(move || node.diagnosis())).collect();
         let answers = asked.into_iter().map(|asked| asked.join());
         answers.map(|answer| answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     })

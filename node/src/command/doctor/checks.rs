@@ -75,7 +75,7 @@ impl Examined<'_> {
         let folders = [self.home.to_owned(), home::chain(self.home)];
         let unwritable = folders
             .iter()
-            .find(|folder| folder.exists() && rustix::fs::access(*folder, rustix::fs::Access::WRITE_OK).is_err());
+            .find(|folder| folder.exists() && rustix::fs::access(folder.as_path(), rustix::fs::Access::WRITE_OK).is_err());
         let check = match unwritable {
             Some(folder) => {
                 let text = format!("{} cannot be written by this user", folder.display());
