@@ -7,6 +7,7 @@ use kanhe_proto::api::{
     BatchAnswer, EvidenceAnswer, HeaderAnswer, LeafAnswer, MailAnswers, MailChallenge, MailQueue, MailReceipt,
     NodeStatus, Problem, TransactionStatus, TrustAnswer, WAIT_MAX_SECONDS,
 };
+use kanhe_proto::diagnosis::{Diagnosis, DiagnosisAnswer};
 use kanhe_proto::hash::{Hash, LicenceDigest, TransactionId};
 use kanhe_proto::identifiers::{TypeCode, TypeVersion, Uscc};
 use kanhe_proto::ids::{Height, LogIndex};
@@ -24,6 +25,8 @@ use crate::talk::{ExitCode, Failure};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time of a whole exchange; a long-poll may wait for [`WAIT_MAX_SECONDS`] of it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(WAIT_MAX_SECONDS + 30);
+/// Longest wait for a node's diagnosis.
+const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest answer in JSON where nothing else is said. Bytes travel as base64url, a third longer.
 const JSON_BYTES_MAX: usize = 1 << 20;
 /// Longest portion of a queue: a node gives 4 MiB at once, and one envelope more would not hurt.
@@ -255,6 +258,15 @@ impl NodeClient {
     /// How the node does: its own word.
     pub fn status(&self) -> Result<NodeStatus, NodeError> {
         self.get_json("/v1/status", JSON_BYTES_MAX)
+    }
+
+    /// What the node sees of the chain and of itself: its own word.
+    pub fn diagnosis(&self) -> Result<Diagnosis, NodeError> {
+        let path = self.address("/v1/diagnosis");
+        // A node that hangs must not hold up the others.
+        let asked = self.agent.get(path).config().timeout_global(Some(DIAGNOSIS_TIMEOUT)).build();
+        let answer: DiagnosisAnswer = self.read_json(&self.answer(asked.call(), JSON_BYTES_MAX)?)?;
+        Ok(answer.diagnosis)
     }
 
     fn leaf(&self, path: &str) -> Result<LeafAnswer, NodeError> {

@@ -3,6 +3,7 @@
 //! In the library, so that the program itself is one call: what an async function becomes is compiled where it is
 //! polled, and the program would compile all of the node a second time.
 
+mod doctor;
 mod founding;
 
 use std::io::Write as _;
@@ -71,6 +72,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Says what is wrong with a node and, if it runs, with the chain, from its home and its API; changes nothing.
+    #[command(after_help = doctor::AFTER_HELP)]
+    Doctor(doctor::DoctorArguments),
     /// Prints the configuration in effect.
     Config {
         /// The node's home.
@@ -124,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Genesis { command } => founding::genesis(command),
         Command::Join(arguments) => founding::join(arguments),
         Command::Fsck { home, json } => check(&home, json),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Config { home, default } => show_config(home.as_deref(), default),
         Command::Devnet { command: DevnetCommand::Init { dir, bureaus, heartbeat_ms, outside, epoch_blocks } } => {
             let heartbeat = SpanMs(heartbeat_ms);

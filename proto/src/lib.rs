@@ -9,6 +9,7 @@ pub mod block;
 pub mod bounded;
 pub mod certificate;
 pub mod codec;
+pub mod diagnosis;
 pub mod equivocation;
 pub mod evidence;
 pub mod exchange;

@@ -3,6 +3,7 @@
 mod abandon;
 mod backup;
 mod batches;
+mod chain_why;
 mod collect;
 mod context;
 mod gov;

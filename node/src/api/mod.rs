@@ -9,6 +9,7 @@
 
 mod blocks;
 mod body;
+mod diagnosis;
 mod evidence;
 mod health;
 mod limits;

@@ -22,6 +22,7 @@ use crate::chain::{Chain, Snapshot};
 use crate::consensus::app::Status;
 use crate::network::NetworkHandle;
 use crate::run::Pool;
+use crate::run::diagnosis::Diagnoser;
 
 /// Blocks whose batches are remembered by the place of their transactions.
 const BATCH_INDEX_BLOCKS: usize = 32;
@@ -38,6 +39,7 @@ pub struct State {
     pub network: NetworkHandle,
     pub consensus: watch::Receiver<Status>,
     pub mail: Arc<PostOffice>,
+    pub diagnoser: Arc<Diagnoser>,
     pub reads: Arc<Semaphore>,
     pub streams: Arc<Semaphore>,
     pub stream_places: Arc<StreamPlaces>,
@@ -64,6 +66,7 @@ impl State {
             network: api.network,
             consensus: api.consensus,
             mail: api.mail,
+            diagnoser: api.diagnoser,
             stopped,
             damaged: api.damaged,
             batches: Mutex::default(),

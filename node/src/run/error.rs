@@ -49,6 +49,8 @@ pub mod exit {
     pub const FSCK: u8 = 31;
     /// Too few files may be open.
     pub const FILES: u8 = 32;
+    /// `doctor` found what keeps this node or the chain from going on.
+    pub const DOCTOR: u8 = 33;
 }
 
 /// The exit codes as shown in help.
@@ -59,7 +61,7 @@ Exit codes:
   23  home of another chain      24  database or guard damaged    25  home in use by another process
   26  home cannot be written     27  written by another version   28  key missing or damaged
   29  wrong or no passphrase     30  address in use               31  fsck found problems
-  32  too few files may be open
+  32  too few files may be open  33  doctor found what must be mended
   71  the engine stopped itself  72  votes under this validator's key that its guard does not know
   73  signing guard failed       74  a certified block does not execute to its header
   75  a durable write failed     76  the consensus engine ended";

@@ -4,6 +4,7 @@
 //! an exit code of its own ([`RunError::exit_code`]). A home is never made here, so that a lost database is an error.
 
 mod descriptors;
+pub mod diagnosis;
 mod error;
 pub mod governance;
 pub mod home;
@@ -12,7 +13,7 @@ pub mod keys;
 pub mod logging;
 mod node;
 pub mod peers;
-mod ports;
+pub(crate) mod ports;
 mod ready;
 mod scrub;
 mod watchers;

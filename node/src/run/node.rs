@@ -3,17 +3,20 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kanhe_proto::genesis::Genesis;
+use kanhe_proto::identifiers::ChainRef;
 use kanhe_proto::key::{SecretKey, Signer};
 use kanhe_proto::key_file::KeyFileRole;
 use kanhe_proto::limits::BLOCK_BYTES_MAX;
+use kanhe_proto::validators::Address;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::diagnosis::{Diagnoser, Known};
 use super::error::RunError;
 use super::governance::Duties;
 use super::keys::{PassphraseSource, open_secret};
@@ -134,6 +137,7 @@ impl Opened {
 
         let role = if validator.is_some() { "validator" } else { "follower" };
         let signer = validator.as_ref().map(|validator| Arc::clone(&validator.signer));
+        let validator_address = signer.as_ref().map(|signer| Address::of(&signer.public_key()));
         let settings = consensus_config(&config, &home, &genesis, network_key, engine);
         let application: Arc<dyn consensus::Application> = Arc::<Chain>::clone(&chain);
         let consensus = consensus::start(settings, application, validator).await?;
@@ -141,7 +145,24 @@ impl Opened {
         let engine_peers = config.consensus.peers.clone();
         let (api_stop, stopped) = watch::channel(false);
         let (damage, damage_found) = watch::channel(None);
+        let diagnoser = Arc::new(Diagnoser {
+            name: config.name.clone(),
+            bureau: config.bureau,
+            home,
+            clock_drift_ms: config.chain.clock_drift_ms,
+            own: own.clone(),
+            validator: validator_address,
+            chain_ref: ChainRef::new(genesis.name.clone(), &genesis.chain_id()),
+            chain: Arc::clone(&chain),
+            pool: Arc::clone(&pool),
+            network: network.clone(),
+            consensus: consensus.status(),
+            observer: consensus.observer(),
+            damaged: damage_found.clone(),
+            known: Mutex::new(Known::default()),
+        });
         let api = Api {
+            diagnoser,
             config: config.api.clone(),
             genesis: Arc::new(genesis),
             chain: Arc::clone(&chain),
