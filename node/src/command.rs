@@ -5,6 +5,7 @@
 
 mod doctor;
 mod founding;
+mod validator;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use crate::api;
 use crate::config::{Config, DEFAULT_TOML, LogFormat};
 use crate::consensus::guard;
 use crate::devnet::{self, DevnetOptions};
+use crate::moving::MoveError;
 use crate::run::{self, EXIT_CODES, RunError, exit};
 use crate::storage::{Storage, fsck};
 use anyhow::Context;
@@ -63,6 +65,12 @@ enum Command {
     /// Gives a home made by `init` its chain: genesis, checked against the hash that people compared.
     #[command(after_help = EXIT_CODES)]
     Join(founding::JoinArguments),
+    /// Moves a validator key to another machine, with the guard that keeps it from signing twice.
+    #[command(after_help = EXIT_CODES)]
+    Validator {
+        #[command(subcommand)]
+        command: validator::ValidatorCommand,
+    },
     /// Checks the whole database of a stopped node against its headers; changes nothing.
     Fsck {
         /// The node's home.
@@ -127,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Init(arguments) => founding::init(arguments),
         Command::Genesis { command } => founding::genesis(command),
         Command::Join(arguments) => founding::join(arguments),
+        Command::Validator { command } => validator::validator(command),
         Command::Fsck { home, json } => check(&home, json),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Config { home, default } => show_config(home.as_deref(), default),
@@ -159,6 +168,10 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     }
     eprintln!("error: {said}");
     if let Some(error) = error.downcast_ref::<founding::FoundingError>() {
+        eprintln!("hint: {}", error.hint());
+        return ExitCode::from(error.exit_code());
+    }
+    if let Some(error) = error.downcast_ref::<MoveError>() {
         eprintln!("hint: {}", error.hint());
         return ExitCode::from(error.exit_code());
     }

@@ -9,6 +9,7 @@ pub mod devnet;
 pub mod founding;
 pub mod ledger;
 pub mod mempool;
+pub mod moving;
 pub mod network;
 mod remembered;
 pub mod run;

@@ -149,7 +149,7 @@ impl KdfCost {
     /// The most that is accepted from a file.
     pub const MAX: Self = Self { memory_kib: 1 << 20, passes: 16, lanes: 4 };
 
-    fn params(self) -> Result<Params, KeyFileError> {
+    pub(crate) fn params(self) -> Result<Params, KeyFileError> {
         let within =
             self.memory_kib <= Self::MAX.memory_kib && self.passes <= Self::MAX.passes && self.lanes <= Self::MAX.lanes;
         let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(32));
@@ -180,9 +180,18 @@ struct KeyFile {
 }
 
 #[derive(Serialize, Deserialize)]
-enum KdfName {
+pub(crate) enum KdfName {
     #[serde(rename = "argon2id")]
     Argon2id,
+}
+
+/// The cipher that a passphrase gives.
+pub(crate) fn cipher(cost: KdfCost, salt: &[u8], passphrase: &Passphrase) -> Result<XChaCha20Poly1305, KeyFileError> {
+    let mut key = Zeroizing::new([0; 32]);
+    Argon2::new(argon2::Algorithm::Argon2id, Version::V0x13, cost.params()?)
+        .hash_password_into(&passphrase.0, salt, key.as_mut())
+        .map_err(|_| KeyFileError::Cost(cost))?;
+    Ok(XChaCha20Poly1305::new((&*key).into()))
 }
 
 impl KeyFile {
@@ -199,11 +208,7 @@ impl KeyFile {
         Blob::new(&hash[..8]).expect("8 bytes are within 8")
     }
     fn cipher(&self, passphrase: &Passphrase) -> Result<XChaCha20Poly1305, KeyFileError> {
-        let mut key = Zeroizing::new([0; 32]);
-        Argon2::new(argon2::Algorithm::Argon2id, Version::V0x13, self.cost.params()?)
-            .hash_password_into(&passphrase.0, &self.salt, key.as_mut())
-            .map_err(|_| KeyFileError::Cost(self.cost))?;
-        Ok(XChaCha20Poly1305::new((&*key).into()))
+        cipher(self.cost, &self.salt, passphrase)
     }
 }
 

@@ -40,6 +40,7 @@ pub mod tags;
 pub mod text;
 pub mod transaction;
 pub mod trust;
+pub mod validator_file;
 pub mod validators;
 pub mod verdict;
 pub mod vote;

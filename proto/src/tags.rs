@@ -101,6 +101,8 @@ tags! {
     SEAL_INFO = "kanhe:seal",
     /// Associated data of encrypted key files.
     KEY_FILE = "kanhe:key-file",
+    /// Associated data of the file that moves a validator key.
+    VALIDATOR_FILE = "kanhe:val-file",
     /// Secret of a wallet and a label → a derived secret.
     DERIVE = "kanhe:derive",
     /// Possession of a holder's key towards a queue.

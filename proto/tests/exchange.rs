@@ -289,6 +289,7 @@ proptest! {
         prop_assert!(verify(&texts).is_err());
         let _ = PickupCode::parse(&texts);
         let _ = kanhe_proto::key_file::describe(&texts);
+        let _ = kanhe_proto::validator_file::describe(&texts);
         let _ = code(&format!("{}.{}.{}", base64url(b"{}"), base64url(&bytes), base64url(&[0; 64])));
     }
 

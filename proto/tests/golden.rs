@@ -23,9 +23,9 @@ use kanhe_proto::governance::{
     ProposalContent, ProposalVotes, activate_bytes, withdraw_bytes,
 };
 use kanhe_proto::hand_over::HandOver;
-use kanhe_proto::hash::{Hash, HeaderHash, ProposalId};
+use kanhe_proto::hash::{ChainId, Hash, HeaderHash, ProposalId};
 use kanhe_proto::header::Header;
-use kanhe_proto::ids::{Height, LogIndex, Power, ProtocolVersion, Round, SpanMs, TimeMs};
+use kanhe_proto::ids::{Era, Height, LogIndex, Power, ProtocolVersion, Round, SpanMs, TimeMs};
 use kanhe_proto::key::Signer;
 use kanhe_proto::key_file::{self, KdfCost, KeyFileRole, Passphrase};
 use kanhe_proto::mail::{MailAnswer, MailRequest, QueueProof};
@@ -52,6 +52,7 @@ use kanhe_proto::transaction::{
     ChangeStatus, IssueBatch, Payload, StatusChange, StatusTarget, TRANSACTION_VERSION, Transaction, TransactionBody,
 };
 use kanhe_proto::trust::Trust;
+use kanhe_proto::validator_file;
 use kanhe_proto::validators::Address;
 use kanhe_proto::vote::{self, Vote, VoteType};
 use world::{
@@ -564,6 +565,11 @@ fn sealed_and_kept() {
     golden_text("key-file.json", &file);
     let unlocked = key_file::unprotect(&file, &passphrase).unwrap();
     assert_eq!((unlocked.seed(), &unlocked.public_key), (&[20; 32], &issuing_key(0).public_key()));
+    let fresh = ([1; 16], [2; 24]);
+    let chain = vote::ChainContext { chain_id: ChainId([5; 32]), era: Era(0) };
+    let file = validator_file::seal(&[20; 32], b"guard", (chain, Height(7)), &passphrase, cost, fresh).unwrap();
+    golden_text("validator-file.json", &file);
+    assert_eq!(validator_file::open(&file, &passphrase).unwrap().guard, b"guard");
     let code = PickupCode::from_random([3; 10]);
     let mut entry = PickupEntry::new(&code, [4; 16], START);
     entry.redeem(&code, &secret(101).public_key(), TimeMs(START.0 + DAY)).unwrap();

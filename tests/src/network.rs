@@ -246,8 +246,13 @@ impl Network {
     }
     /// Waits until all nodes have so many blocks more than any has now.
     pub fn wait_blocks(&mut self, more: u64, limit: Duration) {
+        let all: Vec<usize> = (0..self.size()).collect();
+        self.wait_blocks_of(&all, more, limit);
+    }
+    /// The same for some nodes.
+    pub fn wait_blocks_of(&mut self, nodes: &[usize], more: u64, limit: Duration) {
         let wanted = self.highest() + more;
-        for node in 0..self.size() {
+        for node in nodes.iter().copied() {
             self.wait(node, &format!("block {wanted}"), limit, |status| status.height >= wanted);
         }
     }

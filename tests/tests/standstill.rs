@@ -98,7 +98,7 @@ fn a_chain_that_stands_says_who_is_missing_and_an_idle_one_that_it_is_idle() {
 
     // The node's own doctor says it too; and that of a stopped one says how its home is.
     let (code, said) = doctor(&network, LIVE);
-    assert_eq!((code, said["state"].as_str()), (Some(33), Some("running")), "{said:#}");
+    assert_eq!((code, said["state"].as_str()), (Some(35), Some("running")), "{said:#}");
     assert!(said["findings"].as_array().unwrap().iter().any(|finding| finding["code"] == "quorum_missing"), "{said:#}");
     let (code, said) = doctor(&network, GONE[0]);
     assert_eq!((code, said["state"].as_str()), (Some(0), Some("stopped")), "{said:#}");

@@ -9,6 +9,8 @@
 //! was signed, because it was restored from a backup or the key was imported, it *rejoins*: silenced, and up to the
 //! height after the silence's it does not know what was signed under its key, so it neither signs there nor takes what
 //! it sees for a stranger's. All that is in the file, so that a restart does not forget it.
+//!
+//! A guard that went to another machine with its key ([`Guard::retire`]) never signs again.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,6 +24,9 @@ use kanhe_proto::key::{PublicKey, SignError, Signature, Signer};
 use kanhe_proto::vote::{ChainContext, Proposal, Vote, VoteType};
 
 use super::journal::{ENTRY_BYTES_MAX, Journal, JournalError};
+
+mod moving;
+pub use moving::{Packed, is_in_use};
 
 /// Heights below the highest signed one whose messages stay in memory; older requests are refused.
 pub const HEIGHTS_KEPT: u64 = 1_000;
@@ -37,6 +42,7 @@ const KIND_SIGNED: u8 = 1;
 const KIND_SILENCED: u8 = 2;
 const KIND_LIFTED: u8 = 3;
 const KIND_REJOINING: u8 = 4;
+const KIND_MOVED: u8 = 5;
 
 /// What may be signed once per height and round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,6 +128,9 @@ pub enum Refusal {
     /// Others have decided this height: a vote helps nobody, and might contradict one that was lost.
     #[error("peers have decided height {0} already")]
     Passed(Height),
+    /// The key signs on another machine.
+    #[error("this validator's key was moved away at height {0}")]
+    Moved(Height),
     /// The key refused.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -174,6 +183,8 @@ struct State {
     rejoining: bool,
     /// Up to this height messages may have been signed that are not here.
     unknown: Option<Height>,
+    /// The tip at which key and guard were moved away.
+    moved: Option<Height>,
     /// Decided by others; not in the file, since it is only news of the network.
     passed: Height,
 }
@@ -222,6 +233,9 @@ impl Guard {
                 return Ok(signature.clone());
             }
             return Err(Refusal::Different(slot));
+        }
+        if let Some(height) = state.moved {
+            return Err(Refusal::Moved(height));
         }
         if let Some(above) = state.silenced {
             return Err(Refusal::Silent(above));
@@ -309,8 +323,16 @@ impl Guard {
 
 impl State {
     const fn of(journal: Journal) -> Self {
-        let signed = BTreeMap::new();
-        Self { journal, signed, highest: None, silenced: None, rejoining: false, unknown: None, passed: Height(0) }
+        Self {
+            journal,
+            signed: BTreeMap::new(),
+            highest: None,
+            silenced: None,
+            rejoining: false,
+            unknown: None,
+            moved: None,
+            passed: Height(0),
+        }
     }
 
     /// What an entry of the file means.
@@ -331,6 +353,7 @@ impl State {
                 self.silenced = None;
                 self.rejoining = false;
             }
+            Record::Moved(height) => self.moved = Some(height),
         }
     }
 
@@ -363,15 +386,17 @@ enum Record {
     Silenced(Height),
     Rejoining(Height),
     Lifted(Height),
+    Moved(Height),
 }
 
 impl Record {
-    /// The entries that concern silence.
+    /// An entry after the first.
     fn encode(&self) -> Vec<u8> {
         match self {
             Self::Silenced(above) => record(KIND_SILENCED, above),
             Self::Rejoining(above) => record(KIND_REJOINING, above),
             Self::Lifted(height) => record(KIND_LIFTED, height),
+            Self::Moved(height) => record(KIND_MOVED, height),
             Self::Signed(entry) => entry.encode(),
             Self::Born => unreachable!("only a new file begins"),
         }
@@ -409,6 +434,7 @@ fn read_record(payload: &[u8]) -> Result<Record, String> {
         }
         KIND_SILENCED => codec::decode(fields, ENTRY_BYTES_MAX).map(Record::Silenced).map_err(failed),
         KIND_LIFTED => codec::decode(fields, ENTRY_BYTES_MAX).map(Record::Lifted).map_err(failed),
+        KIND_MOVED => codec::decode(fields, ENTRY_BYTES_MAX).map(Record::Moved).map_err(failed),
         KIND_REJOINING => codec::decode(fields, ENTRY_BYTES_MAX).map(Record::Rejoining).map_err(failed),
         other => Err(format!("unknown kind {other}")),
     }
@@ -473,18 +499,18 @@ mod tests {
 
     use super::*;
 
-    const CHAIN: ChainContext = ChainContext { chain_id: ChainId([7; 32]), era: Era(0) };
+    pub(super) const CHAIN: ChainContext = ChainContext { chain_id: ChainId([7; 32]), era: Era(0) };
 
-    fn path(name: &str) -> PathBuf {
+    pub(super) fn path(name: &str) -> PathBuf {
         let dir = std::env::temp_dir().join(format!("kanhe-guard-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
         dir.join("guard")
     }
-    fn key() -> SecretKey {
+    pub(super) fn key() -> SecretKey {
         SecretKey::from_seed([1; 32])
     }
-    const fn slot(height: u64) -> SignSlot {
+    pub(super) const fn slot(height: u64) -> SignSlot {
         SignSlot { height: Height(height), round: Round(0), kind: SlotKind::Prevote }
     }
 

@@ -96,18 +96,26 @@ impl Journal {
 
     /// Adds an entry; it is on disk when this returns.
     pub fn append(&mut self, payload: &[u8]) -> Result<(), JournalError> {
+        self.append_all(&[payload])
+    }
+
+    /// Adds entries in one write; all are on disk when this returns.
+    pub fn append_all(&mut self, payloads: &[impl AsRef<[u8]>]) -> Result<(), JournalError> {
         if self.poisoned {
             return Err(JournalError::Poisoned(self.path.clone()));
         }
-        assert!(payload.len() <= ENTRY_BYTES_MAX, "entries of this program are small");
-        let length = u32::try_from(payload.len()).expect("at most ENTRY_BYTES_MAX").to_be_bytes();
-        let sum = sum_of(&self.sum, &length, payload);
-        let mut entry = Vec::with_capacity(HEAD_BYTES + payload.len() + SUM_BYTES);
-        entry.extend_from_slice(&length);
-        entry.extend_from_slice(&length.map(|byte| !byte));
-        entry.extend_from_slice(payload);
-        entry.extend_from_slice(&sum);
-        let written = self.file.write_all(&entry).and_then(|()| self.file.sync_data());
+        let (mut sum, mut entries) = (self.sum, Vec::new());
+        for payload in payloads {
+            let payload = payload.as_ref();
+            assert!(payload.len() <= ENTRY_BYTES_MAX, "entries of this program are small");
+            let length = u32::try_from(payload.len()).expect("at most ENTRY_BYTES_MAX").to_be_bytes();
+            sum = sum_of(&sum, &length, payload);
+            entries.extend_from_slice(&length);
+            entries.extend_from_slice(&length.map(|byte| !byte));
+            entries.extend_from_slice(payload);
+            entries.extend_from_slice(&sum);
+        }
+        let written = self.file.write_all(&entries).and_then(|()| self.file.sync_data());
         if let Err(source) = written {
             self.poisoned = true;
             return Err(JournalError::Io { path: self.path.clone(), source });
@@ -182,7 +190,7 @@ fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
     })
 }
 
-fn sync_parent(path: &Path) -> io::Result<()> {
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         Some(parent) => File::open(parent)?.sync_all(),
         None => File::open(".")?.sync_all(),

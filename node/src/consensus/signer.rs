@@ -84,7 +84,8 @@ impl VoteSigner {
                 | Refusal::TooOld(_)
                 | Refusal::Silent(_)
                 | Refusal::Unknown(_)
-                | Refusal::Passed(_)),
+                | Refusal::Passed(_)
+                | Refusal::Moved(_)),
             )) => {
                 tracing::warn!(?slot, "not signed: {refusal}");
                 Seal::Withheld

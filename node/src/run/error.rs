@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use kanhe_proto::genesis::GenesisError;
+use kanhe_proto::ids::Height;
 
 use super::keys::KeyError;
 use crate::chain::ChainError;
@@ -49,8 +50,12 @@ pub mod exit {
     pub const FSCK: u8 = 31;
     /// Too few files may be open.
     pub const FILES: u8 = 32;
+    /// The validator key was exported from this home.
+    pub const MOVED: u8 = 33;
+    /// The home has another validator key, or knows more than the file to be imported.
+    pub const NOT_IMPORTED: u8 = 34;
     /// `doctor` found what keeps this node or the chain from going on.
-    pub const DOCTOR: u8 = 33;
+    pub const DOCTOR: u8 = 35;
 }
 
 /// The exit codes as shown in help.
@@ -61,7 +66,9 @@ Exit codes:
   23  home of another chain      24  database or guard damaged    25  home in use by another process
   26  home cannot be written     27  written by another version   28  key missing or damaged
   29  wrong or no passphrase     30  address in use               31  fsck found problems
-  32  too few files may be open  33  doctor found what must be mended
+  32  too few files may be open  33  the validator key was exported from this home
+  34  not imported: another validator key is in use here, or the file is older than this home's guard
+  35  doctor found what must be mended
   71  the engine stopped itself  72  votes under this validator's key that its guard does not know
   73  signing guard failed       74  a certified block does not execute to its header
   75  a durable write failed     76  the consensus engine ended";
@@ -114,6 +121,9 @@ pub enum RunError {
     /// The signing guard is not there.
     #[error("the signing guard {} is missing", .0.display())]
     GuardMissing(PathBuf),
+    /// The validator key signs on another machine.
+    #[error("the validator key of this home was exported at block {0}: it never signs here again")]
+    Moved(Height),
     /// The signing guard.
     #[error("signing guard")]
     Guard(#[from] GuardError),
@@ -208,6 +218,7 @@ impl RunError {
             Self::Genesis { .. } => exit::DAMAGED,
             Self::Storage(error) | Self::Chain(ChainError::Storage(error)) => storage_code(error),
             Self::Chain(_) | Self::GuardMissing(_) => exit::DAMAGED,
+            Self::Moved(_) => exit::MOVED,
             Self::Guard(error) | Self::Consensus(StartError::Guard(error)) => guard_code(error),
             Self::Create(error) => create_code(error),
             Self::Devnet(error) => devnet_code(error),
@@ -242,6 +253,11 @@ impl RunError {
             Self::GuardMissing(_) => {
                 "without it the key may sign twice: if it is lost, start once with `run --rejoin`. To only follow the \
                  chain, remove keys.validator from config.toml"
+            }
+            Self::Moved(_) => {
+                "run the node where the key was imported. If the file was lost before, `kanhe-node validator export` \
+                 writes it again. To follow the chain from here without a vote, remove `validator` from [keys] in \
+                 config.toml"
             }
             Self::Guard(_) | Self::Consensus(StartError::Guard(_)) => {
                 "each validator key has its own guard; restore the home's own, and end other processes on this home"

@@ -98,6 +98,9 @@ fn open_guard(home: &Path, genesis: &Genesis, key: SecretKey, rejoin: bool) -> R
         false if rejoin => Guard::create(&path, &genesis.chain(), &key.public_key(), true)?,
         false => return Err(RunError::GuardMissing(path)),
     };
+    if let Some(height) = guard.moved() {
+        return Err(RunError::Moved(height));
+    }
     if rejoin {
         tracing::warn!("rejoining: this validator signs nothing until it cannot contradict what it signed before");
         guard.rejoin().map_err(GuardError::from)?;

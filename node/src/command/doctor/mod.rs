@@ -24,7 +24,7 @@ pub(super) const AFTER_HELP: &str = "\
 Exit codes:
    0  nothing must be mended: the node runs or can be started, and the chain goes on or is idle
    2  wrong usage
-  33  something must be mended: a check failed, or the chain stands still";
+  35  something must be mended: a check failed, or the chain stands still";
 
 /// Longest wait for the node's own API.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
