@@ -3,6 +3,7 @@
 //! In the library, so that the program itself is one call: what an async function becomes is compiled where it is
 //! polled, and the program would compile all of the node a second time.
 
+mod admin;
 mod founding;
 
 use std::io::Write as _;
@@ -62,6 +63,12 @@ enum Command {
     /// Gives a home made by `init` its chain: genesis, checked against the hash that people compared.
     #[command(after_help = EXIT_CODES)]
     Join(founding::JoinArguments),
+    /// Asks and tells a running node over the socket in its home: for its own user and root, on the same machine.
+    #[command(after_help = EXIT_CODES)]
+    Admin {
+        #[command(subcommand)]
+        command: admin::AdminCommand,
+    },
     /// Checks the whole database of a stopped node against its headers; changes nothing.
     Fsck {
         /// The node's home.
@@ -123,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Init(arguments) => founding::init(arguments),
         Command::Genesis { command } => founding::genesis(command),
         Command::Join(arguments) => founding::join(arguments),
+        Command::Admin { command } => admin::run(command),
         Command::Fsck { home, json } => check(&home, json),
         Command::Config { home, default } => show_config(home.as_deref(), default),
         Command::Devnet { command: DevnetCommand::Init { dir, bureaus, heartbeat_ms, outside, epoch_blocks } } => {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use kanhe_proto::genesis::GenesisError;
 
 use super::keys::KeyError;
+use crate::admin::AdminError;
+use crate::api::TlsError;
 use crate::chain::ChainError;
 use crate::config::ConfigError;
 use crate::consensus::guard::GuardError;
@@ -49,6 +51,8 @@ pub mod exit {
     pub const FSCK: u8 = 31;
     /// Too few files may be open.
     pub const FILES: u8 = 32;
+    /// No node answers at the admin socket, it says no, or the socket cannot be made.
+    pub const ADMIN: u8 = 33;
 }
 
 /// The exit codes as shown in help.
@@ -59,7 +63,7 @@ Exit codes:
   23  home of another chain      24  database or guard damaged    25  home in use by another process
   26  home cannot be written     27  written by another version   28  key missing or damaged
   29  wrong or no passphrase     30  address in use               31  fsck found problems
-  32  too few files may be open
+  32  too few files may be open  33  admin socket: no answer, or a refusal
   71  the engine stopped itself  72  votes under this validator's key that its guard does not know
   73  signing guard failed       74  a certified block does not execute to its header
   75  a durable write failed     76  the consensus engine ended";
@@ -131,6 +135,12 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// The certificate of the API.
+    #[error("TLS of the API")]
+    Tls(#[from] TlsError),
+    /// The admin socket.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
     /// The consensus stopped to keep a promise.
     #[error("{0}")]
     Fatal(Fatal),
@@ -199,7 +209,8 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(error) if error.is_missing() => exit::NOT_INITIALISED,
-            Self::Config(_) => exit::CONFIG,
+            Self::Config(_) | Self::Tls(_) => exit::CONFIG,
+            Self::Admin(_) => exit::ADMIN,
             Self::Key(error) if error.is_passphrase() => exit::PASSPHRASE,
             Self::Key(_) => exit::KEY,
             Self::GenesisFile { .. } => exit::NOT_INITIALISED,
@@ -224,6 +235,8 @@ impl RunError {
             Self::Config(error) if error.is_missing() => "check --home; `kanhe-node devnet init` makes a local network",
             Self::Config(_) => "`kanhe-node config --default` documents every key",
             Self::Key(error) => error.hint(),
+            Self::Tls(error) => error.hint(),
+            Self::Admin(error) => error.hint(),
             Self::GenesisFile { .. } | Self::Genesis { .. } => {
                 "check the home and `genesis` in config.toml; `kanhe-node devnet init` makes a local network"
             }
