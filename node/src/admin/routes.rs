@@ -75,9 +75,10 @@ async fn status(State(admin): Shared) -> Json<Value> {
             })
         })
         .collect();
-    let tls = admin.tls.as_ref().map(|tls| {
-        json!({ "certificate": tls.certificate().display().to_string(), "expires_seconds": tls.expires() })
-    });
+    let tls = admin
+        .tls
+        .as_ref()
+        .map(|tls| json!({ "certificate": tls.certificate().display().to_string(), "expires_seconds": tls.expires() }));
     Json(json!({
         "name": admin.name,
         "version": env!("CARGO_PKG_VERSION"),
