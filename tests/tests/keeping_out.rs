@@ -75,7 +75,7 @@ fn kanhe(home: &Path, url: &str, ca: Option<&Path>, words: &[&str]) -> Output {
 }
 
 fn admin(home: &Path, words: &[&str]) -> Output {
-    run_node_program(&[&["admin"], &words[..1], &["--home", home.to_str().unwrap()], &words[1..]].concat())
+    run_node_program(&[&["admin"][..], &words[..1], &["--home", home.to_str().unwrap()], &words[1..]].concat())
 }
 
 fn wait_admin(network: &Network, node: usize, what: &str, enough: impl Fn(&Value) -> bool) {

@@ -172,9 +172,11 @@ impl Tls {
                 remind(&tls.section, tls.valid());
             }
             // Two small files, a few times a minute.
-            if stamp(&tls.section) != *tls.read.lock().unwrap_or_else(PoisonError::into_inner)
-                && let Err(error) = tls.reload()
-            {
+            let changed = stamp(&tls.section) != *tls.read.lock().unwrap_or_else(PoisonError::into_inner);
+            if !changed {
+                continue;
+            }
+            if let Err(error) = tls.reload() {
                 let reason = said(&error);
                 tracing::warn!(%reason, hint = error.hint(), "the new certificate is not used; the one in use stays");
             }

@@ -25,12 +25,12 @@ pub fn start(section: &LogSection, format: Option<LogFormat>) -> Result<(), Conf
         LogFormat::Text => {
             let builder = builder.with_filter_reloading();
             let handle = builder.reload_handle();
-            (Box::new(move |new| handle.reload(new).map_err(|error| error.to_string())), builder.try_init())
+            (Box::new(move |new: EnvFilter| handle.reload(new).map_err(|error| error.to_string())), builder.try_init())
         }
         LogFormat::Json => {
             let builder = builder.json().flatten_event(true).with_filter_reloading();
             let handle = builder.reload_handle();
-            (Box::new(move |new| handle.reload(new).map_err(|error| error.to_string())), builder.try_init())
+            (Box::new(move |new: EnvFilter| handle.reload(new).map_err(|error| error.to_string())), builder.try_init())
         }
     };
     started.map_err(|error| wrong(error.to_string()))?;
