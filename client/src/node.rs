@@ -19,6 +19,7 @@ use kanhe_proto::mail::{MAIL_BYTES_MAX, MailId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::roots::Roots;
 use crate::talk::{ExitCode, Failure};
 
 /// Longest time to reach a node.
@@ -44,6 +45,14 @@ pub enum NodeError {
     /// No connection, or it broke off.
     #[error("{url}: {cause}")]
     Unreachable {
+        /// Which node.
+        url: String,
+        /// Why.
+        cause: String,
+    },
+    /// Its certificate is not of an authority that is known here, or not for this name or time.
+    #[error("{url}: {cause}")]
+    Untrusted {
         /// Which node.
         url: String,
         /// Why.
@@ -92,7 +101,7 @@ pub enum NodeError {
 impl NodeError {
     /// Whether another node may do better.
     pub const fn is_local(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Malformed { .. } | Self::Busy { .. })
+        matches!(self, Self::Unreachable { .. } | Self::Untrusted { .. } | Self::Malformed { .. } | Self::Busy { .. })
     }
     /// The failure of a command.
     pub fn failure(&self) -> Failure {
@@ -100,6 +109,9 @@ impl NodeError {
             Self::Unnamed => Failure::of(ExitCode::Usage, "no_node", &[]),
             Self::Unreachable { url, cause } => {
                 Failure::of(ExitCode::Unreachable, "unreachable", &[("url", url), ("cause", cause)])
+            }
+            Self::Untrusted { url, cause } => {
+                Failure::of(ExitCode::Unreachable, "node_untrusted", &[("url", url), ("cause", cause)])
             }
             Self::Malformed { url, cause } => {
                 Failure::of(ExitCode::Unreachable, "node_malformed", &[("url", url), ("cause", cause)])
@@ -128,11 +140,16 @@ pub struct NodeClient {
 impl NodeClient {
     /// A node by its URL; nothing is sent yet.
     pub fn new(url: &str) -> Self {
+        Self::with_roots(url, &Roots::default())
+    }
+    /// The same, whose certificate is checked against these authorities.
+    pub fn with_roots(url: &str, roots: &Roots) -> Self {
         let url = url.trim().trim_end_matches('/').to_owned();
         let config = ureq::Agent::config_builder()
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(CALL_TIMEOUT))
             .http_status_as_error(false)
+            .tls_config(roots.tls())
             // A redirect would send what is asked for to whomever a node names.
             .max_redirects(0)
             .max_redirects_will_error(true);
@@ -312,8 +329,7 @@ impl NodeClient {
         answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
         bytes_max: usize,
     ) -> Result<Vec<u8>, NodeError> {
-        let unreachable =
-            |error: ureq::Error| NodeError::Unreachable { url: self.url.clone(), cause: error.to_string() };
+        let unreachable = |error: ureq::Error| self.unreached(&error);
         let mut answer = answer.map_err(unreachable)?;
         let status = answer.status().as_u16();
         let success = answer.status().is_success();
@@ -324,6 +340,21 @@ impl NodeClient {
             other => unreachable(other),
         })?;
         if success { Ok(body) } else { Err(self.problem(status, &body)) }
+    }
+
+    fn unreached(&self, error: &ureq::Error) -> NodeError {
+        let (url, cause) = (self.url.clone(), error.to_string());
+        // The library gives what rustls says as text of one kind or the other.
+        let refused = match error {
+            ureq::Error::Rustls(_) => true,
+            ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
+            _ => false,
+        };
+        if refused && cause.contains("certificate") {
+            NodeError::Untrusted { url, cause }
+        } else {
+            NodeError::Unreachable { url, cause }
+        }
     }
 
     fn problem(&self, status: u16, body: &[u8]) -> NodeError {

@@ -3,6 +3,7 @@
 //! In the library, so that the program itself is one call: what an async function becomes is compiled where it is
 //! polled, and the program would compile all of the node a second time.
 
+mod admin;
 mod doctor;
 mod founding;
 mod validator;
@@ -71,6 +72,12 @@ enum Command {
         #[command(subcommand)]
         command: validator::ValidatorCommand,
     },
+    /// Asks and tells a running node over the socket in its home: for its own user and root, on the same machine.
+    #[command(after_help = EXIT_CODES)]
+    Admin {
+        #[command(subcommand)]
+        command: admin::AdminCommand,
+    },
     /// Checks the whole database of a stopped node against its headers; changes nothing.
     Fsck {
         /// The node's home.
@@ -136,6 +143,7 @@ pub fn main() -> ExitCode {
         Command::Genesis { command } => founding::genesis(command),
         Command::Join(arguments) => founding::join(arguments),
         Command::Validator { command } => validator::validator(command),
+        Command::Admin { command } => admin::run(command),
         Command::Fsck { home, json } => check(&home, json),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Config { home, default } => show_config(home.as_deref(), default),

@@ -1,5 +1,6 @@
 //! The node of a bureau: ledger, storage, mempool, consensus, network and API.
 
+pub mod admin;
 pub mod api;
 pub mod chain;
 pub mod command;

@@ -1,10 +1,13 @@
 //! Errors as RFC 9457 problems with stable codes.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kanhe_proto::api::{CertifiedBytes, Problem, RecordBytes};
 
 use crate::chain::ChainError;
+
+/// After so long it may be worth asking again: an address has new requests every second, and a block makes room.
+const RETRY_AFTER_SECONDS: &str = "1";
 
 /// Why a request is not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,6 +135,24 @@ impl IntoResponse for ApiError {
             ..Problem::new(self.status.as_u16(), self.code, self.title, self.detail)
         };
         let body = serde_json::to_vec(&problem).expect("texts and a number are JSON");
-        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+        let mut answer = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_told_to_wait_is_told_how_long() {
+        for error in [ApiError::rate_limited(), ApiError::over_quota(), ApiError::busy("now")] {
+            let answer = error.clone().into_response();
+            assert_eq!(answer.headers().get(header::RETRY_AFTER).unwrap(), "1", "{error:?}");
+        }
+        assert!(ApiError::unknown_route().into_response().headers().get(header::RETRY_AFTER).is_none());
     }
 }

@@ -18,6 +18,7 @@ use super::listener::{BoundedListener, Peer};
 use super::post_office::PostOffice;
 use super::problem::ApiError;
 use super::state::State;
+use super::tls::Tls;
 use super::{blocks, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions, trust};
 use crate::chain::Chain;
 use crate::config::ApiSection;
@@ -51,12 +52,17 @@ pub struct Api {
     pub diagnoser: Arc<Diagnoser>,
     /// What was found damaged in the database.
     pub damaged: watch::Receiver<Option<String>>,
+    /// Its certificate; without one it speaks plain HTTP.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Api {
     /// Answers until told to stop; then ends open streams and long-polls.
     pub async fn serve(self, listener: TcpListener, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
-        let listener = BoundedListener::new(listener, &self.config);
+        if let Some(tls) = &self.tls {
+            tokio::spawn(Tls::watch(Arc::downgrade(tls)));
+        }
+        let listener = BoundedListener::new(listener, &self.config, self.tls.clone());
         let limits = Arc::new(Limits::new(&self.config));
         tokio::spawn(Limits::forget(Arc::downgrade(&limits)));
         let state = Arc::new(State::new(self, stopped.clone()));

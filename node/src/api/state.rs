@@ -18,6 +18,7 @@ use super::body::blob;
 use super::places::Places as StreamPlaces;
 use super::post_office::PostOffice;
 use super::problem::ApiError;
+use super::tls::Tls;
 use crate::chain::{Chain, Snapshot};
 use crate::consensus::app::Status;
 use crate::network::NetworkHandle;
@@ -47,6 +48,7 @@ pub struct State {
     pub stopped: watch::Receiver<bool>,
     /// What was found damaged in the database.
     pub damaged: watch::Receiver<Option<String>>,
+    pub tls: Option<Arc<Tls>>,
     /// Batches of the last blocks asked about, by the place of the transaction.
     batches: Mutex<VecDeque<(Height, Arc<Places>)>>,
 }
@@ -69,6 +71,7 @@ impl State {
             diagnoser: api.diagnoser,
             stopped,
             damaged: api.damaged,
+            tls: api.tls,
             batches: Mutex::default(),
         }
     }

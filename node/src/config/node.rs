@@ -43,6 +43,8 @@ pub struct Config {
     pub network: NetworkConfig,
     /// Transactions that wait.
     pub mempool: MempoolConfig,
+    /// Administration on this machine.
+    pub admin: AdminSection,
     /// Log lines.
     pub log: LogSection,
 }
@@ -60,6 +62,7 @@ impl Default for Config {
             consensus: ConsensusSection::default(),
             network: NetworkConfig::default(),
             mempool: MempoolConfig::default(),
+            admin: AdminSection::default(),
             log: LogSection::default(),
         }
     }
@@ -107,6 +110,39 @@ pub struct ApiSection {
     pub streams_per_address: usize,
     /// Sealed messages kept for the bureau, and answers kept for their askers.
     pub mail_max: usize,
+    /// Certificate and key; without them it speaks plain HTTP.
+    pub tls: Option<TlsSection>,
+}
+
+/// `[api.tls]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSection {
+    /// PEM file with the server's certificate and those that signed it.
+    pub certificate: PathBuf,
+    /// PEM file with its private key, not readable by everybody.
+    pub key: PathBuf,
+    /// Longest time of a handshake.
+    #[serde(default = "handshake_seconds")]
+    pub handshake_seconds: u64,
+}
+
+const fn handshake_seconds() -> u64 {
+    10
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminSection {
+    /// The unix socket over which the node is administered; empty: none.
+    pub socket: PathBuf,
+}
+
+impl Default for AdminSection {
+    fn default() -> Self {
+        Self { socket: "admin.sock".into() }
+    }
 }
 
 impl Default for ApiSection {
@@ -123,6 +159,7 @@ impl Default for ApiSection {
             streams_max: 64,
             streams_per_address: 16,
             mail_max: 4_096,
+            tls: None,
         }
     }
 }
@@ -196,6 +233,7 @@ impl Config {
             ("api.requests_per_second", u64::from(self.api.requests_per_second)),
             ("api.requests_burst", u64::from(self.api.requests_burst)),
             ("api.reads_max", self.api.reads_max as u64),
+            ("api.tls.handshake_seconds", self.api.tls.as_ref().map_or(1, |tls| tls.handshake_seconds)),
             ("chain.verify_threads", self.chain.verify_threads as u64),
             ("mempool.verify_threads", self.mempool.verify_threads as u64),
             ("consensus.propose_ms", self.consensus.propose_ms),
@@ -245,6 +283,7 @@ mod tests {
         default.bureau = Some(Uscc::with_check("11370100MB1A00001").unwrap());
         default.passphrase_file = Some("p".into());
         default.keys.validator = Some("v".into());
+        default.api.tls = Some(TlsSection { certificate: "c".into(), key: "k".into(), handshake_seconds: 1 });
         for line in default.to_toml().lines().filter(|line| line.contains(" = ")) {
             let key = line.split(" = ").next().unwrap();
             let stands = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));

@@ -459,6 +459,8 @@ pub struct Standing {
     pub highest: Option<Height>,
     /// Silent until a height above this one is decided; [`UNTOLD`] if that is not known yet.
     pub silenced: Option<Height>,
+    /// Whether its key was exported: it signs no more.
+    pub moved: bool,
 }
 
 /// Reads how a guard stands.
@@ -470,6 +472,7 @@ pub fn standing(path: &Path) -> Result<Standing, GuardError> {
             Record::Signed(entry) => standing.highest = standing.highest.max(Some(entry.slot.height)),
             Record::Silenced(above) | Record::Rejoining(above) => standing.silenced = Some(above),
             Record::Lifted(_) => standing.silenced = None,
+            Record::Moved(_) => standing.moved = true,
             Record::Born => {}
         }
     }

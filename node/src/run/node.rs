@@ -21,7 +21,8 @@ use super::error::RunError;
 use super::governance::Duties;
 use super::keys::{PassphraseSource, open_secret};
 use super::{Pool, descriptors, home, inbound, now, peers, ports, scrub, watchers};
-use crate::api::{Api, PostOffice};
+use crate::admin::{Admin, AdminSocket};
+use crate::api::{Api, PostOffice, Tls};
 use crate::chain::{Chain, ChainAdmission};
 use crate::config::Config;
 use crate::consensus::guard::GuardError;
@@ -41,6 +42,7 @@ pub struct Opened {
     network_key: SecretKey,
     validator: Option<ValidatorKey>,
     chain: Arc<Chain>,
+    tls: Option<Arc<Tls>>,
 }
 
 /// A running node.
@@ -50,6 +52,8 @@ pub struct Node {
     consensus: Handle,
     api: JoinHandle<io::Result<()>>,
     api_stop: watch::Sender<bool>,
+    /// Set when it is asked to end over the admin socket.
+    stop: watch::Receiver<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -66,6 +70,7 @@ pub fn read_genesis(home: &Path, config: &Config) -> Result<Genesis, RunError> {
 /// peers, and the guard is silent until it cannot contradict what it may have forgotten.
 pub fn open(home: &Path, config: Config, passphrase_file: Option<PathBuf>, rejoin: bool) -> Result<Opened, RunError> {
     descriptors::raise(&config)?;
+    let tls = config.api.tls.as_ref().map(|section| Tls::open(home, section)).transpose()?.map(Arc::new);
     let genesis = read_genesis(home, &config)?;
     let chain_id = genesis.chain_id();
     let passphrase = PassphraseSource::of(home, &config, passphrase_file).read()?;
@@ -88,7 +93,7 @@ pub fn open(home: &Path, config: Config, passphrase_file: Option<PathBuf>, rejoi
     };
     let tip = chain.tip();
     tracing::info!(chain = %chain_id, height = %tip.header.height, header = %tip.hash, "home opened");
-    Ok(Opened { config, home: home.to_owned(), genesis, network_key, validator, chain: Arc::new(chain) })
+    Ok(Opened { config, home: home.to_owned(), genesis, network_key, validator, chain: Arc::new(chain), tls })
 }
 
 fn open_guard(home: &Path, genesis: &Genesis, key: SecretKey, rejoin: bool) -> Result<ValidatorKey, RunError> {
@@ -111,7 +116,11 @@ fn open_guard(home: &Path, genesis: &Genesis, key: SecretKey, rejoin: bool) -> R
 impl Opened {
     /// Starts all parts.
     pub async fn start(self) -> Result<Node, RunError> {
-        let Self { config, home, genesis, network_key, validator, chain } = self;
+        let Self { config, home, genesis, network_key, validator, chain, tls } = self;
+        let socket = match config.admin.socket.as_os_str().is_empty() {
+            true => None,
+            false => Some(AdminSocket::bind(&home.join(&config.admin.socket))?),
+        };
         ports::check_free("the consensus engine", &config.consensus.listen.0)?;
         let address = config.api.listen;
         let listener = TcpListener::bind(address).await;
@@ -174,8 +183,20 @@ impl Opened {
             consensus: consensus.status(),
             mail: Arc::clone(&mail),
             damaged: damage_found,
+            tls: tls.clone(),
         };
-        tracing::info!(name = config.name, role, api = %address, swarm = %network.address(), "node started");
+        let (stop_sender, stop) = watch::channel(false);
+        let admin = Admin {
+            name: config.name.clone(),
+            chain: Arc::clone(&chain),
+            pool: Arc::clone(&pool),
+            network: network.clone(),
+            consensus: consensus.status(),
+            tls,
+            stop: stop_sender,
+        };
+        let scheme = if api.tls.is_some() { "https" } else { "http" };
+        tracing::info!(name = config.name, role, api = %address, scheme, swarm = %network.address(), "node started");
         let api = tokio::spawn(api.serve(listener, stopped));
         let clocks = watchers::watch_clocks(network.peers());
         let duties = Duties {
@@ -189,14 +210,23 @@ impl Opened {
             own,
         };
         let follow = watchers::follow_tip(Arc::clone(&chain), tip_sender);
+        let admin = async move {
+            let served = match socket {
+                Some(socket) => admin.serve(socket).await,
+                // Its sender must live as long as the node.
+                None => std::future::pending().await,
+            };
+            tracing::error!(error = ?served, "the admin socket ended");
+        };
         let tasks = vec![
+            tokio::spawn(admin),
             tokio::spawn(inbound::serve(inbound, pool, mail)),
             tokio::spawn(clocks),
             tokio::spawn(scrub::scrub(Arc::clone(chain.storage()), damage)),
             tokio::spawn(follow),
             tokio::spawn(duties.serve()),
         ];
-        Ok(Node { chain, network, consensus, api, api_stop, tasks })
+        Ok(Node { chain, network, consensus, api, api_stop, stop, tasks })
     }
 }
 
@@ -226,6 +256,8 @@ impl Node {
         let mut consensus_ended = None;
         let first = tokio::select! {
             () = asked => Ok(()),
+            // Without its sender nobody can ask.
+            Ok(_) = self.stop.wait_for(|stop| *stop) => Ok(()),
             ended = &mut self.consensus.join => {
                 consensus_ended = Some(());
                 Err(RunError::Fatal(match ended {

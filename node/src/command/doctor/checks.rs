@@ -73,9 +73,9 @@ impl Examined<'_> {
 
     fn permissions(&mut self) {
         let folders = [self.home.to_owned(), home::chain(self.home)];
-        let unwritable = folders
-            .iter()
-            .find(|folder| folder.exists() && rustix::fs::access(folder.as_path(), rustix::fs::Access::WRITE_OK).is_err());
+        let unwritable = folders.iter().find(|folder| {
+            folder.exists() && rustix::fs::access(folder.as_path(), rustix::fs::Access::WRITE_OK).is_err()
+        });
         let check = match unwritable {
             Some(folder) => {
                 let text = format!("{} cannot be written by this user", folder.display());
@@ -157,6 +157,11 @@ impl Examined<'_> {
             File::open(&path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)));
         match guard::standing(&path) {
             Err(error) => self.fails("guard", &RunError::Guard(error)),
+            Ok(standing) if standing.moved => self.say(Check::bad(
+                "guard",
+                &"its key was exported: this home signs no more, and `run` refuses while `[keys]` names `validator`",
+                "run it where the key was imported; to follow from here, take `validator` out of [keys] in config.toml",
+            )),
             Ok(standing) => {
                 self.report.signed_up_to = standing.highest.map(|height| height.0);
                 self.report.silent = standing.silenced.is_some();
