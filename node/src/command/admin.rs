@@ -41,7 +41,7 @@ pub(super) enum AdminCommand {
     LogLevel {
         #[command(flatten)]
         home: Home,
-        /// A level (error, warn, info, debug, trace), or directives as in `filter` of [log].
+        /// A level (error, warn, info, debug, trace), or directives as in `filter` of `[log]`.
         filter: String,
     },
     /// Ends the node and waits until it has ended.

@@ -1,7 +1,7 @@
 //! A validator key goes to another machine, with the signing guard that says what it signed, in one encrypted file.
 //!
-//! [`export`] first ends the guard of the source, durably, then writes the file: whenever it is interrupted, either the
-//! source signs on and there is no file, or it never signs again and the file can be written again. [`import`] installs
+//! [`export()`] first ends the guard of the source, durably, then writes the file: whenever it is interrupted, either the
+//! source signs on and there is no file, or it never signs again and the file can be written again. [`import()`] installs
 //! the guard, silenced, before the key: a home with the key and without the guard does not start.
 
 mod export;

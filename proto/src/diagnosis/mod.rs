@@ -1,6 +1,6 @@
 //! Why a chain stands still: what a node sees of itself and of the others, and what follows from it.
 //!
-//! A [`Diagnosis`] is a node's word, good for operators and never for a verdict. [`why`] and [`why_of`] are pure, so that
+//! A [`Diagnosis`] is a node's word, good for operators and never for a verdict. [`why()`] and [`why_of`] are pure, so that
 //! the node's doctor and the client find the same in the same words. Codes of findings are stable, their texts are not.
 
 mod finding;
