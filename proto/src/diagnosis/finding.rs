@@ -54,6 +54,8 @@ codes! {
     OtherChain = "other_chain",
     /// The chain stands, and nothing that this node knows explains it.
     Unexplained = "unexplained",
+    /// The newest block is overdue, but this node's engine has only just begun.
+    Beginning = "beginning",
     /// Clocks are apart.
     ClockApart = "clock_apart",
     /// No room on the disk.

@@ -155,6 +155,13 @@ fn what_nothing_explains_is_said_to_be_unexplained() {
 }
 
 #[test]
+fn after_a_start_an_old_block_is_nothing_to_mend() {
+    let mut begins = standing(&[]);
+    (begins.engine.height, begins.engine.standing_ms) = (0, 0);
+    assert_eq!(codes(&begins), [(Code::Beginning, Severity::Warns)]);
+}
+
+#[test]
 fn groups_are_the_smallest_that_suffice() {
     let mut missing = only(&standing(&[2, 3, 4]), Code::QuorumMissing).missing;
     for (one, power) in missing.iter_mut().zip([5, 10, 15]) {

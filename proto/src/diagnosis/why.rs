@@ -108,28 +108,44 @@ pub fn why(diagnosis: &Diagnosis) -> Vec<Finding> {
 /// Worst first; where nothing explains that the chain stands, that is said.
 pub(super) fn sorted(mut findings: Vec<Finding>, diagnosis: &Diagnosis) -> Vec<Finding> {
     let explained = findings.iter().any(|finding| finding.severity == Severity::Blocks);
-    if diagnosis.stands() && !explained {
-        let engine = &diagnosis.engine;
-        let standing = span(engine.standing_ms);
-        let text = Told::new(
-            format!(
-                "the chain stands at height {}: the engine has been in height {} (round {}) for {}, with enough validators",
-                diagnosis.height, engine.height, engine.round, standing.en
-            ),
-            format!(
-                "链停在高度 {}：共识引擎处于高度 {}（第 {} 轮）已 {}，而在场验证者足够",
-                diagnosis.height, engine.height, engine.round, standing.zh
-            ),
-        );
-        findings.push(Finding::new(Code::Unexplained, Severity::Blocks, text).hint(
-            "ask the other nodes too (--node URL,URL), run `kanhe-node doctor` on each, and read their logs",
-            "请一并询问其他节点（--node URL,URL），在各节点上运行 kanhe-node doctor，并查看日志",
-        ));
-    } else if !explained {
-        findings.push(going(diagnosis));
+    if !explained {
+        findings.push(match diagnosis.stands() {
+            false => going(diagnosis),
+            true if diagnosis.engine.standing_ms <= STANDS_MS => beginning(diagnosis),
+            true => unexplained(diagnosis),
+        });
     }
     findings.sort_by_key(|finding| finding.severity);
     findings
+}
+
+/// After a start the newest block is old, and nothing is wrong yet.
+fn beginning(diagnosis: &Diagnosis) -> Finding {
+    let age = span(diagnosis.age_ms());
+    let text = Told::new(
+        format!("this node begins: its newest block, {}, is {} old", diagnosis.height, age.en),
+        format!("本节点刚刚开始：最新区块 {} 产生于 {} 前", diagnosis.height, age.zh),
+    );
+    Finding::new(Code::Beginning, Severity::Warns, text).hint("ask again in some seconds", "请数秒后再询问")
+}
+
+fn unexplained(diagnosis: &Diagnosis) -> Finding {
+    let engine = &diagnosis.engine;
+    let standing = span(engine.standing_ms);
+    let text = Told::new(
+        format!(
+            "the chain stands at height {}: the engine has been in height {} (round {}) for {}, with enough validators",
+            diagnosis.height, engine.height, engine.round, standing.en
+        ),
+        format!(
+            "链停在高度 {}：共识引擎处于高度 {}（第 {} 轮）已 {}，而在场验证者足够",
+            diagnosis.height, engine.height, engine.round, standing.zh
+        ),
+    );
+    Finding::new(Code::Unexplained, Severity::Blocks, text).hint(
+        "ask the other nodes too (--node URL,URL), run `kanhe-node doctor` on each, and read their logs",
+        "请一并询问其他节点（--node URL,URL），在各节点上运行 kanhe-node doctor，并查看日志",
+    )
 }
 
 fn going(diagnosis: &Diagnosis) -> Finding {
