@@ -7,10 +7,11 @@ use std::path::Path;
 use rustls_native_certs::load_native_certs;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
+use crate::home;
 use crate::talk::{ExitCode, Failure};
 
 /// Longest file of certificates.
-const PEM_BYTES_MAX: u64 = 1 << 20;
+const PEM_BYTES_MAX: usize = 1 << 20;
 
 /// The authorities; reading those of the system takes some milliseconds, so it is done only for https.
 #[derive(Debug, Clone)]
@@ -40,21 +41,17 @@ impl Roots {
 }
 
 fn read(path: &Path) -> Result<Vec<Certificate<'static>>, Failure> {
-    let shown = path.display().to_string();
-    let unread = |cause: String| Failure::of(ExitCode::Failure, "file_unread", &[("path", &shown), ("cause", &cause)]);
-    let length = std::fs::metadata(path).map_err(|error| unread(error.to_string()))?.len();
-    let none = || Failure::of(ExitCode::Usage, "node_ca", &[("path", &shown)]);
-    if length > PEM_BYTES_MAX {
-        return Err(none());
-    }
-    let text = std::fs::read(path).map_err(|error| unread(error.to_string()))?;
+    let text = home::read_given(path, PEM_BYTES_MAX)?;
     let found: Vec<Certificate<'static>> = parse_pem(&text)
         .filter_map(|item| match item {
             Ok(PemItem::Certificate(certificate)) => Some(certificate),
             _ => None,
         })
         .collect();
-    if found.is_empty() { Err(none()) } else { Ok(found) }
+    if found.is_empty() {
+        return Err(Failure::of(ExitCode::Usage, "node_ca", &[("path", &path.display())]));
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod api;
+mod bounded_file;
 pub mod chain;
 pub mod command;
 pub mod config;

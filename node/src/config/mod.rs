@@ -17,4 +17,4 @@ pub const DEFAULT_TOML: &str = include_str!("default.toml");
 /// Name of the file in a node's home.
 pub const CONFIG_FILE: &str = "config.toml";
 /// Longest configuration file, in bytes.
-pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+pub const CONFIG_BYTES_MAX: usize = 1 << 20;

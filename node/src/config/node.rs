@@ -1,6 +1,6 @@
 //! The configuration as a whole.
 
-use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use super::consensus::ConsensusSection;
 use super::error::ConfigError;
 use super::log::LogSection;
 use super::{CONFIG_BYTES_MAX, CONFIG_FILE};
+use crate::bounded_file;
 use crate::chain::ChainConfig;
 use crate::mempool::MempoolConfig;
 use crate::network::NetworkConfig;
@@ -206,13 +207,12 @@ impl Config {
     /// Reads the configuration of a home.
     pub fn load(home: &Path) -> Result<Self, ConfigError> {
         let path = home.join(CONFIG_FILE);
-        let unreadable = |source| ConfigError::Unreadable { path: path.clone(), source };
-        if fs::metadata(&path).map_err(unreadable)?.len() > CONFIG_BYTES_MAX {
-            return Err(ConfigError::TooLong(path));
-        }
-        let text = fs::read_to_string(&path).map_err(unreadable)?;
+        let bytes = bounded_file::read(&path, CONFIG_BYTES_MAX).map_err(|source| match source.kind() {
+            io::ErrorKind::FileTooLarge => ConfigError::TooLong(path.clone()),
+            _ => ConfigError::Unreadable { path: path.clone(), source },
+        })?;
         let config: Self =
-            toml::from_str(&text).map_err(|error| ConfigError::Malformed { path, reason: error.to_string() })?;
+            toml::from_slice(&bytes).map_err(|error| ConfigError::Malformed { path, reason: error.to_string() })?;
         config.check()?;
         Ok(config)
     }

@@ -1,6 +1,5 @@
 //! The parts of a node, wired.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -10,7 +9,7 @@ use kanhe_proto::genesis::Genesis;
 use kanhe_proto::identifiers::ChainRef;
 use kanhe_proto::key::{SecretKey, Signer};
 use kanhe_proto::key_file::KeyFileRole;
-use kanhe_proto::limits::BLOCK_BYTES_MAX;
+use kanhe_proto::limits::{BLOCK_BYTES_MAX, GENESIS_BYTES_MAX};
 use kanhe_proto::validators::Address;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -23,6 +22,7 @@ use super::keys::{PassphraseSource, open_secret};
 use super::{Pool, descriptors, home, inbound, now, peers, ports, scrub, watchers};
 use crate::admin::{Admin, AdminSocket};
 use crate::api::{Api, PostOffice, Tls};
+use crate::bounded_file;
 use crate::chain::{Chain, ChainAdmission};
 use crate::config::Config;
 use crate::consensus::guard::GuardError;
@@ -60,7 +60,8 @@ pub struct Node {
 /// Reads the founders' file of a home.
 pub fn read_genesis(home: &Path, config: &Config) -> Result<Genesis, RunError> {
     let path = home.join(&config.genesis);
-    let bytes = fs::read(&path).map_err(|source| RunError::GenesisFile { path: path.clone(), source })?;
+    let bytes = bounded_file::read(&path, GENESIS_BYTES_MAX)
+        .map_err(|source| RunError::GenesisFile { path: path.clone(), source })?;
     Genesis::from_bytes(&bytes).map_err(|source| RunError::Genesis { path, source })
 }
 
