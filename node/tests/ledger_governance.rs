@@ -613,12 +613,12 @@ fn parameters_and_protocol_bind_from_the_next_block_on() {
     assert_eq!(outcome.parameters.as_ref(), Some(&parameters));
     assert_eq!(bench.get::<Parameters>(&()), Some(parameters));
     let version = |version, at| Action::ActivateProtocol { version: ProtocolVersion(version), at: Height(at) };
-    bench.refuses_action(version(2, 50), Code::ProtocolWrong);
-    bench.refuses_action(version(3, 1), Code::ProtocolWrong);
-    bench.decide(vec![version(3, 4)]);
-    bench.refuses_action(version(4, 9), Code::ExistsAlready);
+    bench.refuses_action(version(3, 50), Code::ProtocolWrong);
+    bench.refuses_action(version(4, 1), Code::ProtocolWrong);
+    bench.decide(vec![version(4, 4)]);
+    bench.refuses_action(version(5, 9), Code::ExistsAlready);
     assert_eq!(bench.empty().protocol, None);
-    assert_eq!((bench.height, bench.empty().protocol), (Height(4), Some(ProtocolVersion(3))));
+    assert_eq!((bench.height, bench.empty().protocol), (Height(4), Some(ProtocolVersion(4))));
     assert_eq!(bench.get::<Schedule>(&()).unwrap().entries.len(), 1, "whoever starts now reads it");
     bench.empty();
     assert!(bench.get::<Schedule>(&()).unwrap().entries.is_empty());

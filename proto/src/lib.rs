@@ -20,6 +20,7 @@ pub mod hash;
 pub mod header;
 pub mod identifiers;
 pub mod ids;
+pub mod item;
 pub mod key;
 pub mod key_file;
 pub mod limits;

@@ -26,6 +26,7 @@ use kanhe_proto::hand_over::HandOver;
 use kanhe_proto::hash::{ChainId, Hash, HeaderHash, ProposalId};
 use kanhe_proto::header::Header;
 use kanhe_proto::ids::{Era, Height, LogIndex, Power, ProtocolVersion, Round, SpanMs, TimeMs};
+use kanhe_proto::item::{Item, ItemVersion};
 use kanhe_proto::key::Signer;
 use kanhe_proto::key_file::{self, KdfCost, KeyFileRole, Passphrase};
 use kanhe_proto::mail::{MailAnswer, MailRequest, QueueProof};
@@ -35,8 +36,9 @@ use kanhe_proto::pickup::{PickupCode, PickupEntry};
 use kanhe_proto::proof::{CertifiedBlock, CertifiedHeader, ProofError, ProvedTransaction};
 use kanhe_proto::record::{BatchRecord, Choice, GovernanceRecord, GovernanceVote, Record};
 use kanhe_proto::registry::{
-    Accreditation, Authority, Bureau, Due, Effect, HolderKind, KeyEntry, KeyRole, LicenceType, Membership, Parameters,
-    RegistryRecord, Schedule, Scheduled, ScheduledWhat, Seat, SeatState, Seats,
+    Accreditation, Authority, Bureau, CatalogueEntry, Due, Effect, HolderKind, Intervals, ItemCatalogue, KeyEntry,
+    KeyRole, LicenceType, Membership, Parameters, RegistryRecord, Schedule, Scheduled, ScheduledWhat, Seat, SeatState,
+    Seats,
 };
 use kanhe_proto::request::UnverifiedRequest;
 use kanhe_proto::response::Response;
@@ -226,7 +228,7 @@ fn records() {
 }
 
 /// Every action once, for the format only: some would not be decided together.
-fn proposals_of_all(world: &World) -> [Proposal; 2] {
+fn proposals_of_all(world: &World) -> [Proposal; 3] {
     let chain = world.genesis.chain();
     let (code, issuer) = (PERSON_TYPE.parse::<kanhe_proto::identifiers::TypeCode>().unwrap(), bureau(0));
     let key = |role, seed| NewKey::prove(&chain, &bureau(3), role, &secret(seed)).unwrap();
@@ -292,14 +294,22 @@ fn proposals_of_all(world: &World) -> [Proposal; 2] {
             Action::Veto { proposal: ProposalId([8; 32]) },
         ],
     ];
-    [world.proposal(actions[..2].concat()), world.proposal(actions[2].clone())]
+    let items = vec![
+        Action::RegisterItem {
+            file: Text::new(world::item().to_json()).unwrap(),
+            bound: List::new(world::item_bound()).unwrap(),
+        },
+        Action::RetireItem { code: world::item().code },
+    ];
+    [world.proposal(actions[..2].concat()), world.proposal(actions[2].clone()), world.proposal(items)]
 }
 
 #[test]
 fn governance() {
     let world = World::new();
     let chain = world.genesis.chain();
-    let [first, second] = proposals_of_all(&world);
+    let [first, second, items] = proposals_of_all(&world);
+    golden("proposal-items.hex", &items);
     golden("proposal-members-and-catalogue.hex", &first);
     golden("proposal-keys-and-parameters.hex", &second);
     let json = serde_json::to_string_pretty(&second).unwrap();
@@ -345,7 +355,7 @@ fn governance() {
 #[test]
 fn governance_leaves() {
     let world = World::new();
-    let [proposal, _] = proposals_of_all(&world);
+    let [proposal, ..] = proposals_of_all(&world);
     let (id, address) = (proposal.id(), Address::of(&world.validators[0].public_key()));
     let mut seats = world.get::<Seats>(&()).all().to_vec();
     let until = proposal.expires;
@@ -619,4 +629,28 @@ fn hashes() {
     ];
     let text: String = lines.iter().map(|(name, hash)| format!("{name}: {hash}\n")).collect();
     golden_text("hashes.txt", &text);
+}
+
+#[test]
+fn service_items() {
+    let item = world::item();
+    golden_text("item.json", &item.to_json());
+    assert_eq!(Item::from_json(&item.to_json()).unwrap(), item);
+    let mut record = item.service_item(&world::item_bound()).unwrap();
+    record.intervals = Intervals::from(Height(7), Authority::Vote(ProposalId([8; 32])));
+    golden_leaf("leaf-service-item.hex", &record);
+    let entry = |code: &str, newest, in_force| CatalogueEntry {
+        code: Text::new(code).unwrap(),
+        newest: ItemVersion(newest),
+        in_force,
+    };
+    let catalogue = ItemCatalogue::default().with(entry("flat-purchase", 1, true)).unwrap();
+    let catalogue = catalogue.with(entry("enrolment", 3, false)).unwrap();
+    golden_leaf("leaf-item-catalogue.hex", &catalogue);
+    assert_eq!(catalogue.find("enrolment").unwrap().newest, ItemVersion(3));
+    assert_eq!(catalogue.with(entry("enrolment", 4, true)).unwrap().items.len(), 2);
+    golden_text(
+        "hashes-items.txt",
+        &format!("file {}\nitem {}\ncatalogue {}\n", item.digest(), record.key(), catalogue.key()),
+    );
 }
