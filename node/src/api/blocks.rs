@@ -23,7 +23,13 @@ use super::state::{self, State};
 /// A line that keeps the stream open where nothing happens.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-fn no_block(height: Height) -> ApiError {
+/// What is said of a height without a block here; up to `base` there are none on a node that joined by a snapshot.
+fn no_block(height: Height, base: Height) -> ApiError {
+    if (1..=base.0).contains(&height.0) {
+        let next = base.next();
+        let text = format!("block {height} is not kept here: this node has blocks from height {next} on; ask another");
+        return ApiError::not_found(text);
+    }
     ApiError::not_found(format!("no certified block has the height {height}"))
 }
 
@@ -45,9 +51,10 @@ pub async fn header(
         "newest" => None,
         text => Some(Height(parse("height", text)?)),
     };
+    let base = state.chain.base();
     let answer = state.read(move |_, snapshot| match height {
         None => state::header(snapshot.certified().ok_or_else(ApiError::nothing_certified)?),
-        Some(height) => state::header(&snapshot.certified_at(height)?.ok_or_else(|| no_block(height))?),
+        Some(height) => state::header(&snapshot.certified_at(height)?.ok_or_else(|| no_block(height, base))?),
     });
     answer.await.map(Json)
 }
@@ -65,7 +72,8 @@ pub async fn block(
     Segments(height): Segments<String>,
 ) -> Result<Response, ApiError> {
     let height = Height(parse("height", &height)?);
-    let body = state.read(move |_, snapshot| snapshot.body(height)?.ok_or_else(|| no_block(height)));
+    let base = state.chain.base();
+    let body = state.read(move |_, snapshot| snapshot.body(height)?.ok_or_else(|| no_block(height, base)));
     body.await.map(octets)
 }
 
@@ -123,9 +131,9 @@ async fn next_event(mut cursor: Cursor) -> Option<(Result<Event, Infallible>, Cu
         reached = cursor.committed.wait_for(|tip| *tip >= height) => drop(reached.ok()?),
         _ = cursor.stopped.wait_for(|stopped| *stopped) => return None,
     }
-    let answer = cursor
-        .state
-        .read(move |_, snapshot| state::header(&snapshot.certified_at(height)?.ok_or_else(|| no_block(height))?));
+    let answer = cursor.state.read(move |_, snapshot| {
+        state::header(&snapshot.certified_at(height)?.ok_or_else(|| no_block(height, Height(0)))?)
+    });
     let answer = answer.await.ok()?;
     let event = Event::default().id(height.to_string()).event("block").json_data(&answer).ok()?;
     cursor.next = height.next();

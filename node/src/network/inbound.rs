@@ -105,4 +105,32 @@ pub enum Inbound {
         /// To be answered.
         reply: Reply,
     },
+    /// Asks which snapshot this node hands over.
+    SnapshotOffer {
+        /// Who asks.
+        peer: PeerId,
+        /// To be answered.
+        reply: Reply,
+    },
+    /// Asks for a piece of one.
+    SnapshotPiece {
+        /// Who asks.
+        peer: PeerId,
+        /// An encoded question.
+        ask: Bytes,
+        /// To be answered.
+        reply: Reply,
+    },
+}
+
+impl Inbound {
+    /// The duty to answer, if it is a request.
+    pub(super) fn into_reply(self) -> Option<Reply> {
+        match self {
+            Self::Transactions { .. } => None,
+            Self::Mail { reply, .. } | Self::SnapshotOffer { reply, .. } | Self::SnapshotPiece { reply, .. } => {
+                Some(reply)
+            }
+        }
+    }
 }

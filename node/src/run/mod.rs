@@ -8,6 +8,7 @@ mod error;
 pub mod governance;
 pub mod home;
 pub mod inbound;
+mod joining;
 pub mod keys;
 pub mod logging;
 mod node;
@@ -15,6 +16,7 @@ pub mod peers;
 mod ports;
 mod ready;
 mod scrub;
+pub mod serving;
 mod watchers;
 
 pub use error::{EXIT_CODES, RunError, exit};
