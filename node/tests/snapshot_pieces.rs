@@ -4,6 +4,7 @@
 mod common;
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use common::{TestNode, World, change, changes, digest};
 use kanhe_node::chain::Pieces;
@@ -139,11 +140,14 @@ fn what_is_handed_over_is_the_chain_and_goes_on() {
     // It executes what the others decide, through a change of epoch, sweeping included, and makes blocks of its own.
     let body = node.chain.snapshot().unwrap().body(Height(13)).unwrap().unwrap();
     joined.follow(&world, &body);
+    let set_clock = |one: &TestNode, other: &TestNode| one.clock.store(other.now().0, Ordering::SeqCst);
     for _ in 0..4 {
         let body = block(&world, &node, &[]);
         joined.follow(&world, &body);
+        set_clock(&joined, &node);
         let body = block(&world, &joined, &[]);
         node.follow(&world, &body);
+        set_clock(&node, &joined);
     }
     assert_eq!(joined.chain.tip().hash, node.chain.tip().hash);
     for node in [&node, &joined] {
@@ -155,7 +159,7 @@ fn what_is_handed_over_is_the_chain_and_goes_on() {
     }
     let snapshot = joined.chain.snapshot().unwrap();
     assert!(snapshot.body(Height(12)).unwrap().is_none());
-    assert!(snapshot.evidence(LogIndex(3), &digest(1)).is_ok());
+    assert!(snapshot.evidence(LogIndex(10), &digest(1)).is_ok());
     drop(snapshot);
     // It hands over in its turn.
     let again = joined.chain.snapshot().unwrap().into_pieces().unwrap().unwrap();
