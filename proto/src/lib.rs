@@ -36,6 +36,7 @@ pub mod request;
 pub mod response;
 pub mod sd_jwt;
 pub mod seal;
+pub mod snapshot;
 pub mod status;
 pub mod tags;
 pub mod text;

@@ -31,7 +31,8 @@ use kanhe_proto::key::Signer;
 use kanhe_proto::key_file::{self, KdfCost, KeyFileRole, Passphrase};
 use kanhe_proto::mail::{MailAnswer, MailRequest, QueueProof};
 use kanhe_proto::map_value::MapValue;
-use kanhe_proto::merkle::log::{self, Tree};
+use kanhe_proto::merkle::log::{self, Frontier, Span, Tree, prove_span};
+use kanhe_proto::merkle::map::{Prefix, prove_subtree};
 use kanhe_proto::pickup::{PickupCode, PickupEntry};
 use kanhe_proto::proof::{CertifiedBlock, CertifiedHeader, ProofError, ProvedTransaction};
 use kanhe_proto::record::{BatchRecord, Choice, GovernanceRecord, GovernanceVote, Record};
@@ -44,6 +45,7 @@ use kanhe_proto::request::UnverifiedRequest;
 use kanhe_proto::response::Response;
 use kanhe_proto::sd_jwt::{ExpectedBinding, Holding, UnverifiedSdJwt, holder_binding, jwk};
 use kanhe_proto::seal::{SealInfo, SealPurpose, SealingSecret, seal};
+use kanhe_proto::snapshot::{self, Content, FullLeaf, HandOverPart, Leaves, Offer, Piece, Records, SNAPSHOT_VERSION};
 use kanhe_proto::status::{
     BatchStatus, LicenceStatus, Reaffirmation, Reason, SpentId, Status, batch_status_key, licence_status_key,
     spent_id_key,
@@ -467,6 +469,47 @@ fn proofs() {
     let path = Tree::new(vec![log::leaf_hash(&[1; 32]), log::leaf_hash(&[2; 32])]).path(1).unwrap();
     golden("proof-transaction.hex", &ProvedTransaction { certified, inclusion: path });
     golden("proof-record.hex", &world.proved_record(LogIndex(0)));
+}
+
+#[test]
+fn snapshots() {
+    let (world, _) = eventful();
+    let nodes = Nodes(world.records.iter().map(|record| log::leaf_hash(record)).collect());
+    let frontier = Frontier::read(world.records.len() as u64, &nodes).unwrap();
+    let (certified, version) = (world.certified(), SNAPSHOT_VERSION);
+    let hash = certified.header.hash();
+    // The headers before are not those of the world's history root: only the layout matters here.
+    golden("snapshot-offer.hex", &Offer { version, certified, log: frontier.clone(), history: frontier.clone() });
+    let prefix = Prefix::of(&Bureau::key_of(&bureau(0)), 3).unwrap();
+    let span = Span { level: 1, index: 0 };
+    let asks = [
+        Piece::Registry(prefix),
+        Piece::State(Prefix::ALL),
+        Piece::Records(span),
+        Piece::Schema(Hash([7; 32])),
+        Piece::HandOver { from: Height(9), part: 1 },
+    ];
+    golden(
+        "snapshot-asks.hex",
+        &List::<_, 5>::new(asks.map(|piece| snapshot::Ask::new(hash, piece)).to_vec()).unwrap(),
+    );
+    let all = world::leaves(&world.registry);
+    let (covered, proof) = prove_subtree(&all, &prefix);
+    let full = |key| FullLeaf { key, value: Blob::new(world.registry[&key].clone()).unwrap() };
+    let leaves = List::new(covered.iter().map(|leaf| full(leaf.key)).collect()).unwrap();
+    golden("snapshot-leaves.hex", &Content::Leaves(Leaves { leaves, ids: List::empty(), proof }));
+    let records = world.records[..2].iter().map(|record| Blob::new(record.clone()).unwrap()).collect();
+    let proof = prove_span(&frontier, span, &nodes).unwrap();
+    golden("snapshot-records.hex", &Content::Records(Records { records: List::new(records).unwrap(), proof }));
+    let part = HandOverPart { length: 3, bytes: Blob::new(*b"abc").unwrap() };
+    let others = [
+        Content::Schema(Text::new("{}").unwrap()),
+        Content::HandOver(Some(part)),
+        Content::HandOver(None),
+        Content::TooLarge,
+        Content::Gone,
+    ];
+    golden("snapshot-others.hex", &List::<Content, 5>::new(others.to_vec()).unwrap());
 }
 
 #[test]
