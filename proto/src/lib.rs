@@ -7,6 +7,7 @@ pub mod api;
 pub mod application;
 pub mod block;
 pub mod bounded;
+pub mod case;
 pub mod certificate;
 pub mod codec;
 pub mod diagnosis;

@@ -12,6 +12,7 @@ use std::path::Path;
 use kanhe_proto::application::Application;
 use kanhe_proto::block::Block;
 use kanhe_proto::bounded::{Blob, List, Text};
+use kanhe_proto::case::{self, CaseEvent, CasePayload, CaseRecord, CaseStatus};
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::codec::{self, BYTES_MAX, Decode, Encode};
 use kanhe_proto::equivocation::{EquivocationPayload, EquivocationRecord, SignedVote};
@@ -391,6 +392,62 @@ fn governance_leaves() {
     golden_leaf("leaf-open-proposals.hex", &OpenProposals { open: List::new(vec![open]).unwrap() });
     let last = LastSigned { address, height: Height(7) };
     golden_leaf("leaf-alive.hex", &Alive { last: List::new(vec![last]).unwrap() });
+}
+
+#[test]
+fn cases() {
+    let world = World::new();
+    let mut all = Vec::new();
+    for (name, act, key) in world::cases::acts() {
+        let act = world::cases::signed(act, &key);
+        golden(&format!("{name}.hex"), &act);
+        all.push(act);
+    }
+    let chain = world::cases::chain();
+    golden_bytes("case-act-sign-bytes.hex", &case::act_bytes(&chain, &all[7].act));
+    let (id, open) = (world::cases::id(), world::cases::open());
+    golden_bytes("case-join-sign-bytes.hex", &case::join_bytes(&chain, &id, 2, &world::cases::spouse().public_key()));
+    let assisted = world::cases::assisted().assisted.unwrap();
+    let (key, clerk, ground) = (&assisted.key, &assisted.clerk, &assisted.ground);
+    let bytes = case::assisted_bytes(&chain, &open, &assisted.bureau, key, clerk, ground);
+    golden_bytes("case-assisted-sign-bytes.hex", &bytes);
+    let leaf = world::cases::case();
+    golden_leaf("leaf-case.hex", &leaf);
+    let record = |number, before, event, status| CaseRecord {
+        case: id,
+        number,
+        before,
+        item: leaf.item.clone(),
+        version: leaf.version,
+        event,
+        status,
+        height: Height(7),
+        time: world.time,
+    };
+    let opened = record(0, None, CaseEvent::Act(all[0].clone()), CaseStatus::Open);
+    golden_bytes("record-case.hex", &opened.to_record());
+    let expired = record(4, Some(LogIndex(17)), CaseEvent::Expired, CaseStatus::Expired);
+    golden_bytes("record-case-expired.hex", &expired.to_record());
+    for record in [opened, expired] {
+        assert_eq!(CaseRecord::from_record(&record.to_record()).unwrap(), record);
+    }
+    let payload = CasePayload { acts: List::new(all[7..].to_vec()).unwrap() };
+    let body = TransactionBody {
+        version: TRANSACTION_VERSION,
+        chain,
+        sender: bureau(1),
+        key: issuing_key(1).public_key().id(),
+        expiry: TimeMs(world.time.0 + 600_000),
+        payload: Payload::Case(payload).to_raw(),
+    };
+    golden("transaction-case.hex", &body.sign(&issuing_key(1)).unwrap());
+    let lines = [
+        ("case id", id.to_string()),
+        ("case key", case::case_key(&id).to_string()),
+        ("commitment", world::cases::said("file").to_string()),
+        ("nonce", case::case_nonce(&id, 2, 1, 0)),
+    ];
+    golden_text("hashes-cases.txt", &lines.map(|(name, value)| format!("{name} {value}\n")).concat());
 }
 
 #[test]
