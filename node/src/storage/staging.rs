@@ -7,12 +7,13 @@
 use std::fs;
 use std::path::Path;
 
+use kanhe_proto::case::Case;
 use kanhe_proto::codec;
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::hand_over::HandOver;
 use kanhe_proto::hash::{ChainId, Hash};
 use kanhe_proto::ids::LogIndex;
-use kanhe_proto::map_value::MapValue;
+use kanhe_proto::map_value::{Kind, MapValue};
 use kanhe_proto::merkle::log::{Frontier, leaf_hash};
 use kanhe_proto::merkle::map::value_hash;
 use kanhe_proto::record::{BatchRecord, Record, RecordKind};
@@ -26,7 +27,7 @@ use super::column::{Column, layout};
 use super::error::StorageError;
 use super::home::Home;
 use super::store::{CreateError, Mode, Storage};
-use crate::ledger::SpentKey;
+use crate::ledger::{CaseChange, SpentKey};
 use crate::ledger::map::{Map, split_record};
 
 /// Records whose indexes are written in one step.
@@ -121,6 +122,10 @@ impl Staging {
     fn put_leaves(&self, batch: &mut WriteBatch, column: Column, leaves: &Leaves) -> Result<(), StorageError> {
         for FullLeaf { key, value } in &leaves.leaves {
             self.storage.put_leaf(batch, column, key, &value_hash(value), value);
+        }
+        for leaf in leaves.leaves.iter().filter(|leaf| leaf.value.first() == Some(&Kind::Case.byte())) {
+            let case = Case::from_value(&leaf.value).map_err(|_| StorageError::undecodable(column))?;
+            self.storage.put_case(batch, &CaseChange { before: None, after: Some(case) });
         }
         let recording = leaves.leaves.iter().filter(|leaf| leaf.records_id());
         for (leaf, id) in recording.zip(&leaves.ids) {
