@@ -1,6 +1,8 @@
 //! A small consortium with known keys, and chains of it in temporary homes.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod flat;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
