@@ -218,9 +218,12 @@ fn four_processes_keep_a_chain() {
     }
 }
 
+fn text<const MAX: usize>(text: &str) -> Text<MAX> {
+    Text::new(text).unwrap()
+}
+
 /// The purpose and the item of [`citizens_hand_in_acts_and_follow_their_case`], decided by the one bureau.
 fn registering(bureau: &BureauDescription, item: &Item, at_ms: u64) -> [Proposal; 2] {
-    let text = |text: &str| Text::new(text).unwrap();
     let names = Names { zh: text("询问"), en: text("Asking") };
     let purpose = Action::RegisterPurpose { code: text("asking"), names, class: PurposeClass::PublicBenefit };
     let bureaus = List::new(vec![bureau.uscc]).unwrap();

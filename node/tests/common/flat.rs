@@ -84,6 +84,10 @@ pub fn note() -> Item {
     .unwrap()
 }
 
+fn text<const MAX: usize>(text: &str) -> Text<MAX> {
+    Text::new(text).unwrap()
+}
+
 pub fn bound(world: &World, item: &Item) -> Vec<BoundRole> {
     let who = |role: &str| match role {
         "registry" => vec![0],
@@ -100,7 +104,6 @@ pub fn bound(world: &World, item: &Item) -> Vec<BoundRole> {
 
 /// The actions that register both items.
 pub fn registering(world: &World) -> Vec<Action> {
-    let text = |text: &str| Text::new(text).unwrap();
     let names = Names { zh: text("登记"), en: text("Registration") };
     let purpose = Action::RegisterPurpose { code: text("registration"), names, class: PurposeClass::PublicBenefit };
     let item = |item: &Item| Action::RegisterItem {
