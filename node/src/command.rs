@@ -4,6 +4,7 @@
 //! polled, and the program would compile all of the node a second time.
 
 mod admin;
+mod agent;
 mod doctor;
 mod founding;
 mod validator;

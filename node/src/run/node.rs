@@ -129,7 +129,7 @@ impl Opened {
             return Ok(self);
         }
         let members = self.chain.snapshot()?.members()?;
-        let (_members, swarm) = watch::channel(peers::swarm(&members));
+        let (_members, swarm) = watch::channel(peers::joining(&members, &self.config.network.peers));
         let (_tip, tip) = watch::channel(watchers::tip_status(&self.chain));
         // Nothing is worked on yet: what peers send is dropped.
         let (inbound_sender, mut inbound) = mpsc::channel(1);
