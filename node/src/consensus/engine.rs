@@ -190,7 +190,6 @@ pub async fn start(
         signer: Arc::clone(&key.signer),
         guard: Arc::clone(&key.guard),
         chain: config.chain,
-        watch: Arc::clone(&watch),
         fatal: fatal.clone(),
     });
 

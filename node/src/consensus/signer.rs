@@ -11,7 +11,6 @@ use malachite_types::{SignedMessage, ValidatorProof, VoteExtensionScope};
 use super::context::{self, KanheContext, Proposal, Seal, Vote};
 use super::fatal::{Fatal, FatalSender};
 use super::guard::{Guard, Refusal, SignSlot};
-use super::watch::Watch;
 
 /// Verifies what other validators signed.
 #[derive(Debug, Clone, Copy)]
@@ -70,18 +69,12 @@ pub struct VoteSigner {
     pub guard: Arc<Guard>,
     /// Chain and era in every sign bytes.
     pub chain: ChainContext,
-    /// Knows whether enough peers are heard.
-    pub watch: Arc<Watch>,
     /// Learns of a guard that cannot write.
     pub fatal: FatalSender,
 }
 
 impl VoteSigner {
     async fn seal(&self, slot: SignSlot, message: Vec<u8>) -> Seal {
-        if !self.watch.may_speak() {
-            tracing::warn!(?slot, "not signed: too few peers told their tip");
-            return Seal::Withheld;
-        }
         let (guard, signer) = (Arc::clone(&self.guard), Arc::clone(&self.signer));
         let signing = tokio::task::spawn_blocking(move || guard.sign(slot, &message, signer.as_ref()));
         match signing.await {

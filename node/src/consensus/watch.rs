@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::hash::HeaderHash;
-use kanhe_proto::ids::{Height, Power, Round};
+use kanhe_proto::ids::{Height, Round};
 use kanhe_proto::key::{PublicKey, Signature};
 use kanhe_proto::validators::{Address, ValidatorSet};
 use kanhe_proto::vote::{ChainContext, Vote};
@@ -55,8 +55,6 @@ pub struct Own {
 struct Seeing {
     working: Height,
     set: Option<Arc<ValidatorSet>>,
-    /// Fewest others without whom there is no quorum: 0 for a validator that is one alone.
-    needed: usize,
     tips: Tips,
     /// Of members of the set alone.
     heard: BTreeMap<Address, Heard>,
@@ -70,22 +68,6 @@ pub struct SyncedCertificate {
     pub round: kanhe_proto::ids::Round,
     /// Who signed.
     pub signatures: Vec<(Address, Signature)>,
-}
-
-/// Fewest others whose power makes a quorum with that of this one.
-fn others_needed(set: &ValidatorSet, own: &Address) -> usize {
-    let mut power = set.get(own).map_or(Power(0), |(_, member)| member.power);
-    let mut others: Vec<Power> =
-        set.members().iter().filter(|member| member.address != *own).map(|member| member.power).collect();
-    others.sort_unstable();
-    let mut needed = 0;
-    while !set.is_quorum(power)
-        && let Some(most) = others.pop()
-    {
-        power = Power(power.0 + most.0);
-        needed += 1;
-    }
-    needed
 }
 
 /// Sees every decoded message.
@@ -105,7 +87,7 @@ impl Watch {
         let (active, tip) = (watch::Sender::new(Height(0)), watch::Sender::new(Height(0)));
         let tips = Tips::new(chain, peers);
         let (heard, certificates) = (BTreeMap::new(), BTreeMap::new());
-        let seeing = Seeing { working: Height(0), set: None, needed: 0, tips, heard, certificates };
+        let seeing = Seeing { working: Height(0), set: None, tips, heard, certificates };
         Self { chain, own, fatal, seeing: Mutex::new(seeing), active, tip }
     }
 
@@ -124,7 +106,6 @@ impl Watch {
         seeing.working = height;
         seeing.tips.expect(set.members().len());
         seeing.heard.retain(|address, _| set.get(address).is_some());
-        seeing.needed = self.own.as_ref().map_or(0, |own| others_needed(&set, &own.address));
         seeing.set = Some(set);
     }
 
@@ -232,14 +213,6 @@ impl Watch {
         self.tip.send_if_modified(|tip| std::mem::replace(tip, height) != height);
     }
 
-    /// Whether enough peers told their tip for this validator to speak. With fewer there is no quorum, so its votes
-    /// would decide nothing; but a copy of a running validator, which peers do not talk to because they talk to the
-    /// other, would contradict it.
-    pub fn may_speak(&self) -> bool {
-        let seeing = self.seeing();
-        seeing.tips.heard() >= seeing.needed
-    }
-
     /// Number of peers that told their tip.
     pub fn peers_heard(&self) -> usize {
         self.seeing().tips.heard()
@@ -265,30 +238,5 @@ impl Watch {
         let SyncedCertificate { round, signatures } = self.seeing().certificates.get(&(height, value))?.clone();
         let certificate = Certificate::new(set, height, round, value, signatures).ok()?;
         certificate.verify(set, &self.chain).ok().map(|()| certificate)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use kanhe_proto::key::{SecretKey, Signer};
-    use kanhe_proto::validators::Validator;
-
-    use super::*;
-
-    fn needed(powers: &[u64], own: usize) -> usize {
-        let key = |at: usize| SecretKey::from_seed([at as u8 + 1; 32]).public_key();
-        let members = powers.iter().enumerate().map(|(at, power)| Validator::new(key(at), Power(*power)));
-        let set = ValidatorSet::new(members.collect()).unwrap();
-        others_needed(&set, &Address::of(&key(own)))
-    }
-
-    #[test]
-    fn as_many_others_are_needed_as_a_quorum_lacks() {
-        assert_eq!(needed(&[1], 0), 0);
-        assert_eq!(needed(&[1, 1], 0), 1);
-        assert_eq!(needed(&[1, 1, 1], 0), 2);
-        assert_eq!(needed(&[1, 1, 1, 1], 0), 2);
-        assert_eq!(needed(&[1; 7], 0), 4);
-        assert_eq!((needed(&[10, 1, 1, 1], 0), needed(&[10, 1, 1, 1], 1)), (0, 1));
     }
 }

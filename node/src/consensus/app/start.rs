@@ -16,8 +16,6 @@ use super::Run;
 
 /// Peers are waited for this long even when a quorum is there already.
 const PEERS_GRACE: Duration = Duration::from_secs(1);
-/// Pause between two looks at them.
-const POLL: Duration = Duration::from_millis(50);
 
 impl Run {
     pub(super) async fn ready(&mut self, reply: Reply<(Height, HeightParams<KanheContext>)>) -> Result<(), Fatal> {
@@ -30,7 +28,6 @@ impl Run {
             let listen = self.settings.timing.listen;
             let careful = listen.max(Duration::from_millis(2 * heartbeat));
             sleep(if self.settings.cautious { careful } else { listen }).await;
-            self.hear_enough().await;
         }
         if self.settings.cautious {
             self.set_silence()?;
@@ -42,14 +39,6 @@ impl Run {
         tracing::info!(%height, validators = set.members().len(), "consensus starts");
         let _ = reply.send((Height(height), self.parameters(&set)));
         Ok(())
-    }
-
-    /// Lets peers tell their tips before the first vote, for as long as they are waited for.
-    async fn hear_enough(&self) {
-        let until = Instant::now() + self.settings.timing.peers;
-        while !self.watch.may_speak() && Instant::now() < until {
-            sleep(POLL).await;
-        }
     }
 
     /// After listening it is known above which height it is safe to speak again.
@@ -72,7 +61,7 @@ impl Run {
         let (decided, next) = (tip.height, tip.height.next());
         self.last_certificate = match decided {
             BlockNumber(0) => None,
-            _ => self.ask(move |app| app.certificate(decided)).await?,
+            _ => self.ask(move |app| app.decided(decided)).await?.map(|decided| decided.certificate),
         };
         self.working = next;
         for header_hash in self.ask(move |app| app.undecided(next)).await? {
@@ -100,7 +89,7 @@ async fn wait_for_peers(requests: &mpsc::Sender<NetworkRequest>, peers: usize, l
         if connected >= peers || (quorum && started.elapsed() >= PEERS_GRACE.min(limit)) {
             return;
         }
-        sleep(POLL).await;
+        sleep(Duration::from_millis(50)).await;
     }
     tracing::warn!("too few peers after {limit:?}; starting all the same");
 }
