@@ -45,7 +45,7 @@ pub fn export(home: &Path, out: &Path, keys: &Passphrase, file: &Passphrase) -> 
         return Err(MoveError::Exists(out.to_owned()));
     }
     let key = open_secret(&home.join(path), KeyFileRole::Validator, keys)?;
-    let guard_path = home::guard(home);
+    let guard_path = home::guard_of(home, path);
     if !guard_path.exists() {
         return Err(RunError::GuardMissing(guard_path).into());
     }

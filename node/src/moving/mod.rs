@@ -2,10 +2,12 @@
 //!
 //! [`export`] first ends the guard of the source, durably, then writes the file: whenever it is interrupted, either the
 //! source signs on and there is no file, or it never signs again and the file can be written again. [`import`] installs
-//! the guard, silenced, before the key: a home with the key and without the guard does not start.
+//! the guard, silenced, before the key: a home with the key and without the guard does not start. [`rotate`] makes the key that takes
+//! over from the one in use.
 
 mod export;
 mod import;
+mod rotate;
 
 use std::io;
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ use kanhe_proto::key_file::KeyFileError;
 
 pub use export::{Exported, export};
 pub use import::{Imported, import};
+pub use rotate::{Rotating, rotate};
 
 use crate::config::ConfigError;
 use crate::consensus::guard::{GuardError, SignSlot};

@@ -54,6 +54,8 @@ pub mod exit {
     pub const MOVED: u8 = 33;
     /// The home has another validator key, or knows more than the file to be imported.
     pub const NOT_IMPORTED: u8 = 34;
+    /// The validator's next key counts, and the node could not start itself again with it.
+    pub const HANDED_OVER: u8 = 35;
 }
 
 /// The exit codes as shown in help.
@@ -66,6 +68,7 @@ Exit codes:
   29  wrong or no passphrase     30  address in use               31  fsck found problems
   32  too few files may be open  33  the validator key was exported from this home
   34  not imported: another validator key is in use here, or the file is older than this home's guard
+  35  the next validator key counts: start the node again
   71  the engine stopped itself  72  votes under this validator's key that its guard does not know
   73  signing guard failed       74  a certified block does not execute to its header
   75  a durable write failed     76  the consensus engine ended";

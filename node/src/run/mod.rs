@@ -18,7 +18,7 @@ mod scrub;
 mod watchers;
 
 pub use error::{EXIT_CODES, RunError, exit};
-pub use node::{Node, Opened, open, read_genesis};
+pub use node::{Ended, Node, Opened, open, read_genesis};
 pub use ready::{Readiness, readiness};
 
 use kanhe_proto::ids::TimeMs;

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kanhe_proto::genesis::Genesis;
-use kanhe_proto::key::{SecretKey, Signer};
+use kanhe_proto::key::{PublicKey, SecretKey, Signer};
 use kanhe_proto::key_file::KeyFileRole;
 use kanhe_proto::limits::BLOCK_BYTES_MAX;
+use kanhe_proto::validators::{Address, ValidatorSet};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -37,7 +38,17 @@ pub struct Opened {
     genesis: Genesis,
     network_key: SecretKey,
     validator: Option<ValidatorKey>,
+    next: Option<Arc<dyn Signer>>,
     chain: Arc<Chain>,
+}
+
+/// How a node ended that ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody asked for it.
+    Asked,
+    /// The next validator key counts from now on: the node is to be started again, with it.
+    HandedOver,
 }
 
 /// A running node.
@@ -48,6 +59,7 @@ pub struct Node {
     api: JoinHandle<io::Result<()>>,
     api_stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    handed_over: watch::Receiver<bool>,
 }
 
 /// Reads the founders' file of a home.
@@ -61,16 +73,22 @@ pub fn read_genesis(home: &Path, config: &Config) -> Result<Genesis, RunError> {
 ///
 /// A home that rejoins may be older than what its validator signed: what is missing is founded again to be filled by
 /// peers, and the guard is silent until it cannot contradict what it may have forgotten.
-pub fn open(home: &Path, config: Config, passphrase_file: Option<PathBuf>, rejoin: bool) -> Result<Opened, RunError> {
+pub fn open(
+    home: &Path,
+    mut config: Config,
+    passphrase_file: Option<PathBuf>,
+    rejoin: bool,
+) -> Result<Opened, RunError> {
     descriptors::raise(&config)?;
     let genesis = read_genesis(home, &config)?;
     let chain_id = genesis.chain_id();
     let passphrase = PassphraseSource::of(home, &config, passphrase_file).read()?;
     let network_key = open_secret(&home.join(&config.keys.network), KeyFileRole::Network, &passphrase)?;
-    let validator_key = match &config.keys.validator {
-        Some(path) => Some(open_secret(&home.join(path), KeyFileRole::Validator, &passphrase)?),
-        None => None,
+    let secret = |path: &Option<PathBuf>| match path {
+        Some(path) => open_secret(&home.join(path), KeyFileRole::Validator, &passphrase).map(Some),
+        None => Ok(None),
     };
+    let (mut validator_key, mut next) = (secret(&config.keys.validator)?, secret(&config.keys.validator_next)?);
     let storage = match Storage::open(&home::chain(home), &chain_id) {
         Err(StorageError::Gone(_) | StorageError::NotInitialised(_)) if rejoin => {
             tracing::warn!("there is no database here: all blocks come from peers");
@@ -79,21 +97,42 @@ pub fn open(home: &Path, config: Config, passphrase_file: Option<PathBuf>, rejoi
         opened => opened?,
     };
     let chain = Chain::open(Arc::new(storage), config.chain.config(), Arc::new(now))?;
-    let validator = match validator_key {
-        Some(key) => Some(open_guard(home, &genesis, key, rejoin)?),
-        None => None,
-    };
     let tip = chain.tip();
+    if let (Some(key), Some(other)) = (&validator_key, &next)
+        && handed_over(&tip.next_validators, &key.public_key(), &other.public_key())
+    {
+        take_next(home, &mut config)?;
+        validator_key = next.take();
+    }
+    let validator = match (validator_key, &config.keys.validator) {
+        (Some(key), Some(path)) => Some(open_guard(&home::guard_of(home, path), &genesis, key, rejoin)?),
+        _ => None,
+    };
+    let next = next.map(|key| Arc::new(key) as Arc<dyn Signer>);
     tracing::info!(chain = %chain_id, height = %tip.header.height, header = %tip.hash, "home opened");
-    Ok(Opened { config, home: home.to_owned(), genesis, network_key, validator, chain: Arc::new(chain) })
+    Ok(Opened { config, home: home.to_owned(), genesis, network_key, validator, next, chain: Arc::new(chain) })
 }
 
-fn open_guard(home: &Path, genesis: &Genesis, key: SecretKey, rejoin: bool) -> Result<ValidatorKey, RunError> {
-    let path = home::guard(home);
+/// Whether the next key of a validator counts in a set and the one before does not.
+pub(super) fn handed_over(set: &ValidatorSet, key: &PublicKey, next: &PublicKey) -> bool {
+    let counts = |key: &PublicKey| set.get(&Address::of(key)).is_some();
+    counts(next) && !counts(key)
+}
+
+/// The next validator key becomes the one of this home. Key and guard before it stay where they are.
+fn take_next(home: &Path, config: &mut Config) -> Result<(), RunError> {
+    let before = std::mem::replace(&mut config.keys.validator, config.keys.validator_next.take());
+    let failed = |source| RunError::System { what: "the configuration could not be written", source };
+    config.save(home).map_err(failed)?;
+    tracing::warn!(before = ?before, now = ?config.keys.validator, "this validator has changed its key");
+    Ok(())
+}
+
+fn open_guard(path: &Path, genesis: &Genesis, key: SecretKey, rejoin: bool) -> Result<ValidatorKey, RunError> {
     let guard = match path.exists() {
-        true => Guard::open(&path, &genesis.chain(), &key.public_key())?,
-        false if rejoin => Guard::create(&path, &genesis.chain(), &key.public_key(), true)?,
-        false => return Err(RunError::GuardMissing(path)),
+        true => Guard::open(path, &genesis.chain(), &key.public_key())?,
+        false if rejoin => Guard::create(path, &genesis.chain(), &key.public_key(), true)?,
+        false => return Err(RunError::GuardMissing(path.to_owned())),
     };
     if let Some(height) = guard.moved() {
         return Err(RunError::Moved(height));
@@ -108,7 +147,7 @@ fn open_guard(home: &Path, genesis: &Genesis, key: SecretKey, rejoin: bool) -> R
 impl Opened {
     /// Starts all parts.
     pub async fn start(self) -> Result<Node, RunError> {
-        let Self { config, home, genesis, network_key, validator, chain } = self;
+        let Self { config, home, genesis, network_key, validator, next, chain } = self;
         ports::check_free("the consensus engine", &config.consensus.listen.0)?;
         let address = config.api.listen;
         let listener = TcpListener::bind(address).await;
@@ -157,11 +196,14 @@ impl Opened {
         tracing::info!(name = config.name, role, api = %address, swarm = %network.address(), "node started");
         let api = tokio::spawn(api.serve(listener, stopped));
         let clocks = watchers::watch_clocks(network.peers());
+        let (handed, handed_over) = watch::channel(false);
         let duties = Duties {
             chain: Arc::clone(&chain),
             pool: Arc::clone(&pool),
             network: network.clone(),
             signer,
+            next,
+            handed_over: handed,
             swarm: swarm_sender,
             engine: engine_sender,
             engine_peers,
@@ -175,7 +217,7 @@ impl Opened {
             tokio::spawn(follow),
             tokio::spawn(duties.serve()),
         ];
-        Ok(Node { chain, network, consensus, api, api_stop, tasks })
+        Ok(Node { chain, network, consensus, api, api_stop, tasks, handed_over })
     }
 }
 
@@ -201,10 +243,11 @@ fn consensus_config(
 
 impl Node {
     /// Runs until asked to end, or until a part cannot go on; ends the others then.
-    pub async fn run(mut self, asked: impl Future<Output = ()>) -> Result<(), RunError> {
+    pub async fn run(mut self, asked: impl Future<Output = ()>) -> Result<Ended, RunError> {
         let mut consensus_ended = None;
         let first = tokio::select! {
-            () = asked => Ok(()),
+            () = asked => Ok(Ended::Asked),
+            Ok(_) = self.handed_over.wait_for(|handed| *handed) => Ok(Ended::HandedOver),
             ended = &mut self.consensus.join => {
                 consensus_ended = Some(());
                 Err(RunError::Fatal(match ended {
@@ -231,6 +274,6 @@ impl Node {
         self.network.shutdown().await;
         self.tasks.iter().for_each(JoinHandle::abort);
         tracing::info!(height = %self.chain.tip().header.height, "ended");
-        first.and(stopped)
+        first.and_then(|ended| stopped.map(|()| ended))
     }
 }
