@@ -11,6 +11,7 @@ pub mod home;
 pub mod issuer;
 pub mod node;
 pub mod parallel;
+pub mod roots;
 pub mod sample;
 pub mod service;
 pub mod sheet;

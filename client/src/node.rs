@@ -7,23 +7,27 @@ use kanhe_proto::api::{
     BatchAnswer, EvidenceAnswer, HeaderAnswer, LeafAnswer, MailAnswers, MailChallenge, MailQueue, MailReceipt,
     NodeStatus, Problem, TransactionStatus, TrustAnswer, WAIT_MAX_SECONDS,
 };
+use kanhe_proto::diagnosis::{Diagnosis, DiagnosisAnswer};
 use kanhe_proto::hash::{Hash, LicenceDigest, TransactionId};
 use kanhe_proto::identifiers::{TypeCode, TypeVersion, Uscc};
 use kanhe_proto::ids::{Height, LogIndex};
 use kanhe_proto::key::KeyId;
 use kanhe_proto::limits::{
-    BLOCK_BYTES_MAX, EVIDENCE_BYTES_MAX, GENESIS_BYTES_MAX, HAND_OVER_BYTES_MAX, RECORD_BYTES_MAX, SCHEMA_BYTES_MAX,
+    EVIDENCE_BYTES_MAX, GENESIS_BYTES_MAX, HAND_OVER_BYTES_MAX, RECORD_BYTES_MAX, SCHEMA_BYTES_MAX,
 };
 use kanhe_proto::mail::{MAIL_BYTES_MAX, MailId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::roots::Roots;
 use crate::talk::{ExitCode, Failure};
 
 /// Longest time to reach a node.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time of a whole exchange; a long-poll may wait for [`WAIT_MAX_SECONDS`] of it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(WAIT_MAX_SECONDS + 30);
+/// Longest wait for a node's diagnosis.
+const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest answer in JSON where nothing else is said. Bytes travel as base64url, a third longer.
 const JSON_BYTES_MAX: usize = 1 << 20;
 /// Longest portion of a queue: a node gives 4 MiB at once, and one envelope more would not hurt.
@@ -41,6 +45,14 @@ pub enum NodeError {
     /// No connection, or it broke off.
     #[error("{url}: {cause}")]
     Unreachable {
+        /// Which node.
+        url: String,
+        /// Why.
+        cause: String,
+    },
+    /// Its certificate is not of an authority that is known here, or not for this name or time.
+    #[error("{url}: {cause}")]
+    Untrusted {
         /// Which node.
         url: String,
         /// Why.
@@ -89,7 +101,7 @@ pub enum NodeError {
 impl NodeError {
     /// Whether another node may do better.
     pub const fn is_local(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Malformed { .. } | Self::Busy { .. })
+        matches!(self, Self::Unreachable { .. } | Self::Untrusted { .. } | Self::Malformed { .. } | Self::Busy { .. })
     }
     /// The failure of a command.
     pub fn failure(&self) -> Failure {
@@ -97,6 +109,9 @@ impl NodeError {
             Self::Unnamed => Failure::of(ExitCode::Usage, "no_node", &[]),
             Self::Unreachable { url, cause } => {
                 Failure::of(ExitCode::Unreachable, "unreachable", &[("url", url), ("cause", cause)])
+            }
+            Self::Untrusted { url, cause } => {
+                Failure::of(ExitCode::Unreachable, "node_untrusted", &[("url", url), ("cause", cause)])
             }
             Self::Malformed { url, cause } => {
                 Failure::of(ExitCode::Unreachable, "node_malformed", &[("url", url), ("cause", cause)])
@@ -125,11 +140,16 @@ pub struct NodeClient {
 impl NodeClient {
     /// A node by its URL; nothing is sent yet.
     pub fn new(url: &str) -> Self {
+        Self::with_roots(url, &Roots::default())
+    }
+    /// The same, whose certificate is checked against these authorities.
+    pub fn with_roots(url: &str, roots: &Roots) -> Self {
         let url = url.trim().trim_end_matches('/').to_owned();
         let config = ureq::Agent::config_builder()
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(CALL_TIMEOUT))
             .http_status_as_error(false)
+            .tls_config(roots.tls())
             // A redirect would send what is asked for to whomever a node names.
             .max_redirects(0)
             .max_redirects_will_error(true);
@@ -219,10 +239,6 @@ impl NodeClient {
         let which = height.map_or_else(|| "newest".to_owned(), |height| height.to_string());
         self.get_json(&format!("/v1/headers/{which}"), JSON_BYTES_MAX)
     }
-    /// The bytes of a block.
-    pub fn block(&self, height: Height) -> Result<Vec<u8>, NodeError> {
-        self.get(&format!("/v1/blocks/{height}"), BLOCK_BYTES_MAX)
-    }
     /// A record of the log.
     pub fn record(&self, index: LogIndex) -> Result<BatchAnswer, NodeError> {
         self.get_json(&format!("/v1/records/{index}"), 2 * RECORD_BYTES_MAX + JSON_BYTES_MAX)
@@ -259,6 +275,15 @@ impl NodeClient {
     /// How the node does: its own word.
     pub fn status(&self) -> Result<NodeStatus, NodeError> {
         self.get_json("/v1/status", JSON_BYTES_MAX)
+    }
+
+    /// What the node sees of the chain and of itself: its own word.
+    pub fn diagnosis(&self) -> Result<Diagnosis, NodeError> {
+        let path = self.address("/v1/diagnosis");
+        // A node that hangs must not hold up the others.
+        let asked = self.agent.get(path).config().timeout_global(Some(DIAGNOSIS_TIMEOUT)).build();
+        let answer: DiagnosisAnswer = self.read_json(&self.answer(asked.call(), JSON_BYTES_MAX)?)?;
+        Ok(answer.diagnosis)
     }
 
     fn leaf(&self, path: &str) -> Result<LeafAnswer, NodeError> {
@@ -304,8 +329,7 @@ impl NodeClient {
         answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
         bytes_max: usize,
     ) -> Result<Vec<u8>, NodeError> {
-        let unreachable =
-            |error: ureq::Error| NodeError::Unreachable { url: self.url.clone(), cause: error.to_string() };
+        let unreachable = |error: ureq::Error| self.unreached(&error);
         let mut answer = answer.map_err(unreachable)?;
         let status = answer.status().as_u16();
         let success = answer.status().is_success();
@@ -316,6 +340,21 @@ impl NodeClient {
             other => unreachable(other),
         })?;
         if success { Ok(body) } else { Err(self.problem(status, &body)) }
+    }
+
+    fn unreached(&self, error: &ureq::Error) -> NodeError {
+        let (url, cause) = (self.url.clone(), error.to_string());
+        // The library gives what rustls says as text of one kind or the other.
+        let refused = match error {
+            ureq::Error::Rustls(_) => true,
+            ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
+            _ => false,
+        };
+        if refused && cause.contains("certificate") {
+            NodeError::Untrusted { url, cause }
+        } else {
+            NodeError::Unreachable { url, cause }
+        }
     }
 
     fn problem(&self, status: u16, body: &[u8]) -> NodeError {

@@ -3,6 +3,8 @@
 //! In the library, so that the program itself is one call: what an async function becomes is compiled where it is
 //! polled, and the program would compile all of the node a second time.
 
+mod admin;
+mod doctor;
 mod founding;
 mod validator;
 
@@ -70,6 +72,12 @@ enum Command {
         #[command(subcommand)]
         command: validator::ValidatorCommand,
     },
+    /// Asks and tells a running node over the socket in its home: for its own user and root, on the same machine.
+    #[command(after_help = EXIT_CODES)]
+    Admin {
+        #[command(subcommand)]
+        command: admin::AdminCommand,
+    },
     /// Checks the whole database of a stopped node against its headers; changes nothing.
     Fsck {
         /// The node's home.
@@ -79,6 +87,9 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Says what is wrong with a node and, if it runs, with the chain, from its home and its API; changes nothing.
+    #[command(after_help = doctor::AFTER_HELP)]
+    Doctor(doctor::DoctorArguments),
     /// Prints the configuration in effect.
     Config {
         /// The node's home.
@@ -132,7 +143,9 @@ pub fn main() -> ExitCode {
         Command::Genesis { command } => founding::genesis(command),
         Command::Join(arguments) => founding::join(arguments),
         Command::Validator { command } => validator::validator(command),
+        Command::Admin { command } => admin::run(command),
         Command::Fsck { home, json } => check(&home, json),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Config { home, default } => show_config(home.as_deref(), default),
         Command::Devnet { command: DevnetCommand::Init { dir, bureaus, heartbeat_ms, outside, epoch_blocks } } => {
             let heartbeat = SpanMs(heartbeat_ms);
@@ -201,13 +214,19 @@ fn run_node(
         // Before the parts start: a signal that comes in between must not kill the process half-way.
         let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
-        let node = opened.start().await?;
         let asked = async {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
         };
+        tokio::pin!(asked);
+        let opened = tokio::select! {
+            // What is fetched so far is kept.
+            () = &mut asked => return Ok(Ended::Asked),
+            opened = opened.catch_up() => opened?,
+        };
+        let node = opened.start().await?;
         node.run(asked).await
     })?;
     // Threads that still read must not hold the end up.
@@ -241,6 +260,7 @@ fn check(home: &Path, json: bool) -> anyhow::Result<ExitCode> {
         let value = serde_json::json!({
             "clean": report.is_clean(),
             "height": report.height,
+            "base": report.base,
             "entries": report.entries,
             "problems_total": report.problems_total,
             "problems": problems,
@@ -252,7 +272,11 @@ fn check(home: &Path, json: bool) -> anyhow::Result<ExitCode> {
         }
         let verdict = if report.is_clean() { "clean" } else { "damaged" };
         let (entries, height, problems) = (report.entries, report.height, report.problems_total);
-        print(&format!("{verdict}: {entries} entries up to height {height}, {problems} problems\n"))?;
+        let from = match report.base {
+            0 => String::new(),
+            base => format!(" from height {base} on,"),
+        };
+        print(&format!("{verdict}:{from} {entries} entries up to height {height}, {problems} problems\n"))?;
     }
     let key = config.keys.validator.unwrap_or_default();
     let guard_file = run::home::guard_of(home, &key);

@@ -1,6 +1,8 @@
 //! The node of a bureau: ledger, storage, mempool, consensus, network and API.
 
+pub mod admin;
 pub mod api;
+mod bounded_file;
 pub mod chain;
 pub mod command;
 pub mod config;

@@ -20,6 +20,9 @@ pub const WAIT_MAX_SECONDS: u64 = 30;
 /// Encoding of a [`crate::proof::CertifiedHeader`].
 pub type CertifiedBytes = Blob<{ 32 << 10 }>;
 
+/// Encoding of a [`crate::proof::ProvedRecord`].
+pub type RecordBytes = Blob<{ RECORD_BYTES_MAX + (8 << 10) }>;
+
 /// State of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -76,7 +79,7 @@ pub struct BatchAnswer {
     pub certified: CertifiedBytes,
     /// Encoding of a [`crate::proof::ProvedRecord`] under that header.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
-    pub record: Blob<{ RECORD_BYTES_MAX + (8 << 10) }>,
+    pub record: RecordBytes,
 }
 
 /// A leaf of the registry or of the state, or its proved absence.
@@ -148,10 +151,14 @@ pub struct EvidenceMany {
     pub licences: Vec<EvidenceQuery>,
 }
 
-/// Their answers, in order; nothing for a batch that does not exist.
+/// Their answers, in order, all under one header; nothing for a batch that does not exist: either the log that the header
+/// commits to ends before it, or `/v1/records/{batch}` shows that the record is not of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EvidenceManyAnswer {
+    /// Encoding of the [`crate::proof::CertifiedHeader`] under which all was read.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
     /// Evidence by question.
     pub evidence: Vec<Option<EvidenceAnswer>>,
 }
@@ -184,7 +191,8 @@ pub struct NodeStatus {
     pub version: String,
 }
 
-/// An error, as RFC 9457 has it.
+/// An error, as RFC 9457 has it. Where the chain has not what is asked for, `certified` and `record` prove it; without
+/// them it is the node's word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
@@ -199,6 +207,24 @@ pub struct Problem {
     pub code: String,
     /// What happened here.
     pub detail: String,
+    /// Encoding of a [`crate::proof::CertifiedHeader`]: with `not_found`, the newest, above which there is no block and
+    /// beyond whose `log_size` there is no record.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certified: Option<Box<CertifiedBytes>>,
+    /// Encoding of a [`crate::proof::ProvedRecord`] under that header, where the log has a record of another kind.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Box<RecordBytes>>,
+}
+
+impl Problem {
+    /// A problem without a proof.
+    pub fn new(status: u16, code: &str, title: &str, detail: String) -> Self {
+        let kind = format!("urn:kanhe:problem:{code}");
+        let (title, code) = (title.to_owned(), code.to_owned());
+        Self { kind, title, status, code, detail, certified: None, record: None }
+    }
 }
 
 /// Sealed mail was taken in: the node's word.

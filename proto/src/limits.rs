@@ -86,3 +86,7 @@ pub const RESPONSE_LICENCES_MAX: usize = 16;
 pub const COPIES_MAX: u8 = 16;
 /// Bytes of a sealed message between wallet and issuer.
 pub const SEALED_BYTES_MAX: usize = 256 << 10;
+/// Bytes of the items in one piece of a snapshot.
+pub const PIECE_BYTES_MAX: usize = 1 << 20;
+/// Items in one piece of a snapshot: as many as the smallest ones that fit.
+pub const PIECE_ITEMS_MAX: usize = 1 << 16;

@@ -2,16 +2,19 @@
 
 use bincode::{Decode, Encode};
 
+use crate::block::Block;
 use crate::bounded::Blob;
 use crate::certificate::Certificate;
+use crate::codec::CodecError;
 use crate::hash::{Hash, MapKey, TransactionId};
 use crate::header::Header;
 use crate::ids::LogIndex;
-use crate::limits::{MAP_VALUE_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::limits::{BLOCK_BYTES_MAX, MAP_VALUE_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::map_value::{MapValue, ValueError};
 use crate::merkle::MerkleError;
 use crate::merkle::log::{self, InclusionProof};
 use crate::merkle::map::{self, MapProof};
+use crate::transaction::Transaction;
 
 /// A header and the quorum that stands behind it, trimmed as clients get it.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -31,6 +34,12 @@ pub enum ProofError {
     /// The value is not of the kind that its key calls for.
     #[error(transparent)]
     Value(#[from] ValueError),
+    /// No block, or a transaction that is none.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The block holds other transactions, or another certificate of its parent, than its header commits to.
+    #[error("the block is not the one that its header commits to")]
+    OtherBlock,
 }
 
 /// What a sparse map holds under a key, or that it holds nothing.
@@ -93,5 +102,32 @@ impl ProvedTransaction {
         let (index, size) = (self.inclusion.index, self.inclusion.size);
         let leaf = log::leaf_hash(id.bytes());
         log::verify_inclusion(&leaf, index, size, &self.inclusion, &self.certified.header.transactions_root)
+    }
+}
+
+/// A block with the quorum that stands behind its header, trimmed as clients get it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct CertifiedBlock {
+    /// Precommits for the hash of the block's header.
+    pub certificate: Certificate,
+    /// The encoding of a [`Block`].
+    pub block: Blob<BLOCK_BYTES_MAX>,
+}
+
+impl CertifiedBlock {
+    /// Reads the block if it holds what its header commits to. Whether to believe the header is for
+    /// [`crate::trust`] to say.
+    pub fn read(self) -> Result<(CertifiedHeader, Block), ProofError> {
+        let block = Block::from_bytes(&self.block)?;
+        let mut leaves = Vec::with_capacity(block.transactions.len());
+        for bytes in &block.transactions {
+            let (_, id) = Transaction::from_bytes(bytes)?;
+            leaves.push(log::leaf_hash(id.bytes()));
+        }
+        let last = block.last_certificate.as_ref().map_or_else(Hash::default, Certificate::hash);
+        if log::root(&leaves) != block.header.transactions_root || last != block.header.last_certificate {
+            return Err(ProofError::OtherBlock);
+        }
+        Ok((CertifiedHeader { header: block.header.clone(), certificate: self.certificate }, block))
     }
 }

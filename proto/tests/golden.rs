@@ -30,9 +30,10 @@ use kanhe_proto::key::Signer;
 use kanhe_proto::key_file::{self, KdfCost, KeyFileRole, Passphrase};
 use kanhe_proto::mail::{MailAnswer, MailRequest, QueueProof};
 use kanhe_proto::map_value::MapValue;
-use kanhe_proto::merkle::log::{self, Tree};
+use kanhe_proto::merkle::log::{self, Frontier, Span, Tree, prove_span};
+use kanhe_proto::merkle::map::{Prefix, prove_subtree};
 use kanhe_proto::pickup::{PickupCode, PickupEntry};
-use kanhe_proto::proof::{CertifiedHeader, ProvedTransaction};
+use kanhe_proto::proof::{CertifiedBlock, CertifiedHeader, ProofError, ProvedTransaction};
 use kanhe_proto::record::{BatchRecord, Choice, GovernanceRecord, GovernanceVote, Record};
 use kanhe_proto::registry::{
     Accreditation, Authority, Bureau, Due, Effect, HolderKind, KeyEntry, KeyRole, LicenceType, Membership, Parameters,
@@ -42,6 +43,7 @@ use kanhe_proto::request::UnverifiedRequest;
 use kanhe_proto::response::Response;
 use kanhe_proto::sd_jwt::{ExpectedBinding, Holding, UnverifiedSdJwt, holder_binding, jwk};
 use kanhe_proto::seal::{SealInfo, SealPurpose, SealingSecret, seal};
+use kanhe_proto::snapshot::{self, Content, FullLeaf, HandOverPart, Leaves, Offer, Piece, Records, SNAPSHOT_VERSION};
 use kanhe_proto::status::{
     BatchStatus, LicenceStatus, Reaffirmation, Reason, SpentId, Status, batch_status_key, licence_status_key,
     spent_id_key,
@@ -159,6 +161,7 @@ fn chain() {
     };
     golden("block.hex", &block);
     assert_eq!(Block::from_bytes(&block.to_bytes()).unwrap(), block);
+    certified_block(&world, block);
     let [issue, status] = transactions;
     golden("transaction-issue-batch.hex", &issue);
     golden("transaction-change-status.hex", &status);
@@ -169,6 +172,33 @@ fn chain() {
         assert_eq!(payload.to_raw(), transaction.body.payload);
     }
     golden_bytes("transaction-sign-bytes.hex", &Transaction::sign_bytes(&issue.body.id()));
+}
+
+/// A block whose header commits to its contents; with any other contents it is refused.
+fn certified_block(world: &World, block: Block) {
+    let ids = block.transactions.iter().map(|bytes| Transaction::from_bytes(bytes).unwrap().1);
+    let leaves: Vec<Hash> = ids.map(|id| log::leaf_hash(id.bytes())).collect();
+    let last = block.last_certificate.as_ref().unwrap().hash();
+    let header = Header { transactions_root: log::root(&leaves), last_certificate: last, ..block.header };
+    let CertifiedHeader { header, certificate } = world.certify(header);
+    let proved = |block: &Block| CertifiedBlock {
+        certificate: certificate.clone(),
+        block: Blob::new(block.to_bytes()).unwrap(),
+    };
+    let block = Block { header, ..block };
+    golden("proof-block.hex", &proved(&block));
+    let (certified, read) = proved(&block).read().unwrap();
+    assert_eq!(read, block);
+    world.trust().check(&certified, world.time).unwrap();
+    let without = List::new(block.transactions[1..].to_vec()).unwrap();
+    let swapped = List::new(block.transactions.iter().rev().cloned().collect()).unwrap();
+    for other in [
+        Block { last_certificate: None, ..block.clone() },
+        Block { transactions: without, ..block.clone() },
+        Block { transactions: swapped, ..block.clone() },
+    ] {
+        assert_eq!(proved(&other).read().unwrap_err(), ProofError::OtherBlock);
+    }
 }
 
 #[test]
@@ -429,6 +459,47 @@ fn proofs() {
     let path = Tree::new(vec![log::leaf_hash(&[1; 32]), log::leaf_hash(&[2; 32])]).path(1).unwrap();
     golden("proof-transaction.hex", &ProvedTransaction { certified, inclusion: path });
     golden("proof-record.hex", &world.proved_record(LogIndex(0)));
+}
+
+#[test]
+fn snapshots() {
+    let (world, _) = eventful();
+    let nodes = Nodes(world.records.iter().map(|record| log::leaf_hash(record)).collect());
+    let frontier = Frontier::read(world.records.len() as u64, &nodes).unwrap();
+    let (certified, version) = (world.certified(), SNAPSHOT_VERSION);
+    let hash = certified.header.hash();
+    // The headers before are not those of the world's history root: only the layout matters here.
+    golden("snapshot-offer.hex", &Offer { version, certified, log: frontier.clone(), history: frontier.clone() });
+    let prefix = Prefix::of(&Bureau::key_of(&bureau(0)), 3).unwrap();
+    let span = Span { level: 1, index: 0 };
+    let asks = [
+        Piece::Registry(prefix),
+        Piece::State(Prefix::ALL),
+        Piece::Records(span),
+        Piece::Schema(Hash([7; 32])),
+        Piece::HandOver { from: Height(9), part: 1 },
+    ];
+    golden(
+        "snapshot-asks.hex",
+        &List::<_, 5>::new(asks.map(|piece| snapshot::Ask::new(hash, piece)).to_vec()).unwrap(),
+    );
+    let all = world::leaves(&world.registry);
+    let (covered, proof) = prove_subtree(&all, &prefix);
+    let full = |key| FullLeaf { key, value: Blob::new(world.registry[&key].clone()).unwrap() };
+    let leaves = List::new(covered.iter().map(|leaf| full(leaf.key)).collect()).unwrap();
+    golden("snapshot-leaves.hex", &Content::Leaves(Leaves { leaves, ids: List::empty(), proof }));
+    let records = world.records[..2].iter().map(|record| Blob::new(record.clone()).unwrap()).collect();
+    let proof = prove_span(&frontier, span, &nodes).unwrap();
+    golden("snapshot-records.hex", &Content::Records(Records { records: List::new(records).unwrap(), proof }));
+    let part = HandOverPart { length: 3, bytes: Blob::new(*b"abc").unwrap() };
+    let others = [
+        Content::Schema(Text::new("{}").unwrap()),
+        Content::HandOver(Some(part)),
+        Content::HandOver(None),
+        Content::TooLarge,
+        Content::Gone,
+    ];
+    golden("snapshot-others.hex", &List::<Content, 5>::new(others.to_vec()).unwrap());
 }
 
 #[test]

@@ -47,7 +47,7 @@ expected_build_time() {
     if rocksdb_is_built; then
         say "building: seconds when little changed, up to 5 minutes when dependencies did"
     else
-        say "first build: about $((50 / $(nproc) + 1)) minutes with $(nproc) cores, most of it RocksDB; later ones take seconds"
+        say "first build: about $((70 / $(nproc) + 1)) minutes with $(nproc) cores, most of it RocksDB; later ones take seconds"
     fi
 }
 

@@ -4,7 +4,6 @@
 
 GENERATED=(
     "docs/cli.md|kanhe help-markdown"
-    "docs/cli-node.md|kanhe-node help-markdown"
     "docs/openapi.json|kanhe-node openapi"
 )
 

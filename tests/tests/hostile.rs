@@ -6,8 +6,14 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use kanhe_node::run::now;
+use kanhe_proto::api::Problem;
+use kanhe_proto::codec;
 use kanhe_proto::hash::Hash;
-use kanhe_proto::limits::TRANSACTION_BYTES_MAX;
+use kanhe_proto::ids::Height;
+use kanhe_proto::limits::{BLOCK_BYTES_MAX, TRANSACTION_BYTES_MAX};
+use kanhe_proto::proof::{CertifiedBlock, CertifiedHeader};
+use kanhe_proto::trust::Trust;
 use kanhe_tests::audit;
 use kanhe_tests::http::Http;
 use kanhe_tests::load::Sender;
@@ -81,12 +87,44 @@ fn paths_are_refused_with_their_codes(network: &Network) {
     ] {
         assert_eq!(get(path), (400, "malformed_path".to_owned()), "{path}");
     }
-    assert_eq!(get("/v1/headers/18446744073709551615").0, 404);
     assert_eq!(get("/v1/trust?from=1&to=2"), (400, "malformed_query".to_owned()));
     assert_eq!(get("/v1/nothing"), (404, "unknown_route".to_owned()));
     assert_eq!(get("/../../etc/passwd").0, 404);
     let posted = network.http.post(&format!("{}/v1/trust", network.api(VICTIM)), JSON, b"{}").unwrap();
     assert_eq!(problem(posted), (405, "unknown_method".to_owned()));
+}
+
+fn denied(network: &Network, path: &str) -> Problem {
+    let (status, body) = network.http.get(&format!("{}{path}", network.api(VICTIM))).unwrap();
+    let problem: Problem = serde_json::from_slice(&body).unwrap();
+    assert_eq!((status, problem.code.as_str()), (404, "not_found"), "{path}");
+    problem
+}
+
+/// What the chain does not have is denied with its newest header, which a light client believes and which shows it.
+fn absence_is_proved(network: &Network) {
+    let mut trust = Trust::pin(&network.genesis, now()).unwrap();
+    let beyond = u64::MAX;
+    for path in ["headers", "blocks", "records"].map(|kind| format!("/v1/{kind}/{beyond}")) {
+        let denied = denied(network, &path);
+        let newest: CertifiedHeader = codec::decode(&denied.certified.unwrap(), 32 << 10).unwrap();
+        trust.accept(&newest, now()).unwrap();
+        assert!(newest.header.height.0 < beyond && newest.header.log_size < beyond);
+        assert_eq!(denied.record, None);
+    }
+    let evidence = format!("/v1/evidence/{beyond}/{}", "00".repeat(32));
+    assert!(denied(network, &evidence).certified.is_some());
+}
+
+/// A block comes with its certificate.
+fn a_block_is_proved(network: &Network) {
+    let mut trust = Trust::pin(&network.genesis, now()).unwrap();
+    let (status, body) = network.http.get(&format!("{}/v1/blocks/1", network.api(VICTIM))).unwrap();
+    assert_eq!(status, 200);
+    let block: CertifiedBlock = codec::decode(&body, 2 * BLOCK_BYTES_MAX).unwrap();
+    let (certified, block) = block.read().unwrap();
+    assert_eq!(block.header.height, Height(1));
+    trust.accept(&certified, now()).unwrap();
 }
 
 fn what_is_no_http_is_closed(network: &Network) {
@@ -151,6 +189,8 @@ fn strangers_neither_stop_a_node_nor_get_more_than_their_share() {
 
     bodies_are_refused_with_their_codes(&network);
     paths_are_refused_with_their_codes(&network);
+    absence_is_proved(&network);
+    a_block_is_proved(&network);
     what_is_no_http_is_closed(&network);
     silent_connections_make_room(&network);
     a_dripping_header_is_closed(&network);

@@ -1,11 +1,14 @@
 //! What every command works with.
 
+use std::path::PathBuf;
+
 use kanhe_proto::registry::Names;
 
 use super::Global;
 use crate::follow::Follower;
 use crate::home::Home;
 use crate::node::NodeClient;
+use crate::roots::Roots;
 use crate::talk::secret::Source;
 use crate::talk::{ExitCode, Failure, Lang, Output, confirm};
 
@@ -21,6 +24,7 @@ pub struct Context {
     /// Whether every question is answered with yes.
     pub yes: bool,
     named: Vec<String>,
+    node_ca: Option<PathBuf>,
 }
 
 impl Context {
@@ -37,7 +41,7 @@ impl Context {
                 return Err(Failure::of(ExitCode::Usage, "node_url", &[("url", url)]));
             }
         }
-        Ok(Self { output, home: Home::new(path), passphrase, yes: global.yes, named })
+        Ok(Self { output, home: Home::new(path), passphrase, yes: global.yes, named, node_ca: global.node_ca.clone() })
     }
 
     /// Nodes that the user named now.
@@ -47,7 +51,9 @@ impl Context {
     /// Nodes to ask: those named now, else those of the pin.
     pub fn nodes(&self) -> Result<Vec<NodeClient>, Failure> {
         let urls = if self.named.is_empty() { self.home.nodes()? } else { self.named.clone() };
-        Ok(urls.iter().map(|url| NodeClient::new(url)).collect())
+        let secure = urls.iter().any(|url| url.trim().starts_with("https://"));
+        let roots = if secure { Roots::load(self.node_ca.as_deref())? } else { Roots::default() };
+        Ok(urls.iter().map(|url| NodeClient::with_roots(url, &roots)).collect())
     }
     /// The first node to ask.
     pub fn node(&self) -> Result<NodeClient, Failure> {

@@ -3,6 +3,7 @@
 mod abandon;
 mod backup;
 mod batches;
+mod chain_why;
 mod collect;
 mod context;
 mod gov;
@@ -50,9 +51,12 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Node to ask, as http://HOST:PORT; several, separated by commas, are asked in turn [default: those at the pin]
+    /// Node to ask, as https://HOST:PORT or http://HOST:PORT; several, separated by commas, are asked in turn [default: those at the pin]
     #[arg(long, global = true, env = "KANHE_NODE", value_name = "URL", value_delimiter = ',', hide_env_values = true)]
     pub node: Vec<String>,
+    /// Certificate authority (PEM) that nodes' https is checked against, besides those of the system
+    #[arg(long, global = true, env = "KANHE_NODE_CA", value_name = "FILE", hide_env_values = true)]
+    pub node_ca: Option<PathBuf>,
     /// Folder of pins, wallet and memory [default: ~/.kanhe]
     #[arg(long, global = true, env = "KANHE_HOME", value_name = "DIR", hide_env_values = true)]
     pub home: Option<PathBuf>,

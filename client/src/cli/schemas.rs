@@ -7,7 +7,9 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
-use super::{Context, abandon, backup, gov, issue, licence, renew, sample, status, trust, verify_serve, wallet};
+use super::{
+    Context, abandon, backup, chain_why, gov, issue, licence, renew, sample, status, trust, verify_serve, wallet,
+};
 use crate::issuer::{Round, Surveyed};
 use crate::talk::{ExitCode, Failure, Said, Wire, shape};
 use crate::verifier::{Swept, Told};
@@ -36,6 +38,7 @@ macro_rules! published {
 
 published! {
     "chain-status": status::ChainStatus = "kanhe chain status",
+    "chain-status-why": chain_why::WhyShown = "kanhe chain status --why",
     "error": Wire<'_> = "every command that fails, on stderr",
     "gov-card": gov::card::CardShown = "kanhe gov card new, gov card show",
     "gov-key": gov::keys::KeyShown = "kanhe gov key new, gov key prove",

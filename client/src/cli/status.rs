@@ -5,7 +5,7 @@ use kanhe_proto::api::NodeStatus;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Context;
+use super::{Context, chain_why};
 use crate::clock;
 use crate::follow;
 use crate::node::NodeClient;
@@ -15,7 +15,12 @@ use crate::talk::{ExitCode, Failure, moment, say, shape};
 #[derive(Debug, Subcommand)]
 pub enum Chain {
     /// Asks the node how it does, and proves its newest header
-    Status,
+    Status {
+        /// Says why the chain stands still, or that it does not: who is missing and since when, what blocks, what would
+        /// help. Asks the nodes that --node names and those that the home knows, and takes what answers
+        #[arg(long)]
+        why: bool,
+    },
 }
 
 /// What a home is.
@@ -106,7 +111,10 @@ pub(super) struct ChainStatus {
 
 /// The chain as a node shows it.
 pub fn chain(command: Chain, context: &Context) -> Result<ExitCode, Failure> {
-    let Chain::Status = command;
+    let Chain::Status { why } = command;
+    if why {
+        return chain_why::run(context);
+    }
     let node = context.node()?.status()?;
     let mut proved_height = None;
     if context.home.trust_if_pinned()?.is_some() {

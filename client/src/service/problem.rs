@@ -47,14 +47,8 @@ impl From<Failure> for Refused {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let title = self.status.canonical_reason().unwrap_or("Error").to_owned();
-        let problem = Problem {
-            kind: format!("urn:kanhe:problem:{}", self.code),
-            title,
-            status: self.status.as_u16(),
-            code: self.code,
-            detail: self.detail,
-        };
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let problem = Problem::new(self.status.as_u16(), &self.code, title, self.detail);
         let body = serde_json::to_vec(&problem).expect("strings always serialise");
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();

@@ -55,7 +55,7 @@ impl Output {
 
     /// The result of a command: JSON on one line, or what `human` makes of it.
     pub fn data<T: Said>(&self, value: &T, human: impl FnOnce() -> String) -> Result<(), Failure> {
-        let text = if self.json { serde_json::to_string(value).map_err(not_written)? } else { human() };
+        let text = if self.json { serde_json::to_string(value).map_err(not_written)? } else { harmless(&human()) };
         self.raw(&text)
     }
 
@@ -77,6 +77,7 @@ impl Output {
 
     /// Talk: what goes on. It may get lost without harm.
     pub fn talk(&self, text: impl Display) {
+        let text = harmless(&text.to_string());
         let mut sinks = self.lock();
         let _ = writeln!(sinks.talk, "{text}").and_then(|()| sinks.talk.flush());
     }
@@ -101,6 +102,11 @@ impl Output {
     fn lock(&self) -> MutexGuard<'_, Sinks> {
         self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Words of nodes and files are in what people read: no control character in them may move the cursor or hide a line.
+fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
 }
 
 fn not_written(error: impl Display) -> Failure {
@@ -156,6 +162,15 @@ mod tests {
         output.data(&[1, 2], || "one, two".to_string()).unwrap();
         output.talk("working");
         assert_eq!((captured.data().as_str(), captured.talk().as_str()), ("one, two\n", "working\n"));
+    }
+
+    #[test]
+    fn foreign_words_cannot_move_the_cursor() {
+        let (output, captured) = Output::captured(false);
+        output.data(&[1, 2], || "one\n\u{1b}[2Jtwo".to_string()).unwrap();
+        output.talk("not\u{1b}]0;a\u{7} found\r");
+        let shown = ("one\n\u{fffd}[2Jtwo\n", "not\u{fffd}]0;a\u{fffd} found\u{fffd}\n");
+        assert_eq!((captured.data().as_str(), captured.talk().as_str()), shown);
     }
 
     #[test]

@@ -10,21 +10,31 @@ use axum::response::Response;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::Stream;
 use kanhe_proto::api::{BatchAnswer, HeaderAnswer, Problem};
+use kanhe_proto::codec;
 use kanhe_proto::ids::{Height, LogIndex};
+use kanhe_proto::proof::CertifiedBlock;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::body::{Segments, octets, parse};
+use super::body::{Segments, blob, octets, parse};
 use super::limits::of_address;
 use super::listener::Peer;
 use super::places::Place;
 use super::problem::ApiError;
 use super::state::{self, State};
+use crate::chain::Snapshot;
 
 /// A line that keeps the stream open where nothing happens.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-fn no_block(height: Height) -> ApiError {
-    ApiError::not_found(format!("no certified block has the height {height}"))
+/// What is said of a height without a block here: up to `base` there are none on a node that joined by a snapshot, and a
+/// chain that ends before the height proves it.
+fn no_block(snapshot: &Snapshot<'_>, height: Height, base: Height) -> ApiError {
+    if (1..=base.0).contains(&height.0) {
+        let next = base.next();
+        let text = format!("block {height} is not kept here: this node has blocks from height {next} on; ask another");
+        return ApiError::not_found(text);
+    }
+    state::absent(snapshot, format!("no certified block has the height {height}"))
 }
 
 /// A certified header.
@@ -45,14 +55,15 @@ pub async fn header(
         "newest" => None,
         text => Some(Height(parse("height", text)?)),
     };
+    let base = state.chain.base();
     let answer = state.read(move |_, snapshot| match height {
         None => state::header(snapshot.certified().ok_or_else(ApiError::nothing_certified)?),
-        Some(height) => state::header(&snapshot.certified_at(height)?.ok_or_else(|| no_block(height))?),
+        Some(height) => state::header(&snapshot.certified_at(height)?.ok_or_else(|| no_block(snapshot, height, base))?),
     });
     answer.await.map(Json)
 }
 
-/// The bytes of a block.
+/// A block with its certificate: the encoding of a `CertifiedBlock`.
 #[utoipa::path(
     get, path = "/v1/blocks/{height}", tag = "blocks", params(("height" = u64, Path)),
     responses(
@@ -65,8 +76,13 @@ pub async fn block(
     Segments(height): Segments<String>,
 ) -> Result<Response, ApiError> {
     let height = Height(parse("height", &height)?);
-    let body = state.read(move |_, snapshot| snapshot.body(height)?.ok_or_else(|| no_block(height)));
-    body.await.map(octets)
+    let base = state.chain.base();
+    let block = state.read(move |_, snapshot| {
+        let certified = snapshot.certified_at(height)?.ok_or_else(|| no_block(snapshot, height, base))?;
+        let body = snapshot.body(height)?.ok_or_else(|| no_block(snapshot, height, base))?;
+        Ok(codec::encode(&CertifiedBlock { certificate: certified.certificate, block: blob(body)? }))
+    });
+    block.await.map(octets)
 }
 
 /// A record of the log under the newest header.
@@ -123,9 +139,9 @@ async fn next_event(mut cursor: Cursor) -> Option<(Result<Event, Infallible>, Cu
         reached = cursor.committed.wait_for(|tip| *tip >= height) => drop(reached.ok()?),
         _ = cursor.stopped.wait_for(|stopped| *stopped) => return None,
     }
-    let answer = cursor
-        .state
-        .read(move |_, snapshot| state::header(&snapshot.certified_at(height)?.ok_or_else(|| no_block(height))?));
+    let answer = cursor.state.read(move |_, snapshot| {
+        state::header(&snapshot.certified_at(height)?.ok_or_else(|| no_block(snapshot, height, Height(0)))?)
+    });
     let answer = answer.await.ok()?;
     let event = Event::default().id(height.to_string()).event("block").json_data(&answer).ok()?;
     cursor.next = height.next();

@@ -11,11 +11,25 @@ use kanhe_proto::ids::LogIndex;
 
 use super::body::{Body, Segments, blob, parse};
 use super::problem::ApiError;
-use super::state::State;
+use super::state::{self, State};
 use crate::chain::{NoEvidence, Snapshot};
 
 fn answer(snapshot: &Snapshot<'_>, batch: LogIndex, digest: &LicenceDigest) -> Result<EvidenceAnswer, ApiError> {
-    Ok(EvidenceAnswer { evidence: blob(codec::encode(&snapshot.evidence(batch, digest)?))? })
+    match snapshot.evidence(batch, digest) {
+        Ok(evidence) => Ok(EvidenceAnswer { evidence: blob(codec::encode(&evidence))? }),
+        Err(error) => Err(refusal(snapshot, error)?),
+    }
+}
+
+/// Why there is none, with what proves it.
+fn refusal(snapshot: &Snapshot<'_>, error: NoEvidence) -> Result<ApiError, ApiError> {
+    let detail = error.to_string();
+    Ok(match error {
+        NoEvidence::NothingCertified => ApiError::nothing_certified(),
+        NoEvidence::NoSuchRecord(_) => state::absent(snapshot, detail),
+        NoEvidence::NotABatch(record) => state::absent(snapshot, detail).instead(blob(codec::encode(&*record))?),
+        NoEvidence::Chain(error) => error.into(),
+    })
 }
 
 /// Evidence of one licence. That the batch holds it is shown by its holder's path.
@@ -63,11 +77,11 @@ pub async fn many(
         for query in &asked.licences {
             evidence.push(match snapshot.evidence(query.batch, &query.digest) {
                 Ok(found) => Some(EvidenceAnswer { evidence: blob(codec::encode(&found))? }),
-                Err(NoEvidence::NoSuchBatch(_)) => None,
-                Err(error) => return Err(error.into()),
+                Err(NoEvidence::NoSuchRecord(_) | NoEvidence::NotABatch(_)) => None,
+                Err(error) => return Err(refusal(snapshot, error)?),
             });
         }
-        Ok(EvidenceManyAnswer { evidence })
+        Ok(EvidenceManyAnswer { certified: state::certified(snapshot)?, evidence })
     });
     answers.await.map(Json)
 }

@@ -114,7 +114,18 @@ fn exposition(state: &State) -> String {
     for (name, value) in state.network.metrics().samples() {
         sample(&mut text, "counter", &format!("kanhe_network_{name}"), value);
     }
-    sample(&mut text, "counter", "kanhe_api_limited_requests_total", super::limits::LIMITED.load(Ordering::Relaxed));
+    let api = [
+        ("kanhe_api_limited_requests_total", &super::limits::LIMITED),
+        ("kanhe_api_refused_connections_total", &super::listener::REFUSED),
+        ("kanhe_api_failed_handshakes_total", &super::listener::FAILED_HANDSHAKES),
+    ];
+    for (name, counter) in api {
+        sample(&mut text, "counter", name, counter.load(Ordering::Relaxed));
+    }
+    if let Some(tls) = &state.tls {
+        let expires = u64::try_from(tls.expires()).unwrap_or_default();
+        sample(&mut text, "gauge", "kanhe_api_certificate_expiry_seconds", expires);
+    }
     // The engine's text ends the exposition.
     text.push_str(&crate::consensus::engine::metrics_text());
     text

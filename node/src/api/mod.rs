@@ -4,11 +4,13 @@
 //! health) is the node's word and marked `unproven`. There is no "verify for me".
 //!
 //! Bounds: connections, idle time, bytes of a body, time of a request, requests of an address, reads of the database,
-//! streams and long-polls; whoever finds them used up gets a problem (RFC 9457) with a stable code. It speaks plain
-//! HTTP: TLS is for a proxy, and an address is that of the connection (`X-Forwarded-For` is not believed).
+//! streams and long-polls; whoever finds them used up gets a problem (RFC 9457) with a stable code. It speaks TLS
+//! if there is a certificate, and plain HTTP otherwise; an address is that of the connection (`X-Forwarded-For` is not
+//! believed). Nothing here administers the node: that is for [`crate::admin`].
 
 mod blocks;
 mod body;
+mod diagnosis;
 mod evidence;
 mod health;
 mod limits;
@@ -22,6 +24,7 @@ mod proposals;
 mod registry;
 mod serve;
 mod state;
+pub mod tls;
 mod transactions;
 mod trust;
 
@@ -29,3 +32,4 @@ pub use openapi::document;
 pub use post_office::PostOffice;
 pub use problem::ApiError;
 pub use serve::Api;
+pub use tls::{Tls, TlsError};

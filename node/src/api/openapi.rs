@@ -4,7 +4,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
-use super::{blocks, evidence, health, mail, proposals, registry, transactions, trust};
+use super::{blocks, diagnosis, evidence, health, mail, proposals, registry, transactions, trust};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -49,6 +49,7 @@ use super::{blocks, evidence, health, mail, proposals, registry, transactions, t
         mail::queue,
         mail::answers,
         health::status,
+        diagnosis::diagnosis,
         health::healthz,
         health::readyz,
         health::metrics,

@@ -1,10 +1,13 @@
 //! Errors as RFC 9457 problems with stable codes.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use kanhe_proto::api::Problem;
+use kanhe_proto::api::{CertifiedBytes, Problem, RecordBytes};
 
-use crate::chain::{ChainError, NoEvidence};
+use crate::chain::ChainError;
+
+/// After so long it may be worth asking again: an address has new requests every second, and a block makes room.
+const RETRY_AFTER_SECONDS: &str = "1";
 
 /// Why a request is not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,19 +16,30 @@ pub struct ApiError {
     code: &'static str,
     title: &'static str,
     detail: String,
+    /// What proves that the chain has no such thing.
+    certified: Option<Box<CertifiedBytes>>,
+    record: Option<Box<RecordBytes>>,
 }
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, title, detail: detail.into() }
+        Self { status, code, title, detail: detail.into(), certified: None, record: None }
     }
     /// A part of the path, the query or the body is not what it should be.
     pub fn malformed(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, "Malformed request", detail)
     }
-    /// The chain has no such thing.
+    /// This node has no such thing: its word.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
+    }
+    /// The chain has no such thing, as its newest header proves.
+    pub fn absent(detail: impl Into<String>, newest: CertifiedBytes) -> Self {
+        Self { certified: Some(Box::new(newest)), ..Self::not_found(detail) }
+    }
+    /// With the record that the log has in its place.
+    pub fn instead(self, record: RecordBytes) -> Self {
+        Self { record: Some(Box::new(record)), ..self }
     }
     /// No answer is here yet.
     pub fn no_answer() -> Self {
@@ -113,26 +127,32 @@ impl From<ChainError> for ApiError {
     }
 }
 
-impl From<NoEvidence> for ApiError {
-    fn from(error: NoEvidence) -> Self {
-        match error {
-            NoEvidence::NothingCertified => Self::nothing_certified(),
-            NoEvidence::NoSuchBatch(_) => Self::not_found(error.to_string()),
-            NoEvidence::Chain(error) => error.into(),
-        }
-    }
-}
-
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let problem = Problem {
-            kind: format!("urn:kanhe:problem:{}", self.code),
-            title: self.title.to_owned(),
-            status: self.status.as_u16(),
-            code: self.code.to_owned(),
-            detail: self.detail,
+            certified: self.certified,
+            record: self.record,
+            ..Problem::new(self.status.as_u16(), self.code, self.title, self.detail)
         };
         let body = serde_json::to_vec(&problem).expect("texts and a number are JSON");
-        (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
+        let mut answer = (self.status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_told_to_wait_is_told_how_long() {
+        for error in [ApiError::rate_limited(), ApiError::over_quota(), ApiError::busy("now")] {
+            let answer = error.clone().into_response();
+            assert_eq!(answer.headers().get(header::RETRY_AFTER).unwrap(), "1", "{error:?}");
+        }
+        assert!(ApiError::unknown_route().into_response().headers().get(header::RETRY_AFTER).is_none());
     }
 }

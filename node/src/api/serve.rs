@@ -18,12 +18,14 @@ use super::listener::{BoundedListener, Peer};
 use super::post_office::PostOffice;
 use super::problem::ApiError;
 use super::state::State;
-use super::{blocks, evidence, health, mail, openapi, proposals, registry, transactions, trust};
+use super::tls::Tls;
+use super::{blocks, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions, trust};
 use crate::chain::Chain;
 use crate::config::ApiSection;
 use crate::consensus::app::Status;
 use crate::network::NetworkHandle;
 use crate::run::Pool;
+use crate::run::diagnosis::Diagnoser;
 
 /// Bytes of a question for many pieces of evidence.
 const EVIDENCE_QUESTION_BYTES_MAX: usize = 64 << 10;
@@ -46,14 +48,21 @@ pub struct Api {
     pub consensus: watch::Receiver<Status>,
     /// Sealed mail.
     pub mail: Arc<PostOffice>,
+    /// Sees all parts.
+    pub diagnoser: Arc<Diagnoser>,
     /// What was found damaged in the database.
     pub damaged: watch::Receiver<Option<String>>,
+    /// Its certificate; without one it speaks plain HTTP.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Api {
     /// Answers until told to stop; then ends open streams and long-polls.
     pub async fn serve(self, listener: TcpListener, mut stopped: watch::Receiver<bool>) -> io::Result<()> {
-        let listener = BoundedListener::new(listener, &self.config);
+        if let Some(tls) = &self.tls {
+            tokio::spawn(Tls::watch(Arc::downgrade(tls)));
+        }
+        let listener = BoundedListener::new(listener, &self.config, self.tls.clone());
         let limits = Arc::new(Limits::new(&self.config));
         tokio::spawn(Limits::forget(Arc::downgrade(&limits)));
         let state = Arc::new(State::new(self, stopped.clone()));
@@ -98,6 +107,7 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .route("/v1/mail/{id}", get(mail::answer))
         .route("/v1/mail/challenge", post(mail::challenge))
         .route("/v1/status", get(health::status))
+        .route("/v1/diagnosis", get(diagnosis::diagnosis))
         .route("/v1/openapi.json", get(openapi::serve))
         .route("/metrics", get(health::metrics))
         .route("/healthz", get(health::healthz))

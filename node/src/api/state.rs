@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kanhe_proto::api::{BatchAnswer, CertifiedBytes, HeaderAnswer, LeafAnswer};
-use kanhe_proto::bounded::Blob;
 use kanhe_proto::codec;
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::hash::Hash;
@@ -19,10 +18,12 @@ use super::body::blob;
 use super::places::Places as StreamPlaces;
 use super::post_office::PostOffice;
 use super::problem::ApiError;
+use super::tls::Tls;
 use crate::chain::{Chain, Snapshot};
 use crate::consensus::app::Status;
 use crate::network::NetworkHandle;
 use crate::run::Pool;
+use crate::run::diagnosis::Diagnoser;
 
 /// Blocks whose batches are remembered by the place of their transactions.
 const BATCH_INDEX_BLOCKS: usize = 32;
@@ -39,6 +40,7 @@ pub struct State {
     pub network: NetworkHandle,
     pub consensus: watch::Receiver<Status>,
     pub mail: Arc<PostOffice>,
+    pub diagnoser: Arc<Diagnoser>,
     pub reads: Arc<Semaphore>,
     pub streams: Arc<Semaphore>,
     pub stream_places: Arc<StreamPlaces>,
@@ -46,6 +48,7 @@ pub struct State {
     pub stopped: watch::Receiver<bool>,
     /// What was found damaged in the database.
     pub damaged: watch::Receiver<Option<String>>,
+    pub tls: Option<Arc<Tls>>,
     /// Batches of the last blocks asked about, by the place of the transaction.
     batches: Mutex<VecDeque<(Height, Arc<Places>)>>,
 }
@@ -65,8 +68,10 @@ impl State {
             network: api.network,
             consensus: api.consensus,
             mail: api.mail,
+            diagnoser: api.diagnoser,
             stopped,
             damaged: api.damaged,
+            tls: api.tls,
             batches: Mutex::default(),
         }
     }
@@ -160,10 +165,15 @@ pub fn leaf(snapshot: &Snapshot<'_>, leaf: &ProvedLeaf) -> Result<LeafAnswer, Ap
 
 /// A record of the log with its header.
 pub fn record(snapshot: &Snapshot<'_>, index: LogIndex) -> Result<BatchAnswer, ApiError> {
-    let proved =
-        snapshot.record(index)?.ok_or_else(|| ApiError::not_found(format!("the log has no record {index}")))?;
-    let record: Blob<_> = blob(codec::encode(&proved))?;
-    Ok(BatchAnswer { id: index, certified: certified(snapshot)?, record })
+    let Some(proved) = snapshot.record(index)? else {
+        return Err(absent(snapshot, format!("the log has no record {index}")));
+    };
+    Ok(BatchAnswer { id: index, certified: certified(snapshot)?, record: blob(codec::encode(&proved))? })
+}
+
+/// That the chain ends before what was asked for: its newest header shows it.
+pub fn absent(snapshot: &Snapshot<'_>, detail: String) -> ApiError {
+    certified(snapshot).map_or_else(|error| error, |newest| ApiError::absent(detail, newest))
 }
 
 /// A header's answer.

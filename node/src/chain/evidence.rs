@@ -7,6 +7,7 @@ use kanhe_proto::evidence::{EVIDENCE_VERSION, Evidence, SupervisionProof};
 use kanhe_proto::hash::LicenceDigest;
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::LogIndex;
+use kanhe_proto::proof::ProvedRecord;
 use kanhe_proto::record::{BatchRecord, Record};
 use kanhe_proto::registry::{Accreditation, Bureau, KeyEntry, LicenceType, RegistryRecord, Supervision};
 use kanhe_proto::status::{BatchStatus, LicenceStatus, batch_status_key, licence_status_key};
@@ -20,9 +21,12 @@ pub enum NoEvidence {
     /// Nothing is certified yet.
     #[error("no block is certified yet")]
     NothingCertified,
-    /// The log has no such record, or it is not of a batch.
-    #[error("the log has no batch {0}")]
-    NoSuchBatch(LogIndex),
+    /// The log ends before it.
+    #[error("the log has no record {0}")]
+    NoSuchRecord(LogIndex),
+    /// The record is of another kind.
+    #[error("record {} of the log is not of a batch", .0.index)]
+    NotABatch(Box<ProvedRecord>),
     /// The chain cannot be read.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -32,8 +36,10 @@ impl Snapshot<'_> {
     /// Evidence for a licence of a batch. Whether the batch holds the licence only its holder can show.
     pub fn evidence(&self, batch_id: LogIndex, digest: &LicenceDigest) -> Result<Evidence, NoEvidence> {
         let certified = self.certified().ok_or(NoEvidence::NothingCertified)?.clone();
-        let batch = self.record(batch_id)?.ok_or(NoEvidence::NoSuchBatch(batch_id))?;
-        let record = BatchRecord::from_record(&batch.record).map_err(|_| NoEvidence::NoSuchBatch(batch_id))?;
+        let batch = self.record(batch_id)?.ok_or(NoEvidence::NoSuchRecord(batch_id))?;
+        let Ok(record) = BatchRecord::from_record(&batch.record) else {
+            return Err(NoEvidence::NotABatch(Box::new(batch)));
+        };
         let issuer = record.issuer;
         let licence_status = self.prove_state(&licence_status_key(&issuer, digest))?;
         let batch_status = self.prove_state(&batch_status_key(&issuer, batch_id))?;

@@ -1,7 +1,7 @@
 //! `init`, `genesis` and `join`: how a consortium begins and how a bureau comes to it.
 
 use std::fs;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,6 +17,7 @@ use kanhe_proto::limits::GENESIS_BYTES_MAX;
 use kanhe_proto::registry::Names;
 
 use super::print;
+use crate::bounded_file;
 use crate::config::Config;
 use crate::founding::{self, AGREEMENT_EXAMPLE, AgreementError, BureauOptions, InitError, InstallError};
 use crate::network::PeerAddress;
@@ -286,10 +287,7 @@ fn read_genesis(path: &Path) -> Result<Genesis, FoundingError> {
 
 fn read(path: &Path) -> Result<Vec<u8>, FoundingError> {
     let unreadable = |source| FoundingError::Unreadable { path: path.to_owned(), source };
-    let file = fs::File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    file.take(GENESIS_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok(bytes)
+    bounded_file::read(path, GENESIS_BYTES_MAX).map_err(unreadable)
 }
 
 fn fetch(url: &str) -> Result<Vec<u8>, FoundingError> {

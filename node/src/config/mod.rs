@@ -10,11 +10,11 @@ mod node;
 pub use consensus::ConsensusSection;
 pub use error::ConfigError;
 pub use log::{LogFormat, LogSection};
-pub use node::{ApiSection, ChainSection, Config, KeysSection};
+pub use node::{AdminSection, ApiSection, ChainSection, Config, KeysSection, SyncSection, TlsSection};
 
 /// The default configuration, with the meaning of each key.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
 /// Name of the file in a node's home.
 pub const CONFIG_FILE: &str = "config.toml";
 /// Longest configuration file, in bytes.
-pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+pub const CONFIG_BYTES_MAX: usize = 1 << 20;

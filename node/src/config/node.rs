@@ -1,6 +1,6 @@
 //! The configuration as a whole.
 
-use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use super::consensus::ConsensusSection;
 use super::error::ConfigError;
 use super::log::LogSection;
 use super::{CONFIG_BYTES_MAX, CONFIG_FILE};
+use crate::bounded_file;
 use crate::chain::ChainConfig;
 use crate::mempool::MempoolConfig;
 use crate::network::NetworkConfig;
@@ -37,12 +38,16 @@ pub struct Config {
     pub api: ApiSection,
     /// The chain.
     pub chain: ChainSection,
+    /// How a node without blocks gets them.
+    pub sync: SyncSection,
     /// The consensus engine.
     pub consensus: ConsensusSection,
     /// The swarm for transactions and mail.
     pub network: NetworkConfig,
     /// Transactions that wait.
     pub mempool: MempoolConfig,
+    /// Administration on this machine.
+    pub admin: AdminSection,
     /// Log lines.
     pub log: LogSection,
 }
@@ -57,9 +62,11 @@ impl Default for Config {
             keys: KeysSection::default(),
             api: ApiSection::default(),
             chain: ChainSection::default(),
+            sync: SyncSection::default(),
             consensus: ConsensusSection::default(),
             network: NetworkConfig::default(),
             mempool: MempoolConfig::default(),
+            admin: AdminSection::default(),
             log: LogSection::default(),
         }
     }
@@ -109,6 +116,39 @@ pub struct ApiSection {
     pub streams_per_address: usize,
     /// Sealed messages kept for the bureau, and answers kept for their askers.
     pub mail_max: usize,
+    /// Certificate and key; without them it speaks plain HTTP.
+    pub tls: Option<TlsSection>,
+}
+
+/// `[api.tls]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSection {
+    /// PEM file with the server's certificate and those that signed it.
+    pub certificate: PathBuf,
+    /// PEM file with its private key, not readable by everybody.
+    pub key: PathBuf,
+    /// Longest time of a handshake.
+    #[serde(default = "handshake_seconds")]
+    pub handshake_seconds: u64,
+}
+
+const fn handshake_seconds() -> u64 {
+    10
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AdminSection {
+    /// The unix socket over which the node is administered; empty: none.
+    pub socket: PathBuf,
+}
+
+impl Default for AdminSection {
+    fn default() -> Self {
+        Self { socket: "admin.sock".into() }
+    }
 }
 
 impl Default for ApiSection {
@@ -125,7 +165,24 @@ impl Default for ApiSection {
             streams_max: 64,
             streams_per_address: 16,
             mail_max: 4_096,
+            tls: None,
         }
+    }
+}
+
+/// `[sync]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SyncSection {
+    /// A node without blocks joins by a snapshot if a peer has more blocks than this; 0: never.
+    pub snapshot_above: u64,
+    /// Longest wait for peers before that.
+    pub wait_ms: u64,
+}
+
+impl Default for SyncSection {
+    fn default() -> Self {
+        Self { snapshot_above: 0, wait_ms: 5_000 }
     }
 }
 
@@ -171,13 +228,12 @@ impl Config {
     /// Reads the configuration of a home.
     pub fn load(home: &Path) -> Result<Self, ConfigError> {
         let path = home.join(CONFIG_FILE);
-        let unreadable = |source| ConfigError::Unreadable { path: path.clone(), source };
-        if fs::metadata(&path).map_err(unreadable)?.len() > CONFIG_BYTES_MAX {
-            return Err(ConfigError::TooLong(path));
-        }
-        let text = fs::read_to_string(&path).map_err(unreadable)?;
+        let bytes = bounded_file::read(&path, CONFIG_BYTES_MAX).map_err(|source| match source.kind() {
+            io::ErrorKind::FileTooLarge => ConfigError::TooLong(path.clone()),
+            _ => ConfigError::Unreadable { path: path.clone(), source },
+        })?;
         let config: Self =
-            toml::from_str(&text).map_err(|error| ConfigError::Malformed { path, reason: error.to_string() })?;
+            toml::from_slice(&bytes).map_err(|error| ConfigError::Malformed { path, reason: error.to_string() })?;
         config.check()?;
         Ok(config)
     }
@@ -208,6 +264,7 @@ impl Config {
             ("api.requests_per_second", u64::from(self.api.requests_per_second)),
             ("api.requests_burst", u64::from(self.api.requests_burst)),
             ("api.reads_max", self.api.reads_max as u64),
+            ("api.tls.handshake_seconds", self.api.tls.as_ref().map_or(1, |tls| tls.handshake_seconds)),
             ("chain.verify_threads", self.chain.verify_threads as u64),
             ("mempool.verify_threads", self.mempool.verify_threads as u64),
             ("consensus.propose_ms", self.consensus.propose_ms),
@@ -231,6 +288,7 @@ impl Config {
             ("consensus.propose_ms", self.consensus.propose_ms),
             ("consensus.vote_ms", self.consensus.vote_ms),
             ("consensus.target_ms", self.consensus.target_ms),
+            ("sync.wait_ms", self.sync.wait_ms),
             ("consensus.listen_ms", self.consensus.listen_ms),
             ("consensus.peers_ms", self.consensus.peers_ms),
             ("consensus.status_ms", self.consensus.status_ms),
@@ -258,6 +316,7 @@ mod tests {
         default.passphrase_file = Some("p".into());
         default.keys.validator = Some("v".into());
         default.keys.validator_next = Some("n".into());
+        default.api.tls = Some(TlsSection { certificate: "c".into(), key: "k".into(), handshake_seconds: 1 });
         for line in default.to_toml().lines().filter(|line| line.contains(" = ")) {
             let key = line.split(" = ").next().unwrap();
             let stands = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));

@@ -25,6 +25,7 @@ use super::codec::EngineCodec;
 use super::context::{Address, KanheContext};
 use super::fatal::{Fatal, FatalSender};
 use super::guard::{Guard, GuardError, UNTOLD};
+use super::observer::Observer;
 use super::peers::{self, Wanted};
 use super::signer::{VoteSigner, VoteVerifier};
 use super::tips::StatusKey;
@@ -132,6 +133,7 @@ pub struct Handle {
     pub join: JoinHandle<Result<(), Fatal>>,
     shutdown: channel::Sender<bool>,
     status: channel::Receiver<Status>,
+    observer: Observer,
 }
 
 impl Handle {
@@ -142,6 +144,10 @@ impl Handle {
     /// What it works on.
     pub fn status(&self) -> channel::Receiver<Status> {
         self.status.clone()
+    }
+    /// Sees what passes by.
+    pub fn observer(&self) -> Observer {
+        self.observer.clone()
     }
     /// Stops and waits.
     pub async fn stop(self) -> Result<(), Fatal> {
@@ -219,10 +225,12 @@ pub async fn start(
         peers: known.len(),
         cautious,
     };
+    let guard = validator.as_ref().map(|key| Arc::clone(&key.guard));
+    let observer = Observer::new(channels.net_requests.clone(), Arc::clone(&watch), guard);
     tokio::spawn(peers::follow(channels.net_requests.clone(), known, config.peers, Arc::clone(&watch)));
     let run = Run::new(settings, app, validator.zip(address), watch, channels, engine, status_sender);
     let join = tokio::spawn(run.run(fatal_seen, shutdown_seen));
-    Ok(Handle { join, shutdown, status })
+    Ok(Handle { join, shutdown, status, observer })
 }
 
 /// Silences the guard where this validator may have said more than it knows, and says whether it is silenced.

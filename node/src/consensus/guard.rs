@@ -452,6 +452,33 @@ pub fn read(path: &Path) -> Result<Vec<SignedEntry>, GuardError> {
     Ok(entries)
 }
 
+/// What the file of a guard that may be in use says of its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// The highest height for which anything was signed.
+    pub highest: Option<Height>,
+    /// Silent until a height above this one is decided; [`UNTOLD`] if that is not known yet.
+    pub silenced: Option<Height>,
+    /// Whether its key was exported: it signs no more.
+    pub moved: bool,
+}
+
+/// Reads how a guard stands.
+pub fn standing(path: &Path) -> Result<Standing, GuardError> {
+    let payloads = Journal::read(path)?;
+    let mut standing = Standing::default();
+    for record in records(&payloads) {
+        match record? {
+            Record::Signed(entry) => standing.highest = standing.highest.max(Some(entry.slot.height)),
+            Record::Silenced(above) | Record::Rejoining(above) => standing.silenced = Some(above),
+            Record::Lifted(_) => standing.silenced = None,
+            Record::Moved(_) => standing.moved = true,
+            Record::Born => {}
+        }
+    }
+    Ok(standing)
+}
+
 /// Pairs of different messages signed for one slot: of a guard that works, none.
 pub fn double_signs(entries: &[SignedEntry]) -> Vec<(SignedEntry, SignedEntry)> {
     let mut first = BTreeMap::new();

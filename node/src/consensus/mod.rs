@@ -16,6 +16,7 @@ pub mod engine;
 pub mod fatal;
 pub mod guard;
 pub mod journal;
+pub mod observer;
 pub mod pacing;
 pub mod peers;
 pub mod signer;
@@ -28,4 +29,5 @@ pub use application::{Application, ApplicationError, Candidate, Check, Decided, 
 pub use engine::{ConsensusConfig, Handle, StartError, Timing, ValidatorKey, start};
 pub use fatal::Fatal;
 pub use guard::Guard;
+pub use observer::Observer;
 pub use peers::Wanted;

@@ -68,6 +68,10 @@ impl Tips {
         self.faulty = validators.saturating_sub(1) / 3;
     }
 
+    /// What each peer told.
+    pub const fn told(&self) -> &BTreeMap<Vec<u8>, Height> {
+        &self.told
+    }
     /// Peers that told their tip.
     pub fn heard(&self) -> usize {
         self.told.len()

@@ -3,14 +3,16 @@
 //!
 //! - A vote under this validator's own key that its guard does not hold stops the process.
 //! - Heights that others work on or have end the wait of an idle chain ([`super::pacing`]).
+//! - Who voted when, for people who ask why a chain stands still.
 //! - Certificates of synced blocks, to tell a liar from a fork when a block does not execute.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::hash::HeaderHash;
-use kanhe_proto::ids::Height;
+use kanhe_proto::ids::{Height, Round};
 use kanhe_proto::key::{PublicKey, Signature};
 use kanhe_proto::validators::{Address, ValidatorSet};
 use kanhe_proto::vote::{ChainContext, Vote};
@@ -24,6 +26,19 @@ use super::tips::{StatusFields, Tips};
 
 /// Certificates of synced blocks kept at a time.
 const CERTIFICATES_KEPT: usize = 64;
+/// A validator's votes are noted at most so often: each costs a check of its signature.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
+
+/// The last vote of a validator that was noted.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard {
+    /// Its height.
+    pub height: Height,
+    /// Its round.
+    pub round: Round,
+    /// When it came.
+    pub at: Instant,
+}
 
 /// This validator.
 #[derive(Debug)]
@@ -41,6 +56,8 @@ struct Seeing {
     working: Height,
     set: Option<Arc<ValidatorSet>>,
     tips: Tips,
+    /// Of members of the set alone.
+    heard: BTreeMap<Address, Heard>,
     certificates: BTreeMap<(Height, HeaderHash), SyncedCertificate>,
 }
 
@@ -69,7 +86,8 @@ impl Watch {
     pub fn new(chain: ChainContext, peers: &Wanted, own: Option<Own>, fatal: FatalSender) -> Self {
         let (active, tip) = (watch::Sender::new(Height(0)), watch::Sender::new(Height(0)));
         let tips = Tips::new(chain, peers);
-        let seeing = Seeing { working: Height(0), set: None, tips, certificates: BTreeMap::new() };
+        let (heard, certificates) = (BTreeMap::new(), BTreeMap::new());
+        let seeing = Seeing { working: Height(0), set: None, tips, heard, certificates };
         Self { chain, own, fatal, seeing: Mutex::new(seeing), active, tip }
     }
 
@@ -87,6 +105,7 @@ impl Watch {
         let mut seeing = self.seeing();
         seeing.working = height;
         seeing.tips.expect(set.members().len());
+        seeing.heard.retain(|address, _| set.get(address).is_some());
         seeing.set = Some(set);
     }
 
@@ -105,7 +124,33 @@ impl Watch {
             self.own_vote(vote, signature);
             return;
         }
+        self.note(vote, signature);
         self.early(vote.height, &vote.address, |key| key.verify(&vote.sign_bytes(&self.chain), signature).is_ok());
+    }
+
+    /// Remembers that a validator voted, if it really did.
+    fn note(&self, vote: &Vote, signature: &Signature) {
+        let key = {
+            let seeing = self.seeing();
+            let noted = seeing.heard.get(&vote.address).is_some_and(|heard| heard.at.elapsed() < NOTE_EVERY);
+            if noted || vote.height < seeing.working {
+                return;
+            }
+            seeing.set.as_ref().and_then(|set| Some(set.get(&vote.address)?.1.key.clone()))
+        };
+        if key.is_some_and(|key| key.verify(&vote.sign_bytes(&self.chain), signature).is_ok()) {
+            let heard = Heard { height: vote.height, round: vote.round, at: Instant::now() };
+            self.seeing().heard.insert(vote.address, heard);
+        }
+    }
+
+    /// The last votes of the others that were noted, about one a second each.
+    pub fn heard(&self) -> BTreeMap<Address, Heard> {
+        self.seeing().heard.clone()
+    }
+    /// Tips that peers told, by the bytes of their peer ids.
+    pub fn tips(&self) -> BTreeMap<Vec<u8>, Height> {
+        self.seeing().tips.told().clone()
     }
 
     /// The head of a stream was decoded.

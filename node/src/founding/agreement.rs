@@ -1,7 +1,6 @@
 //! What the founders agree on besides their cards: one TOML file. The same file and cards give the same genesis.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -19,10 +18,12 @@ use kanhe_proto::registry::{
 };
 use serde::Deserialize;
 
+use crate::bounded_file;
+
 /// An agreement with all keys explained.
 pub const AGREEMENT_EXAMPLE: &str = include_str!("agreement.toml");
 /// Longest agreement, in bytes.
-const AGREEMENT_BYTES_MAX: u64 = 1 << 20;
+const AGREEMENT_BYTES_MAX: usize = 1 << 20;
 
 /// The founders' agreement.
 #[derive(Debug, Clone, Deserialize)]
@@ -111,7 +112,7 @@ pub enum AgreementError {
         /// Which.
         path: PathBuf,
         /// Most bytes.
-        max: u64,
+        max: usize,
     },
     /// Not the TOML that is expected.
     #[error("{}: {problem}", path.display())]
@@ -184,22 +185,21 @@ pub fn found(agreement: &Path, cards: &[PathBuf]) -> Result<Genesis, AgreementEr
     Ok(genesis)
 }
 
-fn text(path: &Path, max: u64) -> Result<String, AgreementError> {
+fn text(path: &Path, max: usize) -> Result<String, AgreementError> {
     let bytes = bytes(path, max)?;
     String::from_utf8(bytes)
         .map_err(|_| AgreementError::Syntax { path: path.to_owned(), problem: "not UTF-8".to_owned() })
 }
 
-fn bytes(path: &Path, max: u64) -> Result<Vec<u8>, AgreementError> {
-    let unreadable = |source| AgreementError::Unreadable { path: path.to_owned(), source };
-    if fs::metadata(path).map_err(unreadable)?.len() > max {
-        return Err(AgreementError::TooLong { path: path.to_owned(), max });
-    }
-    fs::read(path).map_err(unreadable)
+fn bytes(path: &Path, max: usize) -> Result<Vec<u8>, AgreementError> {
+    bounded_file::read(path, max).map_err(|source| match source.kind() {
+        io::ErrorKind::FileTooLarge => AgreementError::TooLong { path: path.to_owned(), max },
+        _ => AgreementError::Unreadable { path: path.to_owned(), source },
+    })
 }
 
 fn card(path: &Path) -> Result<MembershipCard, AgreementError> {
-    let bytes = bytes(path, CARD_BYTES_MAX as u64)?;
+    let bytes = bytes(path, CARD_BYTES_MAX)?;
     MembershipCard::from_bytes(&bytes, &FOUNDING)
         .map_err(|source| AgreementError::Card { path: path.to_owned(), source })
 }
@@ -231,7 +231,7 @@ fn types(agreed: &[AgreedType], folder: &Path) -> Result<Types, AgreementError> 
     let (mut types, mut schemas, mut accreditations) = (Vec::new(), Vec::new(), Vec::new());
     for kind in agreed {
         let path = folder.join(&kind.schema);
-        let text = text(&path, SCHEMA_BYTES_MAX as u64)?;
+        let text = text(&path, SCHEMA_BYTES_MAX)?;
         let wrong = |problem: String| AgreementError::Schema { path: path.clone(), problem };
         let value: serde_json::Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         jsonschema::validator_for(&value).map_err(|error| wrong(error.to_string()))?;
@@ -317,6 +317,8 @@ fn list<T, const MAX: usize>(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use kanhe_proto::key_file::{KdfCost, Passphrase};
 
     use super::*;

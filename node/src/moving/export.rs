@@ -41,6 +41,9 @@ pub fn export(home: &Path, out: &Path, keys: &Passphrase, file: &Passphrase) -> 
     let genesis = read_genesis(home, &config)?;
     let chain = genesis.chain();
     let path = config.keys.validator.as_ref().ok_or(MoveError::NoKey)?;
+    if let Some(next) = &config.keys.validator_next {
+        return Err(MoveError::Rotating(home.join(next)));
+    }
     if out.exists() {
         return Err(MoveError::Exists(out.to_owned()));
     }

@@ -13,6 +13,7 @@ use kanhe_proto::validators::Address;
 
 use super::MoveError;
 use super::export::sync_folder;
+use crate::bounded_file;
 use crate::config::{CONFIG_FILE, Config};
 use crate::consensus::Guard;
 use crate::consensus::guard::{GuardError, Packed, is_in_use};
@@ -40,6 +41,9 @@ pub struct Imported {
 /// The first passphrase is that of the home's keys, the second opens the file.
 pub fn import(home: &Path, file: &Path, keys: &Passphrase, passphrase: &Passphrase) -> Result<Imported, MoveError> {
     let mut config = Config::load(home)?;
+    if let Some(next) = &config.keys.validator_next {
+        return Err(MoveError::Rotating(home.join(next)));
+    }
     let genesis = read_genesis(home, &config)?;
     let text = read(file)?;
     let wrong = |source| MoveError::File { path: file.to_owned(), source };
@@ -76,10 +80,11 @@ pub fn import(home: &Path, file: &Path, keys: &Passphrase, passphrase: &Passphra
 fn read(file: &Path) -> Result<String, MoveError> {
     let unreadable = |source| MoveError::Unreadable { path: file.to_owned(), source };
     let malformed = |what| MoveError::File { path: file.to_owned(), source: key_file::KeyFileError::Malformed(what) };
-    if fs::metadata(file).map_err(unreadable)?.len() > VALIDATOR_FILE_BYTES_MAX as u64 {
-        return Err(malformed("too long"));
-    }
-    String::from_utf8(fs::read(file).map_err(unreadable)?).map_err(|_| malformed("not text"))
+    let bytes = bounded_file::read(file, VALIDATOR_FILE_BYTES_MAX).map_err(|source| match source.kind() {
+        io::ErrorKind::FileTooLarge => malformed("too long"),
+        _ => unreadable(source),
+    })?;
+    String::from_utf8(bytes).map_err(|_| malformed("not text"))
 }
 
 fn same_chain(label: &Label, genesis: &Genesis) -> Result<(), MoveError> {

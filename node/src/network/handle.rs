@@ -21,6 +21,7 @@ use super::config::{NetworkConfig, PeerAddress};
 use super::identity::keypair;
 use super::inbound::Inbound;
 use super::metrics::{self, NetworkMetrics};
+use super::refused::RefusedPeer;
 use super::request::{MAIL_BYTES_MAX, Request, Response};
 use super::status::{PeerInfo, TipStatus};
 use super::task::{Channels, Task};
@@ -116,6 +117,7 @@ struct Inner {
     publish: mpsc::Sender<Bytes>,
     requests: mpsc::Sender<Asked>,
     peers: watch::Receiver<Vec<PeerInfo>>,
+    refused: watch::Receiver<Vec<RefusedPeer>>,
     metrics: Arc<NetworkMetrics>,
     stop: watch::Sender<bool>,
     task: Mutex<Option<JoinHandle<()>>>,
@@ -131,6 +133,7 @@ pub async fn start(setup: Setup, inbound: mpsc::Sender<Inbound>) -> Result<Netwo
     let (publish, publish_queue) = mpsc::channel(config.publish_queue_max.max(1));
     let (requests, request_queue) = mpsc::channel(REQUEST_QUEUE_MAX);
     let (peers_sender, peers) = watch::channel(Vec::new());
+    let (refused_sender, refused) = watch::channel(Vec::new());
     let (stop, stopped) = watch::channel(false);
     let channels = Channels {
         publish: publish_queue,
@@ -139,11 +142,12 @@ pub async fn start(setup: Setup, inbound: mpsc::Sender<Inbound>) -> Result<Netwo
         members,
         tip,
         peers: peers_sender,
+        refused: refused_sender,
         stopped,
     };
     let task = Task::new(swarm, topic, &config, clock, channels, Arc::clone(&metrics));
     let task = Mutex::new(Some(tokio::spawn(task.run())));
-    let inner = Inner { local, address, publish, requests, peers, metrics, stop, task };
+    let inner = Inner { local, address, publish, requests, peers, refused, metrics, stop, task };
     Ok(NetworkHandle { inner: Arc::new(inner) })
 }
 
@@ -215,6 +219,10 @@ impl NetworkHandle {
     /// The connected peers, and news of them.
     pub fn peers(&self) -> watch::Receiver<Vec<PeerInfo>> {
         self.inner.peers.clone()
+    }
+    /// Peers that were refused or not reached, not long ago.
+    pub fn refused(&self) -> watch::Receiver<Vec<RefusedPeer>> {
+        self.inner.refused.clone()
     }
     /// What was counted.
     pub fn metrics(&self) -> Arc<NetworkMetrics> {

@@ -71,6 +71,9 @@ impl Table {
     pub(super) fn is_wanted(&self, peer: &PeerId) -> bool {
         self.listed.contains(peer) && !self.banned.contains_key(peer) && !self.connected.contains_key(peer)
     }
+    pub(super) fn is_listed(&self, peer: &PeerId) -> bool {
+        self.listed.contains(peer)
+    }
     pub(super) fn is_banned(&self, peer: &PeerId) -> bool {
         self.banned.contains_key(peer)
     }

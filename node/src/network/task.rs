@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::StreamExt;
+use kanhe_proto::diagnosis::RefusedWhy;
 use kanhe_proto::ids::TimeMs;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, MessageId, PublishError};
 use libp2p::request_response::{self, OutboundFailure, OutboundRequestId, ResponseChannel};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{ListenError, SwarmEvent};
+use libp2p::swarm::{DialError, ListenError, SwarmEvent};
 use libp2p::{PeerId, Swarm};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{self, MissedTickBehavior};
@@ -25,6 +26,7 @@ use super::identity;
 use super::inbound::{Inbound, Reply, Report, Ticket, Verdict};
 use super::metrics::{NetworkMetrics, add, count};
 use super::outbox::Outbox;
+use super::refused::{RefusedPeer, RefusedTable};
 use super::request::{Refusal, Request, Response};
 use super::status::{CLOCK_OFF_MAX_MS, PeerInfo, PeerStatus, TipStatus};
 use super::table::Table;
@@ -42,6 +44,7 @@ pub(super) struct Channels {
     pub(super) members: watch::Receiver<Peers>,
     pub(super) tip: watch::Receiver<TipStatus>,
     pub(super) peers: watch::Sender<Vec<PeerInfo>>,
+    pub(super) refused: watch::Sender<Vec<RefusedPeer>>,
     pub(super) stopped: watch::Receiver<bool>,
 }
 
@@ -54,6 +57,7 @@ pub(super) struct Task {
     channels: Channels,
     metrics: Arc<NetworkMetrics>,
     table: Table,
+    refused: RefusedTable,
     configured: Vec<PeerAddress>,
     dialer: Dialer,
     ban: Duration,
@@ -93,6 +97,7 @@ impl Task {
             channels,
             metrics,
             table: Table::new(rates),
+            refused: RefusedTable::default(),
             ban: Duration::from_secs(config.ban_seconds),
             poll: Duration::from_millis(config.status_interval_ms.max(100)),
             outbox: Outbox::new(config.batch_bytes_max, Duration::from_millis(config.batch_wait_ms)),
@@ -140,6 +145,9 @@ impl Task {
             SwarmEvent::ConnectionEstablished { peer_id, num_established, .. } => {
                 count(&self.metrics.established_connections_total);
                 self.table.connect(peer_id);
+                if self.refused.met(&peer_id) {
+                    self.channels.refused.send_replace(self.refused.all());
+                }
                 if num_established.get() == 1 {
                     tracing::info!(peer = %peer_id, "peer connected");
                     self.ask_status(peer_id);
@@ -154,12 +162,30 @@ impl Task {
             SwarmEvent::IncomingConnectionError { error: ListenError::Denied { cause }, peer_id, .. } => {
                 count(&self.metrics.refused_connections_total);
                 tracing::debug!(peer = ?peer_id, %cause, "connection refused");
+                let why = match &peer_id {
+                    Some(peer) if self.table.is_banned(peer) => RefusedWhy::Banned,
+                    Some(peer) if !self.table.is_listed(peer) => RefusedWhy::NotListed,
+                    _ => RefusedWhy::Limits,
+                };
+                self.refuse(peer_id, why, &cause.to_string());
             }
             SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => {
                 tracing::debug!(peer = ?peer_id, %error, "peer not reached");
+                match &error {
+                    // Another connection to it is there or in the making, or it was banned meanwhile.
+                    DialError::DialPeerConditionFalse(_) | DialError::Denied { .. } | DialError::Aborted => {}
+                    DialError::WrongPeerId { .. } => self.refuse(peer_id, RefusedWhy::WrongKey, &error.to_string()),
+                    _ => self.refuse(peer_id, RefusedWhy::Unreachable, &error.to_string()),
+                }
             }
             _ => {}
         }
+    }
+
+    fn refuse(&mut self, peer: Option<PeerId>, why: RefusedWhy, detail: &str) {
+        let Some(peer) = peer.filter(|peer| !self.table.is_connected(peer)) else { return };
+        self.refused.note(peer, why, detail, (self.clock)());
+        self.channels.refused.send_replace(self.refused.all());
     }
 
     fn on_gossip_event(&mut self, event: gossipsub::Event) {
@@ -284,17 +310,28 @@ impl Task {
                 self.respond(channel, Response::Status(status));
             }
             Request::DeliverMail(mail) => {
-                let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
-                    count(&self.metrics.dropped_requests_total);
-                    return self.respond(channel, Response::Refused(Refusal::Busy));
-                };
-                let reply = Reply::new(channel, self.reports_sender.clone(), permit);
-                if let Err(full) = self.channels.inbound.try_send(Inbound::Mail { peer, mail, reply }) {
-                    count(&self.metrics.dropped_requests_total);
-                    if let Inbound::Mail { reply, .. } = full.into_inner() {
-                        reply.send(Response::Refused(Refusal::Busy));
-                    }
-                }
+                self.work_on(channel, |reply| Inbound::Mail { peer, mail, reply });
+            }
+            Request::SnapshotOffer(from) => {
+                self.work_on(channel, |reply| Inbound::SnapshotOffer { peer, from, reply });
+            }
+            Request::SnapshotPiece(ask) => {
+                self.work_on(channel, |reply| Inbound::SnapshotPiece { peer, ask, reply });
+            }
+        }
+    }
+
+    /// Hands a request on to be worked on, if there is room.
+    fn work_on(&mut self, channel: ResponseChannel<Response>, request: impl FnOnce(Reply) -> Inbound) {
+        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
+            count(&self.metrics.dropped_requests_total);
+            return self.respond(channel, Response::Refused(Refusal::Busy));
+        };
+        let reply = Reply::new(channel, self.reports_sender.clone(), permit);
+        if let Err(full) = self.channels.inbound.try_send(request(reply)) {
+            count(&self.metrics.dropped_requests_total);
+            if let Some(reply) = full.into_inner().into_reply() {
+                reply.send(Response::Refused(Refusal::Busy));
             }
         }
     }

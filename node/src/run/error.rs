@@ -7,6 +7,8 @@ use kanhe_proto::genesis::GenesisError;
 use kanhe_proto::ids::Height;
 
 use super::keys::KeyError;
+use crate::admin::AdminError;
+use crate::api::TlsError;
 use crate::chain::ChainError;
 use crate::config::ConfigError;
 use crate::consensus::guard::GuardError;
@@ -54,8 +56,12 @@ pub mod exit {
     pub const MOVED: u8 = 33;
     /// The home has another validator key, or knows more than the file to be imported.
     pub const NOT_IMPORTED: u8 = 34;
+    /// `doctor` found what keeps this node or the chain from going on.
+    pub const DOCTOR: u8 = 35;
+    /// No node answers at the admin socket, it says no, or the socket cannot be made.
+    pub const ADMIN: u8 = 36;
     /// The validator's next key counts, and the node could not start itself again with it.
-    pub const HANDED_OVER: u8 = 35;
+    pub const HANDED_OVER: u8 = 37;
 }
 
 /// The exit codes as shown in help.
@@ -68,7 +74,8 @@ Exit codes:
   29  wrong or no passphrase     30  address in use               31  fsck found problems
   32  too few files may be open  33  the validator key was exported from this home
   34  not imported: another validator key is in use here, or the file is older than this home's guard
-  35  the next validator key counts: start the node again
+  35  doctor found what must be mended  36  admin socket: no answer, or a refusal
+  37  the next validator key counts: start the node again
   71  the engine stopped itself  72  votes under this validator's key that its guard does not know
   73  signing guard failed       74  a certified block does not execute to its header
   75  a durable write failed     76  the consensus engine ended";
@@ -143,6 +150,12 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// The certificate of the API.
+    #[error("TLS of the API")]
+    Tls(#[from] TlsError),
+    /// The admin socket.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
     /// The consensus stopped to keep a promise.
     #[error("{0}")]
     Fatal(Fatal),
@@ -211,7 +224,8 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(error) if error.is_missing() => exit::NOT_INITIALISED,
-            Self::Config(_) => exit::CONFIG,
+            Self::Config(_) | Self::Tls(_) => exit::CONFIG,
+            Self::Admin(_) => exit::ADMIN,
             Self::Key(error) if error.is_passphrase() => exit::PASSPHRASE,
             Self::Key(_) => exit::KEY,
             Self::GenesisFile { .. } => exit::NOT_INITIALISED,
@@ -237,6 +251,8 @@ impl RunError {
             Self::Config(error) if error.is_missing() => "check --home; `kanhe-node devnet init` makes a local network",
             Self::Config(_) => "`kanhe-node config --default` documents every key",
             Self::Key(error) => error.hint(),
+            Self::Tls(error) => error.hint(),
+            Self::Admin(error) => error.hint(),
             Self::GenesisFile { .. } | Self::Genesis { .. } => {
                 "check the home and `genesis` in config.toml; `kanhe-node devnet init` makes a local network"
             }

@@ -1,6 +1,6 @@
 //! Opening secret keys: the passphrase from a file or a person, never from arguments or the environment.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use kanhe_proto::key::SecretKey;
 use kanhe_proto::key_file::{self, KEY_FILE_BYTES_MAX, KeyFileError, KeyFileRole, Passphrase, Unlocked};
 
+use crate::bounded_file;
 use crate::config::Config;
 
 /// Longest passphrase, in bytes.
@@ -151,16 +152,12 @@ fn first_line(path: &Path) -> Result<Vec<u8>, KeyError> {
 
 /// Opens a key file.
 pub fn open(path: &Path, passphrase: &Passphrase) -> Result<Unlocked, KeyError> {
-    let unreadable = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => KeyError::Missing(path.to_owned()),
-        _ => KeyError::Unreadable { path: path.to_owned(), source },
-    };
-    let metadata = fs::metadata(path).map_err(unreadable)?;
     let malformed = |what| KeyError::File { path: path.to_owned(), source: KeyFileError::Malformed(what) };
-    if metadata.len() > KEY_FILE_BYTES_MAX as u64 {
-        return Err(malformed("too long"));
-    }
-    let text = fs::read(path).map_err(unreadable)?;
+    let text = bounded_file::read(path, KEY_FILE_BYTES_MAX).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => KeyError::Missing(path.to_owned()),
+        io::ErrorKind::FileTooLarge => malformed("too long"),
+        _ => KeyError::Unreadable { path: path.to_owned(), source },
+    })?;
     let text = String::from_utf8(text).map_err(|_| malformed("not text"))?;
     key_file::unprotect(&text, passphrase).map_err(|source| KeyError::File { path: path.to_owned(), source })
 }

@@ -4,17 +4,20 @@
 //! an exit code of its own ([`RunError::exit_code`]). A home is never made here, so that a lost database is an error.
 
 mod descriptors;
+pub mod diagnosis;
 mod error;
 pub mod governance;
 pub mod home;
 pub mod inbound;
+mod joining;
 pub mod keys;
 pub mod logging;
 mod node;
 pub mod peers;
-mod ports;
+pub(crate) mod ports;
 mod ready;
 mod scrub;
+pub mod serving;
 mod watchers;
 
 pub use error::{EXIT_CODES, RunError, exit};

@@ -1,32 +1,37 @@
 //! The parts of a node, wired.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use kanhe_proto::genesis::Genesis;
+use kanhe_proto::identifiers::ChainRef;
 use kanhe_proto::key::{PublicKey, SecretKey, Signer};
 use kanhe_proto::key_file::KeyFileRole;
-use kanhe_proto::limits::BLOCK_BYTES_MAX;
+use kanhe_proto::limits::{BLOCK_BYTES_MAX, GENESIS_BYTES_MAX};
 use kanhe_proto::validators::{Address, ValidatorSet};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::diagnosis::{Diagnoser, Known};
 use super::error::RunError;
 use super::governance::Duties;
+use super::joining::Joining;
 use super::keys::{PassphraseSource, open_secret};
+use super::serving::Serving;
 use super::{Pool, descriptors, home, inbound, now, peers, ports, scrub, watchers};
-use crate::api::{Api, PostOffice};
+use crate::admin::{Admin, AdminSocket};
+use crate::api::{Api, PostOffice, Tls};
+use crate::bounded_file;
 use crate::chain::{Chain, ChainAdmission};
 use crate::config::Config;
 use crate::consensus::guard::GuardError;
 use crate::consensus::{self, ConsensusConfig, Fatal, Guard, Handle, ValidatorKey};
 use crate::mempool::Mempool;
 use crate::network::{self, NetworkHandle};
-use crate::storage::{Storage, StorageError};
+use crate::storage::{Staging, Storage, StorageError};
 
 /// Time that open requests get at the end.
 const API_END: Duration = Duration::from_secs(5);
@@ -40,6 +45,7 @@ pub struct Opened {
     validator: Option<ValidatorKey>,
     next: Option<Arc<dyn Signer>>,
     chain: Arc<Chain>,
+    tls: Option<Arc<Tls>>,
 }
 
 /// How a node ended that ended well.
@@ -58,6 +64,8 @@ pub struct Node {
     consensus: Handle,
     api: JoinHandle<io::Result<()>>,
     api_stop: watch::Sender<bool>,
+    /// Set when it is asked to end over the admin socket.
+    stop: watch::Receiver<bool>,
     tasks: Vec<JoinHandle<()>>,
     handed_over: watch::Receiver<bool>,
 }
@@ -65,7 +73,8 @@ pub struct Node {
 /// Reads the founders' file of a home.
 pub fn read_genesis(home: &Path, config: &Config) -> Result<Genesis, RunError> {
     let path = home.join(&config.genesis);
-    let bytes = fs::read(&path).map_err(|source| RunError::GenesisFile { path: path.clone(), source })?;
+    let bytes = bounded_file::read(&path, GENESIS_BYTES_MAX)
+        .map_err(|source| RunError::GenesisFile { path: path.clone(), source })?;
     Genesis::from_bytes(&bytes).map_err(|source| RunError::Genesis { path, source })
 }
 
@@ -80,6 +89,7 @@ pub fn open(
     rejoin: bool,
 ) -> Result<Opened, RunError> {
     descriptors::raise(&config)?;
+    let tls = config.api.tls.as_ref().map(|section| Tls::open(home, section)).transpose()?.map(Arc::new);
     let genesis = read_genesis(home, &config)?;
     let chain_id = genesis.chain_id();
     let passphrase = PassphraseSource::of(home, &config, passphrase_file).read()?;
@@ -101,16 +111,20 @@ pub fn open(
     if let (Some(key), Some(other)) = (&validator_key, &next)
         && handed_over(&tip.next_validators, &key.public_key(), &other.public_key())
     {
-        take_next(home, &mut config)?;
+        take_next(home, &mut config);
         validator_key = next.take();
     }
     let validator = match (validator_key, &config.keys.validator) {
         (Some(key), Some(path)) => Some(open_guard(&home::guard_of(home, path), &genesis, key, rejoin)?),
         _ => None,
     };
+    if let (true, Some(key), Some(path)) = (rejoin, &next, &config.keys.validator_next) {
+        // What is restored here may be older than what the next key signed; it takes over after this start.
+        drop(open_guard(&home::guard_beside(&home.join(path)), &genesis, key.clone(), true)?);
+    }
     let next = next.map(|key| Arc::new(key) as Arc<dyn Signer>);
     tracing::info!(chain = %chain_id, height = %tip.header.height, header = %tip.hash, "home opened");
-    Ok(Opened { config, home: home.to_owned(), genesis, network_key, validator, next, chain: Arc::new(chain) })
+    Ok(Opened { config, home: home.to_owned(), genesis, network_key, validator, next, chain: Arc::new(chain), tls })
 }
 
 /// Whether the next key of a validator counts in a set and the one before does not.
@@ -119,13 +133,14 @@ pub(super) fn handed_over(set: &ValidatorSet, key: &PublicKey, next: &PublicKey)
     counts(next) && !counts(key)
 }
 
-/// The next validator key becomes the one of this home. Key and guard before it stay where they are.
-fn take_next(home: &Path, config: &mut Config) -> Result<(), RunError> {
+/// The next validator key becomes the one of this home. Key and guard before it stay where they are. Where the
+/// configuration cannot be written each start finds the same by the chain.
+fn take_next(home: &Path, config: &mut Config) {
     let before = std::mem::replace(&mut config.keys.validator, config.keys.validator_next.take());
-    let failed = |source| RunError::System { what: "the configuration could not be written", source };
-    config.save(home).map_err(failed)?;
     tracing::warn!(before = ?before, now = ?config.keys.validator, "this validator has changed its key");
-    Ok(())
+    if let Err(error) = config.save(home) {
+        tracing::warn!("config.toml could not be written ({error}): name the next key as `validator` in [keys] yourself");
+    }
 }
 
 fn open_guard(path: &Path, genesis: &Genesis, key: SecretKey, rejoin: bool) -> Result<ValidatorKey, RunError> {
@@ -145,9 +160,62 @@ fn open_guard(path: &Path, genesis: &Genesis, key: SecretKey, rejoin: bool) -> R
 }
 
 impl Opened {
+    /// Gets the state by a snapshot if this node has no blocks, its configuration says so and a peer is far enough
+    /// ahead; changes nothing otherwise, or if nobody hands one over.
+    pub async fn catch_up(self) -> Result<Self, RunError> {
+        let folder = home::chain(&self.home);
+        if self.chain.tip().header.height.0 > 0 {
+            Staging::discard(&folder)?;
+            return Ok(self);
+        }
+        if self.config.sync.snapshot_above == 0 {
+            return Ok(self);
+        }
+        let members = self.chain.snapshot()?.members()?;
+        let (_members, swarm) = watch::channel(peers::swarm(&members));
+        let (_tip, tip) = watch::channel(watchers::tip_status(&self.chain));
+        // Nothing is worked on yet: what peers send is dropped.
+        let (inbound_sender, mut inbound) = mpsc::channel(1);
+        let dropping = tokio::spawn(async move { while inbound.recv().await.is_some() {} });
+        let setup = network::Setup {
+            config: self.config.network.clone(),
+            secret: self.network_key.clone(),
+            chain: self.genesis.chain_id(),
+            members: swarm,
+            tip,
+            clock: now,
+        };
+        let network = network::start(setup, inbound_sender).await?;
+        let joining = Joining { dir: &folder, genesis: &self.genesis, network: &network };
+        let fetched = if is_far_ahead(&network, &self.config).await { joining.fetch().await } else { Ok(None) };
+        network.shutdown().await;
+        dropping.abort();
+        let Some((staging, offer)) = fetched? else {
+            tracing::info!("no snapshot: all blocks come from peers");
+            return Ok(self);
+        };
+        let Self { config, home, genesis, network_key, validator, next, chain, tls } = self;
+        // The database of genesis alone is closed, so that the other can take its place.
+        drop(chain);
+        let (chain_id, chain_config) = (genesis.chain_id(), config.chain.config());
+        let replace = move || -> Result<Chain, RunError> {
+            staging.finish(&offer)?;
+            Ok(Chain::open(Arc::new(Storage::open(&folder, &chain_id)?), chain_config, Arc::new(now))?)
+        };
+        let replaced = tokio::task::spawn_blocking(replace).await;
+        let source = |error: tokio::task::JoinError| io::Error::other(error.to_string());
+        let chain = replaced.map_err(|error| RunError::System { what: "the snapshot", source: source(error) })??;
+        tracing::info!(height = %chain.base(), "joined by a snapshot: there are no blocks from before here");
+        Ok(Self { config, home, genesis, network_key, validator, next, chain: Arc::new(chain), tls })
+    }
+
     /// Starts all parts.
     pub async fn start(self) -> Result<Node, RunError> {
-        let Self { config, home, genesis, network_key, validator, next, chain } = self;
+        let Self { config, home, genesis, network_key, validator, next, chain, tls } = self;
+        let socket = match config.admin.socket.as_os_str().is_empty() {
+            true => None,
+            false => Some(AdminSocket::bind(&home.join(&config.admin.socket))?),
+        };
         ports::check_free("the consensus engine", &config.consensus.listen.0)?;
         let address = config.api.listen;
         let listener = TcpListener::bind(address).await;
@@ -174,8 +242,11 @@ impl Opened {
         let network = network::start(setup, inbound_sender).await?;
         let mail = Arc::new(PostOffice::new(genesis.chain_id(), config.bureau, config.api.mail_max));
 
+        let serving = Arc::new(Serving::new(Arc::clone(&chain)));
+
         let role = if validator.is_some() { "validator" } else { "follower" };
         let signer = validator.as_ref().map(|validator| Arc::clone(&validator.signer));
+        let validator_address = signer.as_ref().map(|signer| Address::of(&signer.public_key()));
         let settings = consensus_config(&config, &home, &genesis, network_key, engine);
         let application: Arc<dyn consensus::Application> = Arc::<Chain>::clone(&chain);
         let consensus = consensus::start(settings, application, validator).await?;
@@ -183,7 +254,24 @@ impl Opened {
         let engine_peers = config.consensus.peers.clone();
         let (api_stop, stopped) = watch::channel(false);
         let (damage, damage_found) = watch::channel(None);
+        let diagnoser = Arc::new(Diagnoser {
+            name: config.name.clone(),
+            bureau: config.bureau,
+            home,
+            clock_drift_ms: config.chain.clock_drift_ms,
+            own: own.clone(),
+            validator: validator_address,
+            chain_ref: ChainRef::new(genesis.name.clone(), &genesis.chain_id()),
+            chain: Arc::clone(&chain),
+            pool: Arc::clone(&pool),
+            network: network.clone(),
+            consensus: consensus.status(),
+            observer: consensus.observer(),
+            damaged: damage_found.clone(),
+            known: Mutex::new(Known::default()),
+        });
         let api = Api {
+            diagnoser,
             config: config.api.clone(),
             genesis: Arc::new(genesis),
             chain: Arc::clone(&chain),
@@ -192,8 +280,20 @@ impl Opened {
             consensus: consensus.status(),
             mail: Arc::clone(&mail),
             damaged: damage_found,
+            tls: tls.clone(),
         };
-        tracing::info!(name = config.name, role, api = %address, swarm = %network.address(), "node started");
+        let (stop_sender, stop) = watch::channel(false);
+        let admin = Admin {
+            name: config.name.clone(),
+            chain: Arc::clone(&chain),
+            pool: Arc::clone(&pool),
+            network: network.clone(),
+            consensus: consensus.status(),
+            tls,
+            stop: stop_sender,
+        };
+        let scheme = if api.tls.is_some() { "https" } else { "http" };
+        tracing::info!(name = config.name, role, api = %address, scheme, swarm = %network.address(), "node started");
         let api = tokio::spawn(api.serve(listener, stopped));
         let clocks = watchers::watch_clocks(network.peers());
         let (handed, handed_over) = watch::channel(false);
@@ -210,14 +310,39 @@ impl Opened {
             own,
         };
         let follow = watchers::follow_tip(Arc::clone(&chain), tip_sender);
+        let admin = async move {
+            let served = match socket {
+                Some(socket) => admin.serve(socket).await,
+                // Its sender must live as long as the node.
+                None => std::future::pending().await,
+            };
+            tracing::error!(error = ?served, "the admin socket ended");
+        };
         let tasks = vec![
-            tokio::spawn(inbound::serve(inbound, pool, mail)),
+            tokio::spawn(admin),
+            tokio::spawn(inbound::serve(inbound, pool, mail, serving)),
             tokio::spawn(clocks),
             tokio::spawn(scrub::scrub(Arc::clone(chain.storage()), damage)),
             tokio::spawn(follow),
             tokio::spawn(duties.serve()),
         ];
-        Ok(Node { chain, network, consensus, api, api_stop, tasks, handed_over })
+        Ok(Node { chain, network, consensus, api, api_stop, stop, tasks, handed_over })
+    }
+}
+
+/// Whether a peer has more blocks than the configuration says, when all configured ones have told their tip or there
+/// was time enough for it.
+async fn is_far_ahead(network: &NetworkHandle, config: &Config) -> bool {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let until = Instant::now() + Duration::from_millis(config.sync.wait_ms);
+    let expected = config.network.peers.len().max(1);
+    loop {
+        let tips: Vec<u64> =
+            network.peers().borrow().iter().filter_map(|info| info.status.map(|status| status.height.0)).collect();
+        if tips.len() >= expected || Instant::now() >= until {
+            return tips.into_iter().any(|tip| tip > config.sync.snapshot_above);
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -248,6 +373,8 @@ impl Node {
         let first = tokio::select! {
             () = asked => Ok(Ended::Asked),
             Ok(_) = self.handed_over.wait_for(|handed| *handed) => Ok(Ended::HandedOver),
+            // Without its sender nobody can ask.
+            Ok(_) = self.stop.wait_for(|stop| *stop) => Ok(Ended::Asked),
             ended = &mut self.consensus.join => {
                 consensus_ended = Some(());
                 Err(RunError::Fatal(match ended {

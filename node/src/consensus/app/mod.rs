@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::hash::HeaderHash;
-use kanhe_proto::ids::{Height as BlockNumber, Round as Attempt};
+use kanhe_proto::ids::{Height as BlockNumber, Round as Attempt, TimeMs};
 use kanhe_proto::validators::{Address as ValidatorAddress, ValidatorSet as ProtoSet};
 use kanhe_proto::vote::ChainContext;
 use malachite::{AppMsg, Channels, EngineHandle, NetworkMsg, NetworkRequest, Reply};
@@ -32,7 +32,7 @@ use super::application::{Application, ApplicationError, Candidate, Slot};
 use super::context::{Address, Height, KanheContext, ValidatorSet, Value};
 use super::engine::{Timing, ValidatorKey};
 use super::fatal::Fatal;
-use super::pacing::Pacing;
+use super::pacing::{self, Pacing};
 use super::streaming::{Assembled, StreamInit, StreamPool};
 use super::watch::Watch;
 
@@ -56,6 +56,8 @@ pub struct Status {
     pub height: BlockNumber,
     /// Its round.
     pub round: Attempt,
+    /// Since when it is that height; 0 before the start.
+    pub since: TimeMs,
     /// The last committed height.
     pub tip: BlockNumber,
     /// Waits for work or the heartbeat before the next height.
@@ -265,9 +267,13 @@ impl Run {
 
     fn tell(&self) {
         let silent = self.validator.as_ref().is_some_and(|(key, _)| key.guard.silenced().is_some());
+        let told = *self.status.borrow();
+        let same = told.since != TimeMs(0) && told.height == self.working;
+        let since = if same { told.since } else { pacing::now() };
         self.status.send_replace(Status {
             height: self.working,
             round: self.round,
+            since,
             tip: self.app.tip().height,
             idle: self.held.is_some(),
             silent,

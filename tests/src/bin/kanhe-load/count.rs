@@ -5,8 +5,10 @@ use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use anyhow::ensure;
-use kanhe_proto::block::Block;
+use kanhe_proto::codec;
 use kanhe_proto::hash::TransactionId;
+use kanhe_proto::limits::BLOCK_BYTES_MAX;
+use kanhe_proto::proof::CertifiedBlock;
 use kanhe_proto::transaction::Transaction;
 
 use super::http::Connection;
@@ -63,7 +65,7 @@ pub async fn count(
     Ok(counted)
 }
 
-fn ids(block: &[u8]) -> anyhow::Result<Vec<TransactionId>> {
-    let block = Block::from_bytes(block)?;
+fn ids(answer: &[u8]) -> anyhow::Result<Vec<TransactionId>> {
+    let (_, block) = codec::decode::<CertifiedBlock>(answer, 2 * BLOCK_BYTES_MAX)?.read()?;
     block.transactions.iter().map(|bytes| Ok(Transaction::from_bytes(bytes)?.1)).collect()
 }
