@@ -1,5 +1,6 @@
 //! The configuration as a whole.
 
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -139,7 +139,9 @@ fn take_next(home: &Path, config: &mut Config) {
     let before = std::mem::replace(&mut config.keys.validator, config.keys.validator_next.take());
     tracing::warn!(before = ?before, now = ?config.keys.validator, "this validator has changed its key");
     if let Err(error) = config.save(home) {
-        tracing::warn!("config.toml could not be written ({error}): name the next key as `validator` in [keys] yourself");
+        tracing::warn!(
+            "config.toml could not be written ({error}): name the next key as `validator` in [keys] yourself"
+        );
     }
 }
 
