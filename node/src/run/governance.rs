@@ -78,8 +78,9 @@ impl Duties {
                 asked = None;
                 continue;
             }
-            if let (Some(signer), Some(next)) = (&self.signer, &self.next)
-                && handed_over(&tip.next_validators, &signer.public_key(), &next.public_key())
+            let own = self.signer.as_ref().map(|signer| signer.public_key());
+            if let Some(next) = &self.next
+                && handed_over(&tip.next_validators, own.as_ref(), &next.public_key())
             {
                 tracing::warn!(height = %tip.header.height.next(), "this validator's next key counts from now on");
                 self.handed_over.send_replace(true);

@@ -108,8 +108,9 @@ pub fn open(
     };
     let chain = Chain::open(Arc::new(storage), config.chain.config(), Arc::new(now))?;
     let tip = chain.tip();
-    if let (Some(key), Some(other)) = (&validator_key, &next)
-        && handed_over(&tip.next_validators, &key.public_key(), &other.public_key())
+    let own = validator_key.as_ref().map(Signer::public_key);
+    if let Some(other) = &next
+        && handed_over(&tip.next_validators, own.as_ref(), &other.public_key())
     {
         take_next(home, &mut config);
         validator_key = next.take();
@@ -127,10 +128,10 @@ pub fn open(
     Ok(Opened { config, home: home.to_owned(), genesis, network_key, validator, next, chain: Arc::new(chain), tls })
 }
 
-/// Whether the next key of a validator counts in a set and the one before does not.
-pub(super) fn handed_over(set: &ValidatorSet, key: &PublicKey, next: &PublicKey) -> bool {
+/// Whether the next key of a validator counts in a set and the one before, if there is one, does not.
+pub(super) fn handed_over(set: &ValidatorSet, key: Option<&PublicKey>, next: &PublicKey) -> bool {
     let counts = |key: &PublicKey| set.get(&Address::of(key)).is_some();
-    counts(next) && !counts(key)
+    counts(next) && !key.is_some_and(counts)
 }
 
 /// The next validator key becomes the one of this home. Key and guard before it stay where they are. Where the
