@@ -19,6 +19,8 @@ use crate::person::{Ended, Person};
 /// What is issued.
 pub const TYPE: &str = "DEMOYYZZ001";
 
+const FIRST_NUMBER: &str = "370100000000001";
+
 /// The three of them.
 #[derive(Debug)]
 pub struct Counter {
@@ -77,6 +79,10 @@ impl Counter {
         self.company.give(&application, &self.desk);
         let sample = ["sample", "--type", "business-licence", "--count", "1", "--seed", &seed];
         self.desk.ok(&[&sample[..], &["--applications", &application, "--out", &sheet]].concat());
+        // Every sheet's first row has the first certificate number.
+        let rows = fs::read_to_string(self.desk.at(&sheet)).unwrap();
+        assert!(rows.contains(FIRST_NUMBER));
+        fs::write(self.desk.at(&sheet), rows.replace(FIRST_NUMBER, &format!("370100{number:09}"))).unwrap();
         (sheet, Subject::BusinessLicence.rows(number, 1).remove(0).remove(2))
     }
 

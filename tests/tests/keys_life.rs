@@ -143,6 +143,8 @@ impl Scene {
         audit::check(&self.network, &[]);
         self.network.start_all();
         self.network.wait_ready(WAIT);
+        // Clients believe no node whose newest header is old.
+        self.network.wait_blocks(1, WAIT);
     }
 }
 
