@@ -291,7 +291,7 @@ fn a_stolen_key(scene: &mut Scene, counter: &Counter) {
     assert_eq!(old.code, 0, "{old:?}");
 
     let new = scene.make("issuing", "issuing-3.key");
-    scene.decides(&["rotate", "issuing", "--new", "issuing-3.key", "--old", &stolen, "--overlap", "0s"]);
+    scene.decides(&["rotate", "issuing", "--new", "issuing-3.key", "--old", &stolen, "--overlap", "0"]);
     scene.issuing = new.file;
     counter.assert_valid(&counter.issue(&scene.issuing));
 }
