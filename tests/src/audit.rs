@@ -1,5 +1,6 @@
 //! The judges: what stopped nodes hold, compared with what they said while they ran.
 
+use std::fs;
 use std::path::Path;
 
 use kanhe_node::consensus::guard::{self, SignedEntry};
@@ -16,7 +17,9 @@ pub fn check(network: &Network, reported: &[Reported]) -> u64 {
     all_committed(network, reported);
     for node in 0..network.size() {
         fsck(network, node);
-        assert_eq!(guard::double_signs(&signed(network.home(node))), [], "{}", network.bureau(node).name);
+        for signed in signed_by_each(network.home(node)) {
+            assert_eq!(guard::double_signs(&signed), [], "{}", network.bureau(node).name);
+        }
     }
     lowest
 }
@@ -52,6 +55,13 @@ pub fn all_committed(network: &Network, reported: &[Reported]) {
 pub fn fsck(network: &Network, node: usize) {
     let checked = run_node_program(&["fsck", "--home", network.home(node).to_str().unwrap()]);
     assert!(checked.status.success(), "{}: {checked:?}", network.bureau(node).name);
+}
+
+/// What each validator key of a home signed: the first, and those that took over.
+pub fn signed_by_each(home: &Path) -> Vec<Vec<SignedEntry>> {
+    let keys = fs::read_dir(home.join("keys")).unwrap().map(|entry| entry.unwrap().path());
+    let beside = keys.filter(|path| path.extension().is_some_and(|kind| kind == "guard"));
+    [home::guard(home)].into_iter().chain(beside).map(|path| guard::read(&path).unwrap()).collect()
 }
 
 /// What a validator signed, by its guard's file.

@@ -5,6 +5,7 @@
 
 pub mod aim;
 pub mod audit;
+pub mod counter;
 pub mod dice;
 pub mod http;
 pub mod liar;

@@ -42,6 +42,7 @@ published! {
     "error": Wire<'_> = "every command that fails, on stderr",
     "gov-card": gov::card::CardShown = "kanhe gov card new, gov card show",
     "gov-key": gov::keys::KeyShown = "kanhe gov key new, gov key prove",
+    "gov-keys": gov::key_list::KeysShown = "kanhe gov key list",
     "gov-list": gov::show::ListShown = "kanhe gov list",
     "gov-sent": gov::show::SentShown = "kanhe gov propose, vote, submit, rotate, key-compromised, reaffirm",
     "gov-show": gov::view::View = "kanhe gov show; propose, rotate, key-compromised and reaffirm with --dry-run",

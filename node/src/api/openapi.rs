@@ -24,6 +24,7 @@ use super::{blocks, diagnosis, evidence, health, mail, proposals, registry, tran
         evidence::many,
         registry::bureau,
         registry::key,
+        registry::keys,
         registry::licence_type,
         registry::accreditation,
         registry::relying_party,
