@@ -9,6 +9,7 @@ pub mod block;
 pub mod bounded;
 pub mod certificate;
 pub mod codec;
+pub mod commitment;
 pub mod diagnosis;
 pub mod equivocation;
 pub mod evidence;

@@ -107,6 +107,8 @@ tags! {
     DERIVE = "kanhe:derive",
     /// Possession of a holder's key towards a queue.
     POSSESSION = "kanhe:possess",
+    /// 32 random bytes and a content → its commitment.
+    COMMITMENT = "kanhe:commit",
 }
 
 #[cfg(test)]

@@ -203,6 +203,21 @@ pub enum Wanted {
         /// Its code
         code: String,
     },
+    /// A version of a service item is added; the one before ends
+    RegisterItem {
+        /// Its file, as `kanhe item check` accepts it
+        file: PathBuf,
+        /// Who plays a role of it: ROLE=USCC,USCC; once for each role
+        #[arg(long, value_name = "ROLE")]
+        #[serde(default)]
+        bind: Vec<String>,
+    },
+    /// No case of a service item is opened any more; open ones go on
+    RetireItem {
+        /// Its code
+        #[arg(value_name = "ITEM")]
+        item: String,
+    },
     /// Parameters of the chain change; the others stay as they are now
     Set {
         /// NAME=VALUE: heartbeat=20s, epoch_blocks=1000, threshold_catalogue=1/2
