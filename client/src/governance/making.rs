@@ -86,7 +86,7 @@ impl Wanted {
             }
             Self::RegisterType { licence_type, schema, zh, en, holder, max_age } => {
                 let (code, version) = version(&licence_type)?;
-                let schema = text("schema", home::read_text(&desk.path(&schema), SCHEMA_BYTES_MAX)?)?;
+                let schema = text("schema", schema_in(home::read_text(&desk.path(&schema), 2 * SCHEMA_BYTES_MAX)?))?;
                 let max_age = span(&max_age)?;
                 Ok(Action::RegisterType { code, version, names: names(zh, en)?, holder, schema, max_age })
             }
@@ -215,6 +215,15 @@ fn effect(keep: bool, void_from: Option<u64>) -> Result<Effect, Failure> {
         (false, Some(height)) => Ok(Effect::VoidFrom(Height(height))),
         _ => Err(Failure::of(ExitCode::Usage, "gov_effect", &[])),
     }
+}
+
+/// A schema, or the one in a file of `deploy/types`, which has names beside it.
+fn schema_in(text: String) -> String {
+    let inner = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|file| {
+        let is_file = file["code"].is_string() && file["schema"].is_object();
+        is_file.then(|| file["schema"].to_string())
+    });
+    inner.unwrap_or(text)
 }
 
 /// An item without mistakes, and who plays its roles.

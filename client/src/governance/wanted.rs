@@ -77,7 +77,7 @@ pub enum Wanted {
         #[arg(value_name = "TYPE")]
         #[serde(rename = "type")]
         licence_type: String,
-        /// JSON Schema of its claims
+        /// JSON Schema of its claims, or a file that has it as `schema`
         #[arg(long, value_name = "FILE")]
         schema: PathBuf,
         /// Its Chinese name

@@ -250,3 +250,65 @@ fn chain(expr: &IdedExpr) -> Option<Vec<&str>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(text: &str) -> Vec<RuleFaultKind> {
+        check(text, None).into_iter().map(|fault| fault.kind).collect()
+    }
+
+    #[test]
+    fn what_rules_need_is_allowed() {
+        for text in [
+            "given.a.B == 'x' && !has(given.c)",
+            "size(given.l) <= 256 && given.l.exists_one(x, x == 1)",
+            "given.l.filter(x, x > 1).map(x, x * 2).all(x, x in [2, 4])",
+            "given.l.all(x, given.l.exists(y, y == x))",
+            "cents(form.a) + 1 > -3 ? days('2026-01-01', case.opened) > 0 : years(form.b, form.c) % 2 == 0",
+            "given.t.startsWith('a') || given.t.endsWith('b') || given.t.contains(string(int('3')))",
+        ] {
+            assert_eq!(check(text, None), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_could_differ_or_last_is_refused() {
+        use RuleFaultKind::*;
+        assert_eq!(kinds("1.5 > 0"), [Double]);
+        assert_eq!(kinds("double('1') > 0"), [Double]);
+        for call in ["now()", "timestamp('x')", "duration('1s')", "given.a.matches('a+')", "given.a.getHours()"] {
+            assert_eq!(kinds(&format!("{call} == given.b")), [Function], "{call}");
+        }
+        for call in ["type(1)", "bytes('a')", "uint(1)", "dyn(1)", "optional.none()"] {
+            assert!(kinds(&format!("{call} == given.b")).contains(&Function), "{call}");
+        }
+        assert_eq!(kinds("{'a': 1}.a == 1"), [Literal]);
+        assert_eq!(kinds("b'a' == given.a"), [Literal]);
+        assert_eq!(kinds("1u == given.a"), [Literal]);
+        assert_eq!(kinds("given.l.all(x, given.l.all(y, given.l.all(z, true)))"), [Loops]);
+        assert_eq!(kinds("given.l.map(x, given.l.map(y, given.l.filter(z, true)))"), [Loops]);
+        let list = |count: usize| format!("1 in [{}]", vec!["1"; count].join(","));
+        assert_eq!((kinds(&list(256)), kinds(&list(257))), (vec![], vec![List]));
+    }
+
+    #[test]
+    fn hostile_texts_end() {
+        for text in ["", "(", "a ==", "\u{0}", "'\u{202e}", "a b", "1 +", "has(", "[[[[", ")))", "`a`", "a.?b"] {
+            assert!(!check(text, None).is_empty(), "{text:?}");
+        }
+        let deep = |count: usize| format!("{}1{} == 1", "(".repeat(count), ")".repeat(count));
+        assert_eq!(kinds(&deep(RULE_DEPTH_MAX + 1)), [RuleFaultKind::Depth]);
+        assert!(!kinds(&"!".repeat(2_000)).is_empty() && !kinds(&"-".repeat(2_000)).is_empty());
+        let long = format!("{}1 == 1", "1 + ".repeat(500));
+        assert!(kinds(&long).contains(&RuleFaultKind::Depth), "{:?}", kinds(&long));
+        assert_eq!(kinds(&"a".repeat(RULE_BYTES_MAX + 1)), [RuleFaultKind::Length]);
+        // Whatever is cut or turned: an answer, never a fall.
+        let good = "given.l.filter(x, x > 1).map(x, x * 2).all(x, x in [2, 4]) && size('é') == 1";
+        for end in (0..good.len()).filter(|end| good.is_char_boundary(*end)) {
+            let _ = check(&good[..end], None);
+            let _ = check(&good[end..], None);
+        }
+    }
+}
