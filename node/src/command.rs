@@ -214,13 +214,19 @@ fn run_node(
         // Before the parts start: a signal that comes in between must not kill the process half-way.
         let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
-        let node = opened.start().await?;
         let asked = async {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
         };
+        tokio::pin!(asked);
+        let opened = tokio::select! {
+            // What is fetched so far is kept.
+            () = &mut asked => return Ok(()),
+            opened = opened.catch_up() => opened?,
+        };
+        let node = opened.start().await?;
         node.run(asked).await
     })?;
     // Threads that still read must not hold the end up.
@@ -239,6 +245,7 @@ fn check(home: &Path, json: bool) -> anyhow::Result<ExitCode> {
         let value = serde_json::json!({
             "clean": report.is_clean(),
             "height": report.height,
+            "base": report.base,
             "entries": report.entries,
             "problems_total": report.problems_total,
             "problems": problems,
@@ -250,7 +257,11 @@ fn check(home: &Path, json: bool) -> anyhow::Result<ExitCode> {
         }
         let verdict = if report.is_clean() { "clean" } else { "damaged" };
         let (entries, height, problems) = (report.entries, report.height, report.problems_total);
-        print(&format!("{verdict}: {entries} entries up to height {height}, {problems} problems\n"))?;
+        let from = match report.base {
+            0 => String::new(),
+            base => format!(" from height {base} on,"),
+        };
+        print(&format!("{verdict}:{from} {entries} entries up to height {height}, {problems} problems\n"))?;
     }
     if let Ok(signed) = guard::read(&run::home::guard(home))
         && let Some(highest) = signed.iter().map(|entry| entry.slot.height).max()

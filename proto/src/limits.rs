@@ -78,6 +78,26 @@ pub const CASE_LIFE_DAYS_MAX: u32 = 1_095;
 pub const STEP_LIMIT_DAYS_MAX: u32 = 365;
 /// Bytes of all attachments of a case file: 32 MiB.
 pub const ATTACHMENT_BYTES_MAX: u32 = 32 << 20;
+/// Acts on cases in one transaction.
+pub const CASE_ACTS_MAX: usize = 32;
+/// Slots of a case for those who take part besides bureaus.
+pub const CASE_SLOTS_MAX: usize = 16;
+/// Times that a step may be returned; then it is approved or rejected.
+pub const CASE_ROUNDS_MAX: u32 = 32;
+/// How far ahead of block time an opening may be good, in milliseconds: 24 hours.
+pub const CASE_OPENING_AHEAD_MAX_MS: u64 = 24 * 3_600_000;
+/// How long the leaf of a case stays after its end, in milliseconds: 30 days.
+pub const CASE_FORGET_AFTER_MS: u64 = 30 * 86_400_000;
+/// Cases that expire or are forgotten in one block.
+pub const CASES_SWEPT_MAX: usize = 256;
+/// Bytes of a case file, which is rounded up to a multiple of [`CASE_FILE_UNIT_BYTES`]: 40 MiB.
+pub const CASE_FILE_BYTES_MAX: u32 = 40 << 20;
+/// Unit of the sizes of case files that are shown: 4 KiB.
+pub const CASE_FILE_UNIT_BYTES: u32 = 4 << 10;
+/// Bytes of a bureau's own number of a clerk.
+pub const CLERK_BYTES_MAX: usize = 32;
+/// Bytes of the name of a rule engine.
+pub const ENGINE_BYTES_MAX: usize = 64;
 /// Governance records that a hand-over carries.
 pub const ACTS_MAX: usize = 64;
 /// Bytes of a governance proposal.
@@ -126,3 +146,7 @@ pub const RESPONSE_LICENCES_MAX: usize = 16;
 pub const COPIES_MAX: u8 = 16;
 /// Bytes of a sealed message between wallet and issuer.
 pub const SEALED_BYTES_MAX: usize = 256 << 10;
+/// Bytes of the items in one piece of a snapshot.
+pub const PIECE_BYTES_MAX: usize = 1 << 20;
+/// Items in one piece of a snapshot: as many as the smallest ones that fit.
+pub const PIECE_ITEMS_MAX: usize = 1 << 16;

@@ -12,6 +12,7 @@ use std::path::Path;
 use kanhe_proto::application::Application;
 use kanhe_proto::block::Block;
 use kanhe_proto::bounded::{Blob, List, Text};
+use kanhe_proto::case::{self, CaseEvent, CasePayload, CaseRecord, CaseStatus};
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::codec::{self, BYTES_MAX, Decode, Encode};
 use kanhe_proto::equivocation::{EquivocationPayload, EquivocationRecord, SignedVote};
@@ -31,7 +32,8 @@ use kanhe_proto::key::Signer;
 use kanhe_proto::key_file::{self, KdfCost, KeyFileRole, Passphrase};
 use kanhe_proto::mail::{MailAnswer, MailRequest, QueueProof};
 use kanhe_proto::map_value::MapValue;
-use kanhe_proto::merkle::log::{self, Tree};
+use kanhe_proto::merkle::log::{self, Frontier, Span, Tree, prove_span};
+use kanhe_proto::merkle::map::{Prefix, prove_subtree};
 use kanhe_proto::pickup::{PickupCode, PickupEntry};
 use kanhe_proto::proof::{CertifiedBlock, CertifiedHeader, ProofError, ProvedTransaction};
 use kanhe_proto::record::{BatchRecord, Choice, GovernanceRecord, GovernanceVote, Record};
@@ -44,6 +46,7 @@ use kanhe_proto::request::UnverifiedRequest;
 use kanhe_proto::response::Response;
 use kanhe_proto::sd_jwt::{ExpectedBinding, Holding, UnverifiedSdJwt, holder_binding, jwk};
 use kanhe_proto::seal::{SealInfo, SealPurpose, SealingSecret, seal};
+use kanhe_proto::snapshot::{self, Content, FullLeaf, HandOverPart, Leaves, Offer, Piece, Records, SNAPSHOT_VERSION};
 use kanhe_proto::status::{
     BatchStatus, LicenceStatus, Reaffirmation, Reason, SpentId, Status, batch_status_key, licence_status_key,
     spent_id_key,
@@ -392,6 +395,62 @@ fn governance_leaves() {
 }
 
 #[test]
+fn cases() {
+    let world = World::new();
+    let mut all = Vec::new();
+    for (name, act, key) in world::cases::acts() {
+        let act = world::cases::signed(act, &key);
+        golden(&format!("{name}.hex"), &act);
+        all.push(act);
+    }
+    let chain = world::cases::chain();
+    golden_bytes("case-act-sign-bytes.hex", &case::act_bytes(&chain, &all[7].act));
+    let (id, open) = (world::cases::id(), world::cases::open());
+    golden_bytes("case-join-sign-bytes.hex", &case::join_bytes(&chain, &id, 2, &world::cases::spouse().public_key()));
+    let assisted = world::cases::assisted().assisted.unwrap();
+    let (key, clerk, ground) = (&assisted.key, &assisted.clerk, &assisted.ground);
+    let bytes = case::assisted_bytes(&chain, &open, &assisted.bureau, key, clerk, ground);
+    golden_bytes("case-assisted-sign-bytes.hex", &bytes);
+    let leaf = world::cases::case();
+    golden_leaf("leaf-case.hex", &leaf);
+    let record = |number, before, event, status| CaseRecord {
+        case: id,
+        number,
+        before,
+        item: leaf.item.clone(),
+        version: leaf.version,
+        event,
+        status,
+        height: Height(7),
+        time: world.time,
+    };
+    let opened = record(0, None, CaseEvent::Act(all[0].clone()), CaseStatus::Open);
+    golden_bytes("record-case.hex", &opened.to_record());
+    let expired = record(4, Some(LogIndex(17)), CaseEvent::Expired, CaseStatus::Expired);
+    golden_bytes("record-case-expired.hex", &expired.to_record());
+    for record in [opened, expired] {
+        assert_eq!(CaseRecord::from_record(&record.to_record()).unwrap(), record);
+    }
+    let payload = CasePayload { acts: List::new(all[7..].to_vec()).unwrap() };
+    let body = TransactionBody {
+        version: TRANSACTION_VERSION,
+        chain,
+        sender: bureau(1),
+        key: issuing_key(1).public_key().id(),
+        expiry: TimeMs(world.time.0 + 600_000),
+        payload: Payload::Case(payload).to_raw(),
+    };
+    golden("transaction-case.hex", &body.sign(&issuing_key(1)).unwrap());
+    let lines = [
+        ("case id", id.to_string()),
+        ("case key", case::case_key(&id).to_string()),
+        ("commitment", world::cases::said("file").to_string()),
+        ("nonce", case::case_nonce(&id, 2, 1, 0)),
+    ];
+    golden_text("hashes-cases.txt", &lines.map(|(name, value)| format!("{name} {value}\n")).concat());
+}
+
+#[test]
 fn double_signatures() {
     let world = World::new();
     let key = &world.validators[0];
@@ -467,6 +526,47 @@ fn proofs() {
     let path = Tree::new(vec![log::leaf_hash(&[1; 32]), log::leaf_hash(&[2; 32])]).path(1).unwrap();
     golden("proof-transaction.hex", &ProvedTransaction { certified, inclusion: path });
     golden("proof-record.hex", &world.proved_record(LogIndex(0)));
+}
+
+#[test]
+fn snapshots() {
+    let (world, _) = eventful();
+    let nodes = Nodes(world.records.iter().map(|record| log::leaf_hash(record)).collect());
+    let frontier = Frontier::read(world.records.len() as u64, &nodes).unwrap();
+    let (certified, version) = (world.certified(), SNAPSHOT_VERSION);
+    let hash = certified.header.hash();
+    // The headers before are not those of the world's history root: only the layout matters here.
+    golden("snapshot-offer.hex", &Offer { version, certified, log: frontier.clone(), history: frontier.clone() });
+    let prefix = Prefix::of(&Bureau::key_of(&bureau(0)), 3).unwrap();
+    let span = Span { level: 1, index: 0 };
+    let asks = [
+        Piece::Registry(prefix),
+        Piece::State(Prefix::ALL),
+        Piece::Records(span),
+        Piece::Schema(Hash([7; 32])),
+        Piece::HandOver { from: Height(9), part: 1 },
+    ];
+    golden(
+        "snapshot-asks.hex",
+        &List::<_, 5>::new(asks.map(|piece| snapshot::Ask::new(hash, piece)).to_vec()).unwrap(),
+    );
+    let all = world::leaves(&world.registry);
+    let (covered, proof) = prove_subtree(&all, &prefix);
+    let full = |key| FullLeaf { key, value: Blob::new(world.registry[&key].clone()).unwrap() };
+    let leaves = List::new(covered.iter().map(|leaf| full(leaf.key)).collect()).unwrap();
+    golden("snapshot-leaves.hex", &Content::Leaves(Leaves { leaves, ids: List::empty(), proof }));
+    let records = world.records[..2].iter().map(|record| Blob::new(record.clone()).unwrap()).collect();
+    let proof = prove_span(&frontier, span, &nodes).unwrap();
+    golden("snapshot-records.hex", &Content::Records(Records { records: List::new(records).unwrap(), proof }));
+    let part = HandOverPart { length: 3, bytes: Blob::new(*b"abc").unwrap() };
+    let others = [
+        Content::Schema(Text::new("{}").unwrap()),
+        Content::HandOver(Some(part)),
+        Content::HandOver(None),
+        Content::TooLarge,
+        Content::Gone,
+    ];
+    golden("snapshot-others.hex", &List::<Content, 5>::new(others.to_vec()).unwrap());
 }
 
 #[test]

@@ -126,6 +126,10 @@ impl Network {
     fn log(&self, node: usize) -> PathBuf {
         self.folder.join("logs").join(&self.bureau(node).name)
     }
+    /// All that a node has logged.
+    pub fn words(&self, node: usize) -> String {
+        fs::read_to_string(self.log(node)).unwrap_or_default()
+    }
     /// The last lines of a node's log.
     pub fn last_words(&self, node: usize) -> String {
         let text = fs::read_to_string(self.log(node)).unwrap_or_default();

@@ -20,5 +20,5 @@ pub use decide::{Decided, decide};
 pub use engine::evaluate;
 pub use job::{Answer, Holds, Job, JobError, Made, Source};
 pub use process::{Runner, RunnerError, TIME_LIMIT, work};
-pub use run::{ENGINE, Run};
+pub use run::{ENGINE, Run, Salt};
 pub use scope::Scope;

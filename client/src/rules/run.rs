@@ -1,7 +1,7 @@
 //! What a decision says of the rules that it rests on, so that they can be run again.
 
-use kanhe_proto::commitment::{Commitment, Salt};
-use kanhe_proto::hash::{Hash, sha256};
+use kanhe_proto::case::commitment;
+use kanhe_proto::hash::{Commitment, Hash, sha256};
 use serde::{Deserialize, Serialize};
 
 use super::job::{Answer, Job, Source};
@@ -9,6 +9,9 @@ use super::job::{Answer, Job, Source};
 /// The engine: the crate's version, and that of the functions and bounds here. Another result of the same rules and inputs
 /// needs another name.
 pub const ENGINE: &str = "cel-0.15.0+kanhe-1";
+
+/// Random bytes of one commitment, used once.
+pub type Salt = [u8; 32];
 
 /// Rules, engine, and commitments to what went in and came out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +32,8 @@ impl Run {
         Self {
             rules: rules_digest(&job.rules, &job.values),
             engine: ENGINE.to_owned(),
-            inputs: Commitment::to(inputs, &canonical(&job.input)),
-            result: Commitment::to(result, &canonical(answer)),
+            inputs: commitment(inputs, &canonical(&job.input)),
+            result: commitment(result, &canonical(answer)),
         }
     }
 

@@ -26,7 +26,14 @@ use crate::chain::Snapshot;
 /// A line that keeps the stream open where nothing happens.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-fn no_block(snapshot: &Snapshot<'_>, height: Height) -> ApiError {
+/// What is said of a height without a block here: up to `base` there are none on a node that joined by a snapshot, and a
+/// chain that ends before the height proves it.
+fn no_block(snapshot: &Snapshot<'_>, height: Height, base: Height) -> ApiError {
+    if (1..=base.0).contains(&height.0) {
+        let next = base.next();
+        let text = format!("block {height} is not kept here: this node has blocks from height {next} on; ask another");
+        return ApiError::not_found(text);
+    }
     state::absent(snapshot, format!("no certified block has the height {height}"))
 }
 
@@ -48,9 +55,10 @@ pub async fn header(
         "newest" => None,
         text => Some(Height(parse("height", text)?)),
     };
+    let base = state.chain.base();
     let answer = state.read(move |_, snapshot| match height {
         None => state::header(snapshot.certified().ok_or_else(ApiError::nothing_certified)?),
-        Some(height) => state::header(&snapshot.certified_at(height)?.ok_or_else(|| no_block(snapshot, height))?),
+        Some(height) => state::header(&snapshot.certified_at(height)?.ok_or_else(|| no_block(snapshot, height, base))?),
     });
     answer.await.map(Json)
 }
@@ -68,9 +76,10 @@ pub async fn block(
     Segments(height): Segments<String>,
 ) -> Result<Response, ApiError> {
     let height = Height(parse("height", &height)?);
+    let base = state.chain.base();
     let block = state.read(move |_, snapshot| {
-        let certified = snapshot.certified_at(height)?.ok_or_else(|| no_block(snapshot, height))?;
-        let body = snapshot.body(height)?.ok_or_else(|| no_block(snapshot, height))?;
+        let certified = snapshot.certified_at(height)?.ok_or_else(|| no_block(snapshot, height, base))?;
+        let body = snapshot.body(height)?.ok_or_else(|| no_block(snapshot, height, base))?;
         Ok(codec::encode(&CertifiedBlock { certificate: certified.certificate, block: blob(body)? }))
     });
     block.await.map(octets)
@@ -131,7 +140,7 @@ async fn next_event(mut cursor: Cursor) -> Option<(Result<Event, Infallible>, Cu
         _ = cursor.stopped.wait_for(|stopped| *stopped) => return None,
     }
     let answer = cursor.state.read(move |_, snapshot| {
-        state::header(&snapshot.certified_at(height)?.ok_or_else(|| no_block(snapshot, height))?)
+        state::header(&snapshot.certified_at(height)?.ok_or_else(|| no_block(snapshot, height, Height(0)))?)
     });
     let answer = answer.await.ok()?;
     let event = Event::default().id(height.to_string()).event("block").json_data(&answer).ok()?;

@@ -118,8 +118,12 @@ impl Application for Chain {
         Ok(Some(Decided { body: body.into(), certificate }))
     }
 
+    fn certificate(&self, height: Height) -> Result<Option<Certificate>, ApplicationError> {
+        Ok(self.storage.read().certificate(height).map_err(ChainError::from)?)
+    }
+
     fn earliest(&self) -> Height {
-        Height(1)
+        self.base.next()
     }
 
     fn work(&self) -> watch::Receiver<bool> {

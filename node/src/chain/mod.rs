@@ -22,6 +22,7 @@ mod evidence;
 mod hand_over;
 mod members;
 mod overlay;
+mod pieces;
 mod recent;
 mod roster;
 mod signatures;
@@ -35,6 +36,7 @@ pub use check::{BlockCheck, CheckRules};
 pub use error::{BlockError, ChainError};
 pub use evidence::NoEvidence;
 pub use members::{MemberNodes, Members};
+pub use pieces::Pieces;
 pub use roster::{KeyLine, Roster};
 pub use snapshot::{CommittedTransaction, ProvedHeader, Snapshot};
 pub use source::{NoTransactions, Offered, Room, TransactionSource};
@@ -83,6 +85,8 @@ pub struct Chain {
     clock: Clock,
     source: OnceLock<Arc<dyn TransactionSource>>,
     nothing: Arc<NoTransactions>,
+    /// Blocks up to here were never here: the database began with a snapshot.
+    base: Height,
     tip: RwLock<Arc<TipState>>,
     pending: Mutex<Pending>,
     /// Held while a body or a block is written.
@@ -105,12 +109,14 @@ impl Chain {
     pub fn open(storage: Arc<Storage>, config: ChainConfig, clock: Clock) -> Result<Self, ChainError> {
         let tip = TipState::load(&storage.read(), &config)?;
         check_protocol(tip.protocol)?;
+        let base = storage.read().base()?.map_or(Height(0), |(height, _)| height);
         let chain = Self {
             storage,
             config,
             clock,
             source: OnceLock::new(),
             nothing: NoTransactions::shared(),
+            base,
             committed: watch::Sender::new(tip.header.height),
             tip: RwLock::new(Arc::new(tip)),
             pending: Mutex::default(),
@@ -159,6 +165,12 @@ impl Chain {
     /// Proofs of double signatures seen since this was asked last.
     pub fn take_misdeeds(&self) -> Vec<EquivocationPayload> {
         std::mem::take(&mut lock(&self.misdeeds))
+    }
+
+    /// The height that this database began with: neither it nor what was before can be had here, but for what the
+    /// state, the log and the hand-overs tell. 0 if all blocks are here.
+    pub const fn base(&self) -> Height {
+        self.base
     }
 
     /// The database.

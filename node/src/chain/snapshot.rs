@@ -94,9 +94,9 @@ impl Snapshot<'_> {
         Ok(self.tip.log.prove_consistency(old_size, &self.reader.log())?)
     }
 
-    /// A committed header with its path to the tip's history; none above the tip.
+    /// A committed header with its path to the tip's history; none above the tip or below where the database began.
     pub fn header(&self, height: Height) -> Result<Option<ProvedHeader>, ChainError> {
-        if height > self.tip.header.height {
+        if height < self.chain.base || height > self.tip.header.height {
             return Ok(None);
         }
         let missing = || ChainError::Missing(format!("the header of height {height}"));
@@ -113,7 +113,7 @@ impl Snapshot<'_> {
         if height == self.tip.header.height {
             return Ok(self.tip.certified.clone());
         }
-        if height.0 == 0 || height > self.tip.header.height {
+        if height.0 == 0 || height < self.chain.base || height > self.tip.header.height {
             return Ok(None);
         }
         let missing = |what: &str| ChainError::Missing(format!("the {what} of height {height}"));
@@ -155,9 +155,9 @@ impl Snapshot<'_> {
         Ok(transactions_tree(&ids))
     }
 
-    /// The bytes of a committed block; none of genesis and above the tip.
+    /// The bytes of a committed block; none above the tip, and none up to where the database began ([`Chain::base`]).
     pub fn body(&self, height: Height) -> Result<Option<Vec<u8>>, ChainError> {
-        if height.0 == 0 || height > self.tip.header.height {
+        if height <= self.chain.base || height > self.tip.header.height {
             return Ok(None);
         }
         let missing = || ChainError::Missing(format!("the block of height {height}"));

@@ -10,7 +10,7 @@ mod node;
 pub use consensus::ConsensusSection;
 pub use error::ConfigError;
 pub use log::{LogFormat, LogSection};
-pub use node::{AdminSection, ApiSection, ChainSection, Config, KeysSection, TlsSection};
+pub use node::{AdminSection, ApiSection, ChainSection, Config, KeysSection, SyncSection, TlsSection};
 
 /// The default configuration, with the meaning of each key.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");

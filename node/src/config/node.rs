@@ -38,6 +38,8 @@ pub struct Config {
     pub api: ApiSection,
     /// The chain.
     pub chain: ChainSection,
+    /// How a node without blocks gets them.
+    pub sync: SyncSection,
     /// The consensus engine.
     pub consensus: ConsensusSection,
     /// The swarm for transactions and mail.
@@ -60,6 +62,7 @@ impl Default for Config {
             keys: KeysSection::default(),
             api: ApiSection::default(),
             chain: ChainSection::default(),
+            sync: SyncSection::default(),
             consensus: ConsensusSection::default(),
             network: NetworkConfig::default(),
             mempool: MempoolConfig::default(),
@@ -165,6 +168,22 @@ impl Default for ApiSection {
     }
 }
 
+/// `[sync]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SyncSection {
+    /// A node without blocks joins by a snapshot if a peer has more blocks than this; 0: never.
+    pub snapshot_above: u64,
+    /// Longest wait for peers before that.
+    pub wait_ms: u64,
+}
+
+impl Default for SyncSection {
+    fn default() -> Self {
+        Self { snapshot_above: 0, wait_ms: 5_000 }
+    }
+}
+
 /// `[chain]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -257,6 +276,7 @@ impl Config {
             ("consensus.propose_ms", self.consensus.propose_ms),
             ("consensus.vote_ms", self.consensus.vote_ms),
             ("consensus.target_ms", self.consensus.target_ms),
+            ("sync.wait_ms", self.sync.wait_ms),
             ("consensus.listen_ms", self.consensus.listen_ms),
             ("consensus.peers_ms", self.consensus.peers_ms),
             ("consensus.status_ms", self.consensus.status_ms),

@@ -144,6 +144,11 @@ pub trait Application: Send + Sync + 'static {
     /// A committed block.
     fn decided(&self, height: Height) -> Result<Option<Decided>, ApplicationError>;
 
+    /// The certificate of a committed block, also where the block itself is not kept.
+    fn certificate(&self, height: Height) -> Result<Option<Certificate>, ApplicationError> {
+        Ok(self.decided(height)?.map(|decided| decided.certificate))
+    }
+
     /// The lowest height that [`Self::decided`] answers.
     fn earliest(&self) -> Height;
 

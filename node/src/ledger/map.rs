@@ -22,7 +22,9 @@ use std::collections::BTreeMap;
 
 use kanhe_proto::bounded::List;
 use kanhe_proto::hash::{Hash, MapKey};
-use kanhe_proto::merkle::map::{self, MapLeaf, MapProof, prove_below, turns_right, value_hash};
+use kanhe_proto::merkle::map::{
+    self, MapLeaf, MapProof, Prefix, SubtreeProof, prove_below, prove_subtree_below, turns_right, value_hash,
+};
 
 use leaves::{Change, Range};
 use node::{Node, Shape, Update, load};
@@ -120,6 +122,36 @@ impl Map {
         siblings.reverse();
         let siblings = List::new(siblings).expect("keys of 256 bits part at one of them");
         Ok(MapProof { leaf, siblings })
+    }
+
+    /// All leaves below a prefix, with the proof that they are all; nothing if they are more than `max`.
+    pub fn prove_subtree(
+        &self,
+        store: &impl LeafReader,
+        prefix: &Prefix,
+        max: u64,
+    ) -> Result<Option<(Vec<MapLeaf>, SubtreeProof)>, MapError> {
+        let mut siblings = Vec::new();
+        let (mut node, mut range) = (&self.top, Range::all());
+        while let Node::Branch(branch) = node
+            && range.depth < prefix.bits()
+        {
+            let right = turns_right(&prefix.first(), range.depth);
+            let (mine, other) = if right { (&branch.right, &branch.left) } else { (&branch.left, &branch.right) };
+            siblings.push(other.hash());
+            (node, range) = (mine, range.child(right));
+        }
+        if node.count() > max {
+            return Ok(None);
+        }
+        let leaves = node.leaves(store, range)?;
+        if map::root_below(&leaves, range.depth) != node.hash() {
+            return Err(range.mismatch());
+        }
+        let (covered, other) = prove_subtree_below(&leaves, range.depth, prefix, &mut siblings);
+        siblings.reverse();
+        let siblings = List::new(siblings).expect("a prefix has at most 256 bits");
+        Ok(Some((covered.to_vec(), SubtreeProof { other, siblings })))
     }
 
     /// The value under a key, if there is one, with its proof.

@@ -7,18 +7,18 @@ use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::StreamProtocol;
 use libp2p::request_response;
 
-use super::request::{REQUEST_BYTES_MAX, Request, Response};
+use super::request::{REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, Request, Response};
 
 /// Reads and writes one message each way, within the limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Codec;
 
-async fn read<T: AsyncRead + Unpin + Send>(io: &mut T) -> io::Result<Vec<u8>> {
+async fn read<T: AsyncRead + Unpin + Send>(io: &mut T, max: usize) -> io::Result<Vec<u8>> {
     let mut len = [0; 4];
     io.read_exact(&mut len).await?;
     let len = u32::from_be_bytes(len) as usize;
-    if len > REQUEST_BYTES_MAX {
-        return Err(invalid(format!("{len} bytes are more than the {REQUEST_BYTES_MAX} allowed here")));
+    if len > max {
+        return Err(invalid(format!("{len} bytes are more than the {max} allowed here")));
     }
     // Grows with what arrives, so that a length without its bytes takes no memory.
     let mut bytes = Vec::new();
@@ -47,14 +47,14 @@ impl request_response::Codec for Codec {
     where
         T: AsyncRead + Unpin + Send,
     {
-        Request::from_bytes(&read(io).await?).map_err(invalid)
+        Request::from_bytes(&read(io, REQUEST_BYTES_MAX).await?).map_err(invalid)
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Response>
     where
         T: AsyncRead + Unpin + Send,
     {
-        Response::from_bytes(&read(io).await?).map_err(invalid)
+        Response::from_bytes(&read(io, RESPONSE_BYTES_MAX).await?).map_err(invalid)
     }
 
     async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Request) -> io::Result<()>

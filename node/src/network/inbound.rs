@@ -1,6 +1,7 @@
 //! What peers send, handed to whoever works on it.
 
 use bytes::Bytes;
+use kanhe_proto::ids::Height;
 use libp2p::PeerId;
 use libp2p::gossipsub::MessageId;
 use libp2p::request_response::ResponseChannel;
@@ -105,4 +106,34 @@ pub enum Inbound {
         /// To be answered.
         reply: Reply,
     },
+    /// Asks which snapshot this node hands over.
+    SnapshotOffer {
+        /// Who asks.
+        peer: PeerId,
+        /// The height that the others are asked for too.
+        from: Height,
+        /// To be answered.
+        reply: Reply,
+    },
+    /// Asks for a piece of one.
+    SnapshotPiece {
+        /// Who asks.
+        peer: PeerId,
+        /// An encoded question.
+        ask: Bytes,
+        /// To be answered.
+        reply: Reply,
+    },
+}
+
+impl Inbound {
+    /// The duty to answer, if it is a request.
+    pub(super) fn into_reply(self) -> Option<Reply> {
+        match self {
+            Self::Transactions { .. } => None,
+            Self::Mail { reply, .. } | Self::SnapshotOffer { reply, .. } | Self::SnapshotPiece { reply, .. } => {
+                Some(reply)
+            }
+        }
+    }
 }

@@ -9,6 +9,7 @@ use kanhe_proto::codec::{self, CodecError};
 use kanhe_proto::hash::{ChainId, HeaderHash};
 use kanhe_proto::ids::{Height, TimeMs};
 use kanhe_proto::limits::SEALED_BYTES_MAX;
+use kanhe_proto::snapshot::{ASK_BYTES_MAX, PIECE_ENCODED_BYTES_MAX};
 
 use super::status::PeerStatus;
 
@@ -16,10 +17,12 @@ use super::status::PeerStatus;
 pub const REQUEST_VERSION: u8 = 1;
 /// Bytes of a forwarded message: a sealed one and what is written on its envelope.
 pub const MAIL_BYTES_MAX: usize = SEALED_BYTES_MAX + (8 << 10);
-/// Bytes of a request or response.
+/// Bytes of a request.
 pub const REQUEST_BYTES_MAX: usize = MAIL_BYTES_MAX + 10;
+/// Bytes of a response: a piece of a snapshot is the longest.
+pub const RESPONSE_BYTES_MAX: usize = PIECE_ENCODED_BYTES_MAX + 10;
 
-type Message = (u8, u8, Blob<MAIL_BYTES_MAX>);
+type Message = (u8, u8, Blob<PIECE_ENCODED_BYTES_MAX>);
 
 /// The protocol of a chain's requests.
 pub fn protocol(chain: &ChainId) -> String {
@@ -33,6 +36,11 @@ pub enum Request {
     Status,
     /// To take a message of a wallet or issuer to the bureau whose node it is; at most [`MAIL_BYTES_MAX`] bytes.
     DeliverMail(Bytes),
+    /// Which snapshot it hands over: one of the first block from this height on, so that those asked at the same time
+    /// agree; of the newest block, if none comes in time.
+    SnapshotOffer(Height),
+    /// For a piece of one: an encoded [`kanhe_proto::snapshot::Ask`].
+    SnapshotPiece(Bytes),
 }
 
 /// Why a node does not do it.
@@ -71,6 +79,10 @@ pub enum Response {
     Status(PeerStatus),
     /// The answer to a message, perhaps empty.
     Mail(Bytes),
+    /// An encoded [`kanhe_proto::snapshot::Offer`].
+    Offer(Bytes),
+    /// An encoded [`kanhe_proto::snapshot::Content`].
+    Piece(Bytes),
     /// Not done.
     Refused(Refusal),
 }
@@ -78,6 +90,8 @@ pub enum Response {
 const STATUS: u8 = 1;
 const MAIL: u8 = 2;
 const REFUSED: u8 = 3;
+const OFFER: u8 = 4;
+const PIECE: u8 = 5;
 
 fn frame(kind: u8, content: &[u8]) -> Result<Vec<u8>, CodecError> {
     let content = Blob::new(content).map_err(|error| CodecError::TooLong { len: error.len, max: error.max })?;
@@ -85,8 +99,8 @@ fn frame(kind: u8, content: &[u8]) -> Result<Vec<u8>, CodecError> {
     Ok(codec::encode(&message))
 }
 
-fn unframe(bytes: &[u8]) -> Result<(u8, Vec<u8>), CodecError> {
-    let (version, kind, content): Message = codec::decode(bytes, REQUEST_BYTES_MAX)?;
+fn unframe(bytes: &[u8], max: usize) -> Result<(u8, Vec<u8>), CodecError> {
+    let (version, kind, content): Message = codec::decode(bytes, max)?;
     if version != REQUEST_VERSION {
         return Err(CodecError::Malformed(format!("request version {version}")));
     }
@@ -102,25 +116,35 @@ impl Request {
     pub fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
         match self {
             Self::Status => frame(STATUS, &[]),
+            Self::DeliverMail(mail) if mail.len() > MAIL_BYTES_MAX => {
+                Err(CodecError::TooLong { len: mail.len(), max: MAIL_BYTES_MAX })
+            }
             Self::DeliverMail(mail) => frame(MAIL, mail),
+            Self::SnapshotOffer(from) => frame(OFFER, &codec::encode(from)),
+            Self::SnapshotPiece(ask) => frame(PIECE, ask),
         }
     }
     /// Reads what was sent.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
-        match unframe(bytes)? {
+        match unframe(bytes, REQUEST_BYTES_MAX)? {
             (STATUS, content) if content.is_empty() => Ok(Self::Status),
             (MAIL, content) => Ok(Self::DeliverMail(content.into())),
+            (OFFER, content) => codec::decode(&content, HEIGHT_BYTES).map(Self::SnapshotOffer),
+            (PIECE, content) if content.len() <= ASK_BYTES_MAX => Ok(Self::SnapshotPiece(content.into())),
             (kind, _) => Err(unknown(kind)),
         }
     }
     /// Bytes that count against the sender's rate.
     pub fn size(&self) -> usize {
         match self {
-            Self::Status => 0,
-            Self::DeliverMail(mail) => mail.len(),
+            Self::Status | Self::SnapshotOffer(_) => 0,
+            Self::DeliverMail(content) | Self::SnapshotPiece(content) => content.len(),
         }
     }
 }
+
+/// Bytes of an encoded height.
+const HEIGHT_BYTES: usize = 8;
 
 type StatusContent = (Height, HeaderHash, TimeMs);
 
@@ -133,18 +157,22 @@ impl Response {
                 frame(STATUS, &codec::encode(&content))
             }
             Self::Mail(mail) => frame(MAIL, mail),
+            Self::Offer(offer) => frame(OFFER, offer),
+            Self::Piece(piece) => frame(PIECE, piece),
             Self::Refused(refusal) => frame(REFUSED, &[refusal.byte()]),
         }
     }
     /// Reads what was sent.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
-        let (kind, content) = unframe(bytes)?;
+        let (kind, content) = unframe(bytes, RESPONSE_BYTES_MAX)?;
         match (kind, content.as_slice()) {
             (STATUS, content) => {
                 let (height, header_hash, clock) = codec::decode::<StatusContent>(content, 64)?;
                 Ok(Self::Status(PeerStatus { height, header_hash, clock }))
             }
             (MAIL, _) => Ok(Self::Mail(content.into())),
+            (OFFER, _) => Ok(Self::Offer(content.into())),
+            (PIECE, _) => Ok(Self::Piece(content.into())),
             (REFUSED, [byte]) => Refusal::from_byte(*byte).map(Self::Refused).ok_or_else(|| unknown(kind)),
             _ => Err(unknown(kind)),
         }
@@ -158,19 +186,25 @@ mod tests {
     #[test]
     fn messages_are_read_back_and_others_refused() {
         let status = PeerStatus { height: Height(7), header_hash: HeaderHash([3; 32]), clock: TimeMs(9) };
-        for request in [Request::Status, Request::DeliverMail(Bytes::from(vec![1; MAIL_BYTES_MAX]))] {
+        let ask = Request::SnapshotPiece(Bytes::from(vec![2; ASK_BYTES_MAX]));
+        let mail = Request::DeliverMail(Bytes::from(vec![1; MAIL_BYTES_MAX]));
+        for request in [Request::Status, mail, Request::SnapshotOffer(Height(5)), ask] {
             let bytes = request.to_bytes().unwrap();
             assert!(bytes.len() <= REQUEST_BYTES_MAX);
             assert_eq!(Request::from_bytes(&bytes).unwrap(), request);
             assert!(Request::from_bytes(&bytes[1..]).is_err());
         }
         let refusals = [Refusal::Busy, Refusal::NotHere, Refusal::Malformed].map(Response::Refused);
-        for response in [Response::Status(status), Response::Mail(Bytes::new())].into_iter().chain(refusals) {
+        let piece = Response::Piece(Bytes::from(vec![3; PIECE_ENCODED_BYTES_MAX]));
+        let others = [Response::Status(status), Response::Mail(Bytes::new()), Response::Offer(Bytes::new()), piece];
+        for response in others.into_iter().chain(refusals) {
             let bytes = response.to_bytes().unwrap();
             assert_eq!(Response::from_bytes(&bytes).unwrap(), response);
             assert!(Response::from_bytes(&[bytes.as_slice(), &[0]].concat()).is_err());
         }
         assert!(Request::DeliverMail(Bytes::from(vec![1; MAIL_BYTES_MAX + 1])).to_bytes().is_err());
+        let long = Bytes::from(vec![1; ASK_BYTES_MAX + 1]);
+        assert!(Request::from_bytes(&Request::SnapshotPiece(long).to_bytes().unwrap()).is_err());
         assert!(Request::from_bytes(&frame(STATUS, b"x").unwrap()).is_err());
         assert!(Response::from_bytes(&frame(REFUSED, &[9]).unwrap()).is_err());
     }

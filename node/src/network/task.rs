@@ -310,17 +310,28 @@ impl Task {
                 self.respond(channel, Response::Status(status));
             }
             Request::DeliverMail(mail) => {
-                let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
-                    count(&self.metrics.dropped_requests_total);
-                    return self.respond(channel, Response::Refused(Refusal::Busy));
-                };
-                let reply = Reply::new(channel, self.reports_sender.clone(), permit);
-                if let Err(full) = self.channels.inbound.try_send(Inbound::Mail { peer, mail, reply }) {
-                    count(&self.metrics.dropped_requests_total);
-                    if let Inbound::Mail { reply, .. } = full.into_inner() {
-                        reply.send(Response::Refused(Refusal::Busy));
-                    }
-                }
+                self.work_on(channel, |reply| Inbound::Mail { peer, mail, reply });
+            }
+            Request::SnapshotOffer(from) => {
+                self.work_on(channel, |reply| Inbound::SnapshotOffer { peer, from, reply });
+            }
+            Request::SnapshotPiece(ask) => {
+                self.work_on(channel, |reply| Inbound::SnapshotPiece { peer, ask, reply });
+            }
+        }
+    }
+
+    /// Hands a request on to be worked on, if there is room.
+    fn work_on(&mut self, channel: ResponseChannel<Response>, request: impl FnOnce(Reply) -> Inbound) {
+        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
+            count(&self.metrics.dropped_requests_total);
+            return self.respond(channel, Response::Refused(Refusal::Busy));
+        };
+        let reply = Reply::new(channel, self.reports_sender.clone(), permit);
+        if let Err(full) = self.channels.inbound.try_send(request(reply)) {
+            count(&self.metrics.dropped_requests_total);
+            if let Some(reply) = full.into_inner().into_reply() {
+                reply.send(Response::Refused(Refusal::Busy));
             }
         }
     }

@@ -9,6 +9,7 @@ mod error;
 pub mod governance;
 pub mod home;
 pub mod inbound;
+mod joining;
 pub mod keys;
 pub mod logging;
 mod node;
@@ -16,6 +17,7 @@ pub mod peers;
 pub(crate) mod ports;
 mod ready;
 mod scrub;
+pub mod serving;
 mod watchers;
 
 pub use error::{EXIT_CODES, RunError, exit};

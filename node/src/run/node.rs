@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::identifiers::ChainRef;
@@ -18,7 +18,9 @@ use tokio::task::JoinHandle;
 use super::diagnosis::{Diagnoser, Known};
 use super::error::RunError;
 use super::governance::Duties;
+use super::joining::Joining;
 use super::keys::{PassphraseSource, open_secret};
+use super::serving::Serving;
 use super::{Pool, descriptors, home, inbound, now, peers, ports, scrub, watchers};
 use crate::admin::{Admin, AdminSocket};
 use crate::api::{Api, PostOffice, Tls};
@@ -29,7 +31,7 @@ use crate::consensus::guard::GuardError;
 use crate::consensus::{self, ConsensusConfig, Fatal, Guard, Handle, ValidatorKey};
 use crate::mempool::Mempool;
 use crate::network::{self, NetworkHandle};
-use crate::storage::{Storage, StorageError};
+use crate::storage::{Staging, Storage, StorageError};
 
 /// Time that open requests get at the end.
 const API_END: Duration = Duration::from_secs(5);
@@ -115,6 +117,55 @@ fn open_guard(home: &Path, genesis: &Genesis, key: SecretKey, rejoin: bool) -> R
 }
 
 impl Opened {
+    /// Gets the state by a snapshot if this node has no blocks, its configuration says so and a peer is far enough
+    /// ahead; changes nothing otherwise, or if nobody hands one over.
+    pub async fn catch_up(self) -> Result<Self, RunError> {
+        let folder = home::chain(&self.home);
+        if self.chain.tip().header.height.0 > 0 {
+            Staging::discard(&folder)?;
+            return Ok(self);
+        }
+        if self.config.sync.snapshot_above == 0 {
+            return Ok(self);
+        }
+        let members = self.chain.snapshot()?.members()?;
+        let (_members, swarm) = watch::channel(peers::swarm(&members));
+        let (_tip, tip) = watch::channel(watchers::tip_status(&self.chain));
+        // Nothing is worked on yet: what peers send is dropped.
+        let (inbound_sender, mut inbound) = mpsc::channel(1);
+        let dropping = tokio::spawn(async move { while inbound.recv().await.is_some() {} });
+        let setup = network::Setup {
+            config: self.config.network.clone(),
+            secret: self.network_key.clone(),
+            chain: self.genesis.chain_id(),
+            members: swarm,
+            tip,
+            clock: now,
+        };
+        let network = network::start(setup, inbound_sender).await?;
+        let joining = Joining { dir: &folder, genesis: &self.genesis, network: &network };
+        let fetched = if is_far_ahead(&network, &self.config).await { joining.fetch().await } else { Ok(None) };
+        network.shutdown().await;
+        dropping.abort();
+        let Some((staging, offer)) = fetched? else {
+            tracing::info!("no snapshot: all blocks come from peers");
+            return Ok(self);
+        };
+        let Self { config, home, genesis, network_key, validator, chain, tls } = self;
+        // The database of genesis alone is closed, so that the other can take its place.
+        drop(chain);
+        let (chain_id, chain_config) = (genesis.chain_id(), config.chain.config());
+        let replace = move || -> Result<Chain, RunError> {
+            staging.finish(&offer)?;
+            Ok(Chain::open(Arc::new(Storage::open(&folder, &chain_id)?), chain_config, Arc::new(now))?)
+        };
+        let replaced = tokio::task::spawn_blocking(replace).await;
+        let source = |error: tokio::task::JoinError| io::Error::other(error.to_string());
+        let chain = replaced.map_err(|error| RunError::System { what: "the snapshot", source: source(error) })??;
+        tracing::info!(height = %chain.base(), "joined by a snapshot: there are no blocks from before here");
+        Ok(Self { config, home, genesis, network_key, validator, chain: Arc::new(chain), tls })
+    }
+
     /// Starts all parts.
     pub async fn start(self) -> Result<Node, RunError> {
         let Self { config, home, genesis, network_key, validator, chain, tls } = self;
@@ -147,6 +198,8 @@ impl Opened {
         };
         let network = network::start(setup, inbound_sender).await?;
         let mail = Arc::new(PostOffice::new(genesis.chain_id(), config.bureau, config.api.mail_max));
+
+        let serving = Arc::new(Serving::new(Arc::clone(&chain)));
 
         let role = if validator.is_some() { "validator" } else { "follower" };
         let signer = validator.as_ref().map(|validator| Arc::clone(&validator.signer));
@@ -221,13 +274,29 @@ impl Opened {
         };
         let tasks = vec![
             tokio::spawn(admin),
-            tokio::spawn(inbound::serve(inbound, pool, mail)),
+            tokio::spawn(inbound::serve(inbound, pool, mail, serving)),
             tokio::spawn(clocks),
             tokio::spawn(scrub::scrub(Arc::clone(chain.storage()), damage)),
             tokio::spawn(follow),
             tokio::spawn(duties.serve()),
         ];
         Ok(Node { chain, network, consensus, api, api_stop, stop, tasks })
+    }
+}
+
+/// Whether a peer has more blocks than the configuration says, when all configured ones have told their tip or there
+/// was time enough for it.
+async fn is_far_ahead(network: &NetworkHandle, config: &Config) -> bool {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let until = Instant::now() + Duration::from_millis(config.sync.wait_ms);
+    let expected = config.network.peers.len().max(1);
+    loop {
+        let tips: Vec<u64> =
+            network.peers().borrow().iter().filter_map(|info| info.status.map(|status| status.height.0)).collect();
+        if tips.len() >= expected || Instant::now() >= until {
+            return tips.into_iter().any(|tip| tip > config.sync.snapshot_above);
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

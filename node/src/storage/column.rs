@@ -106,6 +106,12 @@ pub mod layout {
     pub const GENESIS: &[u8] = b"genesis";
     /// height ‖ header hash of the last committed block.
     pub const TIP: &[u8] = b"tip";
+    /// height ‖ header hash of the snapshot that the database began with; absent if it has all blocks.
+    pub const BASE: &[u8] = b"base";
+    /// The offer of the snapshot that is being fetched: such a database is not a chain's yet.
+    pub const SYNCING: &[u8] = b"syncing";
+    /// Before the encoding of a piece of that snapshot: what became of it.
+    pub const PIECE: &[u8] = b"piece:";
 
     /// Of headers and certificates.
     pub fn height(height: Height) -> [u8; 8] {

@@ -17,6 +17,10 @@ pub const SCHEMA_VERSION: u32 = 2;
 const MARK: &str = "CHAIN";
 const DATABASE: &str = "db";
 const DATABASE_NEW: &str = "db.new";
+/// Where a snapshot is fetched into.
+const DATABASE_SYNC: &str = "db.sync";
+/// A whole snapshot that only lacks its name.
+const DATABASE_READY: &str = "db.ready";
 
 /// Where things are.
 #[derive(Debug, Clone)]
@@ -34,6 +38,9 @@ impl Home {
     /// Where a database is made before it gets its name.
     pub fn database_new(&self) -> PathBuf {
         self.dir.join(DATABASE_NEW)
+    }
+    pub fn database_sync(&self) -> PathBuf {
+        self.dir.join(DATABASE_SYNC)
     }
     pub fn unwritable(&self, source: io::Error) -> StorageError {
         StorageError::Unwritable { dir: self.dir.clone(), source }
@@ -93,6 +100,30 @@ impl Home {
         fs::rename(self.database_new(), self.database()).map_err(|error| self.unwritable(error))?;
         self.sync().map_err(|error| self.unwritable(error))?;
         self.mark(chain_id)
+    }
+
+    /// Puts the fetched snapshot in the place of a database that has no blocks. From the first rename on it is done,
+    /// whatever cuts it off: see [`Self::recover`].
+    pub fn settle_sync(&self) -> Result<(), StorageError> {
+        fs::rename(self.database_sync(), self.dir.join(DATABASE_READY)).map_err(|error| self.unwritable(error))?;
+        self.sync().map_err(|error| self.unwritable(error))?;
+        self.recover()
+    }
+
+    /// Finishes a settling that was cut off.
+    pub fn recover(&self) -> Result<(), StorageError> {
+        let ready = self.dir.join(DATABASE_READY);
+        if !ready.is_dir() {
+            return Ok(());
+        }
+        let replace = || {
+            if self.database().exists() {
+                fs::remove_dir_all(self.database())?;
+            }
+            fs::rename(&ready, self.database())?;
+            self.sync()
+        };
+        replace().map_err(|error| self.unwritable(error))
     }
 
     /// Writes the mark if it is missing: a home whose making was cut off just before the end.

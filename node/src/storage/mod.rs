@@ -15,6 +15,7 @@ mod home;
 mod options;
 mod reader;
 mod scrub;
+mod staging;
 mod store;
 
 pub use column::{Column, layout};
@@ -23,4 +24,5 @@ pub use home::SCHEMA_VERSION;
 pub use options::OPEN_FILES_MAX;
 pub use reader::{Iter, Leaves, Nodes, Reader};
 pub use scrub::Scrubbed;
+pub use staging::{Kept, Staging};
 pub use store::{Commit, CreateError, LeafChanges, Storage};

@@ -69,6 +69,12 @@ impl<'a> Reader<'a> {
         tip.ok_or_else(|| StorageError::Damaged("meta: no tip".into()))
     }
 
+    /// The block after whose snapshot this database begins: of those up to it there are neither headers nor bodies,
+    /// but for its own header.
+    pub fn base(&self) -> Result<Option<(Height, HeaderHash)>, StorageError> {
+        self.decode(Column::Meta, layout::BASE, layout::read_block)
+    }
+
     /// The founders' file.
     pub fn genesis(&self) -> Result<Vec<u8>, StorageError> {
         let genesis = self.get(Column::Meta, layout::GENESIS)?.filter(|bytes| bytes.len() <= GENESIS_BYTES_MAX);

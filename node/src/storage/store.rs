@@ -1,5 +1,6 @@
 //! The database: made from genesis, opened for one chain, written in whole blocks.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -121,7 +122,7 @@ impl Storage {
         }
         let chain_id = genesis.chain_id();
         let storage = Self::open_at(home, &home.database_new(), Mode::Create)?;
-        storage.write(storage.genesis_batch(genesis)?)?;
+        storage.write(storage.genesis_batch(genesis, true)?)?;
         storage.db.flush().map_err(StorageError::from)?;
         drop(storage);
         home.settle(&chain_id)?;
@@ -131,6 +132,7 @@ impl Storage {
     /// Opens the home of a chain; never makes one.
     pub fn open(dir: &Path, chain_id: &ChainId) -> Result<Self, StorageError> {
         let home = Home::new(dir);
+        home.recover()?;
         home.check(chain_id)?;
         home.check_writable()?;
         let storage = Self::open_at(&home, &home.database(), Mode::Write)?;
@@ -148,7 +150,7 @@ impl Storage {
         Ok(storage)
     }
 
-    fn open_at(home: &Home, path: &Path, mode: Mode) -> Result<Self, StorageError> {
+    pub(super) fn open_at(home: &Home, path: &Path, mode: Mode) -> Result<Self, StorageError> {
         let mut database = options::database();
         let columns = options::columns();
         let db = match mode {
@@ -164,7 +166,7 @@ impl Storage {
         Ok(Self { db, failed: AtomicBool::new(false), swept: Mutex::default() })
     }
 
-    fn check_meta(&self, home: &Home, chain_id: &ChainId) -> Result<(), StorageError> {
+    pub(super) fn check_meta(&self, home: &Home, chain_id: &ChainId) -> Result<(), StorageError> {
         let damaged = |what: &str| StorageError::Damaged(format!("meta: {what}"));
         let reader = self.read();
         let schema = reader.get(Column::Meta, layout::SCHEMA)?.ok_or_else(|| damaged("no schema version"))?;
@@ -180,8 +182,10 @@ impl Storage {
         Ok(())
     }
 
-    fn genesis_batch(&self, genesis: &Genesis) -> Result<WriteBatch, CreateError> {
-        let (header, registry) = (genesis.header()?, genesis.registry()?);
+    /// What genesis alone brings; its registry only where the chain begins with it.
+    pub(super) fn genesis_batch(&self, genesis: &Genesis, with_registry: bool) -> Result<WriteBatch, CreateError> {
+        let header = genesis.header()?;
+        let registry = if with_registry { genesis.registry()? } else { BTreeMap::new() };
         let set = genesis.validator_set()?;
         let hash = header.hash();
         let mut batch = WriteBatch::default();
@@ -263,7 +267,7 @@ impl Storage {
         Ok(())
     }
 
-    fn put_header(&self, batch: &mut WriteBatch, header: &Header, hash: &HeaderHash) {
+    pub(super) fn put_header(&self, batch: &mut WriteBatch, header: &Header, hash: &HeaderHash) {
         batch.put_cf(self.column(Column::Headers), layout::height(header.height), header.to_bytes());
         batch.put_cf(self.column(Column::Heights), hash.bytes(), layout::height(header.height));
         batch.put_cf(self.column(Column::Meta), layout::TIP, layout::block(header.height, hash));
@@ -279,12 +283,12 @@ impl Storage {
         }
     }
 
-    fn put_leaf(&self, batch: &mut WriteBatch, column: Column, key: &MapKey, hash: &Hash, value: &[u8]) {
+    pub(super) fn put_leaf(&self, batch: &mut WriteBatch, column: Column, key: &MapKey, hash: &Hash, value: &[u8]) {
         batch.put_cf(self.column(column), key.bytes(), leaf_record(hash, value));
     }
 
     /// Once a durable write failed it is not known what is on the disk: nothing more is written.
-    fn write(&self, batch: WriteBatch) -> Result<(), StorageError> {
+    pub(super) fn write(&self, batch: WriteBatch) -> Result<(), StorageError> {
         if self.failed.load(Ordering::SeqCst) {
             return Err(StorageError::FailedBefore);
         }
@@ -321,7 +325,7 @@ impl Storage {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+pub(super) enum Mode {
     Create,
     Write,
     Read,

@@ -10,12 +10,14 @@
 
 mod frontier;
 mod proof;
+mod span;
 mod tree;
 
 pub use frontier::Frontier;
 pub use proof::{
     ConsistencyProof, InclusionProof, prove_consistency, prove_inclusion, root_at, verify_consistency, verify_inclusion,
 };
+pub use span::{Span, SpanProof, prove_span, verify_span};
 pub use tree::Tree;
 
 use crate::hash::{Hash, sha256};

@@ -10,8 +10,10 @@
 //! them for what is below.
 
 mod proof;
+mod subtree;
 
 pub use proof::{MapProof, prove, prove_below, verify_absence, verify_inclusion};
+pub use subtree::{Prefix, SubtreeProof, prove_subtree, prove_subtree_below, verify_subtree};
 
 use crate::codec::{Decode, Encode};
 use crate::hash::{Hash, MapKey, sha256};

@@ -4,6 +4,8 @@
 #![allow(dead_code)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests are outside the tests themselves")]
 
+pub mod cases;
+
 use std::collections::BTreeMap;
 
 use kanhe_proto::bounded::{Blob, List, Text};

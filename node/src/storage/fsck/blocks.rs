@@ -40,7 +40,7 @@ impl Fsck<'_> {
                 // Not decided yet: its body must hold together, all else is execution's to say.
                 return fsck.body(key, &block, &mut keys);
             }
-            if height > fsck.tip || height.0 == 0 {
+            if height > fsck.tip || height <= fsck.base {
                 return fsck.problem(COLUMN, key, "is of a height that the chain does not have");
             }
             if fsck.header(height).is_none_or(|header| header.hash() != hash) {
@@ -49,7 +49,7 @@ impl Fsck<'_> {
             committed += 1;
             fsck.body(key, &block, &mut keys);
         });
-        self.expect_count(COLUMN, committed, self.tip.0);
+        self.expect_count(COLUMN, committed, self.tip.0 - self.base.0);
     }
 
     fn body(&mut self, key: &[u8], block: &Block, keys: &mut Keys) {

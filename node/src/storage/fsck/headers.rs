@@ -51,6 +51,8 @@ impl Fsck<'_> {
             let wrong = match &last {
                 None if genesis.header().is_ok_and(|first| first == header) => None,
                 None => Some("is not the header of genesis"),
+                // What leads from genesis to the snapshot are the hand-overs and its certificate.
+                Some(parent) if parent.height < fsck.base => fsck.broken_base(&header),
                 Some(parent) => fsck.broken_link(parent, &header),
             };
             if let Some(what) = wrong {
@@ -69,6 +71,15 @@ impl Fsck<'_> {
         }
         // Without the chain of headers nothing says what belongs here.
         (!broken).then_some(last)
+    }
+
+    fn broken_base(&self, header: &Header) -> Option<&'static str> {
+        let rules = [
+            (header.height == self.base, "is below the snapshot that the database began with"),
+            (header.chain_id == self.chain.chain_id && header.era == self.chain.era, "is of another chain or era"),
+            (self.sets.contains_key(&header.validators), "has a set that is not stored"),
+        ];
+        rules.into_iter().find(|(holds, _)| !holds).map(|(_, what)| what)
     }
 
     fn broken_link(&self, parent: &Header, header: &Header) -> Option<&'static str> {
@@ -101,7 +112,8 @@ impl Fsck<'_> {
                 fsck.problem(COLUMN, key, "names a height with another header");
             }
         });
-        self.expect_count(COLUMN, count, self.tip.0 + 1);
+        let expected = self.tip.0 + 1 - self.base.0.saturating_sub(1);
+        self.expect_count(COLUMN, count, expected);
     }
 
     pub(super) fn certificates(&mut self) {
@@ -123,7 +135,7 @@ impl Fsck<'_> {
                 fsck.problem(COLUMN, key, what);
             }
         });
-        self.expect_count(COLUMN, count, self.tip.0);
+        self.expect_count(COLUMN, count, self.tip.0 - self.base.0.saturating_sub(1));
     }
 
     /// What is wrong with a certificate of a height of the chain.

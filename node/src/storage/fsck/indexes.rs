@@ -20,7 +20,7 @@ impl Fsck<'_> {
     pub(super) fn transactions(&mut self) {
         const COLUMN: Column = Column::Transactions;
         let mut expected = 0;
-        for number in 1..=self.tip.0 {
+        for number in self.base.0 + 1..=self.tip.0 {
             let Some(block) = self.block(Height(number)) else { continue };
             for (position, bytes) in (0u32..).zip(&block.transactions) {
                 let Ok((_, id)) = Transaction::from_bytes(bytes) else { continue };
@@ -104,7 +104,10 @@ impl Fsck<'_> {
         const COLUMN: Column = Column::HandOvers;
         let mut spent: Vec<Spent> = Vec::new();
         let mut expected = 0;
-        for number in 1..=self.tip.0 {
+        if self.base.0 > 0 {
+            expected = self.hand_overs_before(&mut spent);
+        }
+        for number in self.base.0.max(1)..=self.tip.0 {
             let Some(header) = self.header(Height(number)) else { continue };
             let key = layout::height(header.height);
             if header.next_validators == header.validators
@@ -132,6 +135,42 @@ impl Fsck<'_> {
         }
         let found = self.count(COLUMN);
         self.expect_count(COLUMN, found, expected);
+    }
+
+    /// Follows those below the snapshot that the database began with, from the founders' set to the snapshot's.
+    fn hand_overs_before(&mut self, spent: &mut Vec<Spent>) -> u64 {
+        const COLUMN: Column = Column::HandOvers;
+        let mut count = 0;
+        let mut current = self.header(Height(0)).map(|header| header.next_validators).unwrap_or_default();
+        self.each(COLUMN, |fsck, key, value| {
+            if layout::read_number(key).is_none_or(|height| height >= fsck.base.0) {
+                return;
+            }
+            count += 1;
+            let hand_over = match HandOver::from_bytes(value) {
+                Ok(hand_over) => hand_over,
+                Err(error) => return fsck.problem(COLUMN, key, error.to_string()),
+            };
+            let header = &hand_over.certified.header;
+            let Some(set) = fsck.sets.get(&current).filter(|_| layout::height(header.height) == key) else {
+                return fsck.problem(COLUMN, key, "does not follow the one before");
+            };
+            let checked = hand_over.certified.certificate.verify_trimmed(set, &fsck.chain);
+            let named = hand_over.certified.certificate.header_hash == header.hash();
+            if let Err(error) = checked {
+                return fsck.problem(COLUMN, key, error.to_string());
+            }
+            match hand_over.verify(&fsck.chain, set, spent) {
+                Ok(explained) if named => spent.extend(explained.iter().map(|explained| explained.spent)),
+                Ok(_) => fsck.problem(COLUMN, key, "is certified for another header"),
+                Err(error) => fsck.problem(COLUMN, key, error.to_string()),
+            }
+            current = header.next_validators;
+        });
+        if self.header(self.base).is_some_and(|header| header.validators != current) {
+            self.problem(COLUMN, &[], "do not lead from the founders to the snapshot that the database began with");
+        }
+        count
     }
 
     pub(super) fn issuer_batches(&mut self) {

@@ -38,6 +38,8 @@ struct Fsck<'a> {
     /// What the chain is founded on, once it is known to be right.
     chain: ChainContext,
     tip: Height,
+    /// The database began with the snapshot after this block; 0 if it has all blocks.
+    base: Height,
     sets: BTreeMap<ValidatorsHash, ValidatorSet>,
 }
 
@@ -45,10 +47,20 @@ struct Fsck<'a> {
 pub fn fsck(storage: &Storage, chain_id: &ChainId, progress: &mut dyn FnMut(Progress)) -> Report {
     let reader = storage.read();
     let chain = ChainContext { chain_id: *chain_id, era: kanhe_proto::ids::Era(0) };
-    let mut fsck =
-        Fsck { reader: &reader, progress, report: Report::default(), chain, tip: Height(0), sets: BTreeMap::new() };
+    let mut fsck = Fsck {
+        reader: &reader,
+        progress,
+        report: Report::default(),
+        chain,
+        tip: Height(0),
+        base: Height(0),
+        sets: BTreeMap::new(),
+    };
     let Some((genesis, tip)) = fsck.meta() else { return fsck.report };
     (fsck.tip, fsck.report.height) = (tip.0, tip.0.0);
+    if let Some(base) = fsck.read_base() {
+        (fsck.base, fsck.report.base) = (base, base.0);
+    }
     fsck.validator_sets(&genesis);
     let Some(last) = fsck.headers(&genesis, &tip.1) else { return fsck.report };
     fsck.heights();
@@ -130,9 +142,31 @@ impl Fsck<'_> {
         count
     }
 
+    /// The block with whose snapshot the database began, if it did.
+    fn read_base(&mut self) -> Option<Height> {
+        let base = match self.reader.base() {
+            Ok(base) => base?,
+            Err(error) => {
+                self.problem(Column::Meta, layout::BASE, error.to_string());
+                return None;
+            }
+        };
+        let (height, hash) = base;
+        if height.0 == 0 || height > self.tip || self.header(height).is_none_or(|header| header.hash() != hash) {
+            self.problem(Column::Meta, layout::BASE, "names no header of the chain");
+            return None;
+        }
+        Some(height)
+    }
+
+    /// The height after this one of which there is a header.
+    fn next_height(&self, height: Height) -> Height {
+        if height < self.base { self.base } else { height.next() }
+    }
+
     fn meta(&mut self) -> Option<(Genesis, (Height, HeaderHash))> {
         const COLUMN: Column = Column::Meta;
-        let known: [&[u8]; 4] = [layout::SCHEMA, layout::CHAIN, layout::GENESIS, layout::TIP];
+        let known: [&[u8]; 5] = [layout::SCHEMA, layout::CHAIN, layout::GENESIS, layout::TIP, layout::BASE];
         self.each(COLUMN, |fsck, key, _| {
             if !known.contains(&key) {
                 fsck.problem(COLUMN, key, "does not belong here");

@@ -46,6 +46,8 @@ pub struct Report {
     pub entries: u64,
     /// Height of the tip.
     pub height: u64,
+    /// Height of the snapshot that the database began with: blocks up to it are not here. 0 if all are.
+    pub base: u64,
 }
 
 impl Report {

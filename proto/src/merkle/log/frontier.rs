@@ -53,6 +53,25 @@ impl Frontier {
         self.size += 1;
     }
 
+    /// The roots of its largest complete subtrees, left to right.
+    pub fn peaks(&self) -> impl Iterator<Item = LogNode> + '_ {
+        let mut before = 0;
+        let levels = (0..=62u8).rev().filter(|level| self.size >> level & 1 == 1);
+        levels.zip(&self.peaks).map(move |(level, hash)| {
+            let node = LogNode { level, index: before >> level, hash: *hash };
+            before += 1 << level;
+            node
+        })
+    }
+
+    /// Checks that it is the frontier of the log of `size` leaves with this root, which must belong together.
+    pub fn verify(&self, size: u64, root: &Hash) -> Result<(), MerkleError> {
+        if self.size != size {
+            return Err(MerkleError::WrongPosition);
+        }
+        if self.root() == *root { Ok(()) } else { Err(MerkleError::WrongRoot) }
+    }
+
     /// Root of the log as it stands.
     pub fn root(&self) -> Hash {
         let mut peaks = self.peaks.iter().rev();
