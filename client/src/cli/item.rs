@@ -109,7 +109,8 @@ fn check(options: &Check, context: &Context) -> Result<ExitCode, Failure> {
             checked.mistakes = source.mistakes();
             if checked.mistakes.is_empty() {
                 checked.digest = Some(source.item.digest().to_string());
-                let runner = Runner::own().map_err(|error| Failure::reported(ExitCode::Failure, error.code(), error))?;
+                let runner =
+                    Runner::own().map_err(|error| Failure::reported(ExitCode::Failure, error.code(), error))?;
                 checked.samples = try_samples(&source.item, &runner);
                 checked.good = checked.samples.iter().all(|tried| tried.as_expected);
                 if let Some(out) = &options.out {
@@ -124,7 +125,8 @@ fn check(options: &Check, context: &Context) -> Result<ExitCode, Failure> {
 
 impl Checked {
     fn text(&self) -> String {
-        let mut lines: Vec<String> = self.mistakes.iter().map(|mistake| clean_lines(&mistake.lines(&self.file))).collect();
+        let mut lines: Vec<String> =
+            self.mistakes.iter().map(|mistake| clean_lines(&mistake.lines(&self.file))).collect();
         if !self.mistakes.is_empty() {
             lines.push(say("item.mistakes", &[("count", &self.mistakes.len())]));
         }
@@ -206,8 +208,7 @@ pub fn newest(follower: &mut Follower, code: &str) -> Result<(ServiceItem, Item,
     let entry = catalogue.find(code).ok_or_else(|| Failure::of(ExitCode::Usage, "item_unknown", &[("item", &code)]))?;
     let record = record(follower, code, entry.newest)?;
     let text = follower.ask(|_, node| Ok(node.schema(&record.file)?))?;
-    let item = Item::from_json(&text).map_err(|error| {
-        Failure::of(ExitCode::Failure, "item_unreadable", &[("item", &code), ("cause", &error)])
-    })?;
+    let item = Item::from_json(&text)
+        .map_err(|error| Failure::of(ExitCode::Failure, "item_unreadable", &[("item", &code), ("cause", &error)]))?;
     Ok((record, item, entry.in_force))
 }

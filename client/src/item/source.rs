@@ -63,6 +63,8 @@ impl ItemSource {
             found.push(Mistake::of("too_long", None, String::new(), &bytes.to_string(), &[ITEM_BYTES_MAX.to_string()]));
         }
         found.sort_by_key(|mistake| (mistake.line, mistake.column));
+        // A rule that two steps use is wrong once.
+        found.dedup();
         found
     }
 

@@ -127,7 +127,8 @@ pub(super) fn parse(text: &str) -> Result<Program, Option<ParseErrors>> {
 
 fn syntax(text: &str, error: &cel::ParseError) -> RuleFault {
     let (line, column) = error.pos;
-    let before: usize = text.lines().take(usize::try_from(line - 1).unwrap_or(0)).map(|line| line.chars().count() + 1).sum();
+    let before: usize =
+        text.lines().take(usize::try_from(line - 1).unwrap_or(0)).map(|line| line.chars().count() + 1).sum();
     let at = before + usize::try_from(column).unwrap_or(0).saturating_sub(1);
     let message = error.msg.lines().next().unwrap_or_default().to_owned();
     RuleFault { kind: RuleFaultKind::Syntax, at: Some(at), name: message, instead: Vec::new() }

@@ -22,9 +22,10 @@ impl Job {
         let rules = step.rules.iter().filter_map(|code| item.rule.iter().find(|rule| rule.code == *code));
         let rules = rules.map(|rule| Source { name: rule.code.to_string(), cel: rule.holds.to_string() }).collect();
         let passes = step.passes.iter().map(|(name, cel)| (format!("passes.{name}"), cel));
-        let yields = item.yields.iter().filter(|given| given.step == step.code).flat_map(|given| {
-            given.claims.iter().map(|(claim, cel)| (format!("yield.{}.{claim}", given.code), cel))
-        });
+        let yields =
+            item.yields.iter().filter(|given| given.step == step.code).flat_map(|given| {
+                given.claims.iter().map(|(claim, cel)| (format!("yield.{}.{claim}", given.code), cel))
+            });
         let values = passes.chain(yields).map(|(name, cel)| Source { name, cel: cel.to_string() }).collect();
         Self { rules, values, input }
     }

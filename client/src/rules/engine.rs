@@ -35,7 +35,11 @@ pub fn evaluate(job: &Job) -> Answer {
     }
 }
 
-fn find<T>(source: &Source, context: &Context<'_, '_>, read: impl FnOnce(&dyn Val) -> Result<T, String>) -> Result<T, String> {
+fn find<T>(
+    source: &Source,
+    context: &Context<'_, '_>,
+    read: impl FnOnce(&dyn Val) -> Result<T, String>,
+) -> Result<T, String> {
     // Whoever sent the job should have looked; a rule that may not be is not run all the same.
     if let Some(fault) = check(&source.cel, None).into_iter().next() {
         return Err(format!("{}: {}", fault.kind.code(), fault.name));

@@ -2,7 +2,7 @@
 //!
 //! A rule sees one JSON document and nothing else: no clock, no double, no regular expression, no map whose order could
 //! differ. [`check`] refuses what cannot be so by its form. Rules run in a process of their own ([`run`]) that is killed
-//! after a second; what cannot be evaluated is never taken for yes or no. A [`Run`] names the rules, the engine and the
+//! after a second; what cannot be evaluated is never taken for yes or no. What [`run_of`] gives names the rules, the engine and the
 //! inputs, so that whoever has the inputs runs it again and compares.
 
 mod check;
@@ -20,5 +20,5 @@ pub use decide::{Decided, decide};
 pub use engine::evaluate;
 pub use job::{Answer, Holds, Job, JobError, Made, Source};
 pub use process::{Runner, RunnerError, TIME_LIMIT, work};
-pub use run::{ENGINE, Run, Salt};
+pub use run::{ENGINE, Salts, run_of};
 pub use scope::Scope;

@@ -1,50 +1,34 @@
 //! What a decision says of the rules that it rests on, so that they can be run again.
 
-use kanhe_proto::case::commitment;
-use kanhe_proto::hash::{Commitment, Hash, sha256};
-use serde::{Deserialize, Serialize};
+use kanhe_proto::bounded::Text;
+use kanhe_proto::case::{Run, commitment};
+use kanhe_proto::hash::{Hash, sha256};
+use serde::Serialize;
 
-use super::job::{Answer, Job, Source};
+use super::job::{Answer, Job};
 
 /// The engine: the crate's version, and that of the functions and bounds here. Another result of the same rules and inputs
 /// needs another name.
 pub const ENGINE: &str = "cel-0.15.0+kanhe-1";
 
-/// Random bytes of one commitment, used once.
-pub type Salt = [u8; 32];
-
-/// Rules, engine, and commitments to what went in and came out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Run {
-    /// SHA-256 of the rules and values with their names, in order.
-    pub rules: Hash,
-    /// Which engine.
-    pub engine: String,
-    /// To the inputs.
-    pub inputs: Commitment,
-    /// To the answer.
-    pub result: Commitment,
+/// 32 fresh random bytes each, kept with job and answer: without them the commitments mean nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Salts {
+    /// Of the inputs.
+    pub inputs: [u8; 32],
+    /// Of the answer.
+    pub result: [u8; 32],
 }
 
-impl Run {
-    /// Of a job that was done. The salts are 32 fresh random bytes each, kept with job and answer.
-    pub fn of(job: &Job, answer: &Answer, inputs: &Salt, result: &Salt) -> Self {
-        Self {
-            rules: rules_digest(&job.rules, &job.values),
-            engine: ENGINE.to_owned(),
-            inputs: commitment(inputs, &canonical(&job.input)),
-            result: commitment(result, &canonical(answer)),
-        }
+/// What a decision signs of a job that was done: SHA-256 of the rules and values with their names, in order; the engine;
+/// and commitments to inputs and answer. Whoever has these runs it again and gets the same, or it is not so.
+pub fn run_of(job: &Job, answer: &Answer, salts: &Salts) -> Run {
+    Run {
+        rules: Hash(sha256(&[&canonical(&(&job.rules, &job.values))])),
+        engine: Text::new(ENGINE).expect("the engine's name is short"),
+        inputs: commitment(&salts.inputs, &canonical(&job.input)),
+        result: commitment(&salts.result, &canonical(answer)),
     }
-
-    /// Whether a job that is done again is this run.
-    pub fn is_of(&self, job: &Job, answer: &Answer, inputs: &Salt, result: &Salt) -> bool {
-        *self == Self::of(job, answer, inputs, result)
-    }
-}
-
-fn rules_digest(rules: &[Source], values: &[Source]) -> Hash {
-    Hash(sha256(&[&canonical(&(rules, values))]))
 }
 
 /// Sorted members, no blanks: the same bytes wherever it is run.

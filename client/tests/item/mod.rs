@@ -157,7 +157,10 @@ fn items_are_registered_by_vote_and_shown_beside_the_wallet() {
     assert_eq!(made.json()["proposals"][0]["state"], "decided");
 
     let listed = scene.holder.ok(&["item", "list"]).json();
-    assert_eq!((&listed[0]["code"], &listed[0]["version"], &listed[0]["in_force"]), (&json!("shop-sign"), &json!(1), &json!(true)));
+    assert_eq!(
+        (&listed[0]["code"], &listed[0]["version"], &listed[0]["in_force"]),
+        (&json!("shop-sign"), &json!(1), &json!(true))
+    );
     let shown = scene.holder.ok(&["item", "show", "shop-sign"]).json();
     assert_eq!((&shown["ready"], &shown["asks"][0]["wallet"]), (&json!(true), &json!("with")), "{shown}");
     assert_eq!(shown["asks"][0]["licences"].as_array().unwrap().len(), 2, "either copy does");

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use kanhe_client::rules::{Answer, Holds, Job, Made, Run, Runner, RunnerError, Source, TIME_LIMIT};
+use kanhe_client::rules::{Answer, Holds, Job, Made, Runner, RunnerError, Salts, Source, TIME_LIMIT, run_of};
 use serde_json::{Value, json};
 
 fn runner() -> Runner {
@@ -55,9 +55,13 @@ fn rules_and_values_are_found() {
 #[test]
 fn what_may_not_be_is_not_run_even_if_nobody_looked() {
     let three = "given.l.all(x, given.l.all(y, given.l.all(z, true)))";
-    let rules = ["1.5 > 1.0", "double(1) == 1", "\"a\".matches(\"a\")", "now() == 1", "{\"a\": 1}.a == 1", three, "1u == 1u"];
+    let rules =
+        ["1.5 > 1.0", "double(1) == 1", "\"a\".matches(\"a\")", "now() == 1", "{\"a\": 1}.a == 1", three, "1u == 1u"];
     let answer = run(&rules, &[], &json!({"given": {"l": [1]}}));
-    assert!(answer.rules.iter().all(|holds| matches!(holds, Holds::Unknown(reason) if reason.starts_with("rule_"))), "{answer:?}");
+    assert!(
+        answer.rules.iter().all(|holds| matches!(holds, Holds::Unknown(reason) if reason.starts_with("rule_"))),
+        "{answer:?}"
+    );
     for (input, code) in [
         (json!({"given": {"a": 1.5}}), "given.a"),
         (json!({"given": {"l": vec![0; 257]}}), "given.l"),
@@ -89,7 +93,8 @@ fn a_rule_that_takes_too_long_is_killed() {
     assert!(matches!(error, RunnerError::TimedOut(_)), "{error}");
     assert!(started.elapsed() < 20 * limit, "nobody waits for it: {:?}", started.elapsed());
     // It also ends by itself, by its processor time, if nobody is there to kill it.
-    let error = Runner::of(PathBuf::from(env!("CARGO_BIN_EXE_kanhe")), 60 * TIME_LIMIT).run(&job(&[&rule], &[], &input));
+    let error =
+        Runner::of(PathBuf::from(env!("CARGO_BIN_EXE_kanhe")), 60 * TIME_LIMIT).run(&job(&[&rule], &[], &input));
     assert!(matches!(error, Err(RunnerError::Died)), "{error:?}");
 }
 
@@ -113,17 +118,17 @@ fn other_programs_give_no_answer() {
 
 #[test]
 fn a_run_is_done_again_and_is_the_same() {
-    let input = json!({"form": {"b": "1.00", "a": "2.00"}, "given": {"x": {"CZZT": "张示例"}}});
-    let first = job(&["cents(form.a) > cents(form.b)"], &["given.x.CZZT"], &input);
-    let (inputs, result) = ([1; 32], [2; 32]);
-    let signed = Run::of(&first, &runner().run(&first).unwrap(), &inputs, &result);
-    assert_eq!(signed.engine, "cel-0.15.0+kanhe-1");
-    let kept: Run = serde_json::from_str(&serde_json::to_string(&signed).unwrap()).unwrap();
-    let again = job(&["cents(form.a) > cents(form.b)"], &["given.x.CZZT"], &input);
-    assert!(kept.is_of(&again, &runner().run(&again).unwrap(), &inputs, &result));
-    let other = job(&["cents(form.a) > cents(form.b)"], &["given.x.CZZT"], &json!({"form": {"a": "2.01", "b": "1.00"}}));
-    assert!(!kept.is_of(&other, &runner().run(&other).unwrap(), &inputs, &result), "other inputs");
-    assert!(!kept.is_of(&again, &runner().run(&again).unwrap(), &[3; 32], &result), "another salt");
-    let looser = job(&["cents(form.a) >= cents(form.b)"], &["given.x.CZZT"], &input);
-    assert!(!kept.is_of(&looser, &runner().run(&looser).unwrap(), &inputs, &result), "another rule");
+    let salts = Salts { inputs: [1; 32], result: [2; 32] };
+    let of = |rule: &str, amount: &str, salts: &Salts| {
+        let input = json!({"form": {"b": "1.00", "a": amount}, "given": {"x": {"CZZT": "张示例"}}});
+        let job = job(&[rule], &["given.x.CZZT"], &input);
+        run_of(&job, &runner().run(&job).unwrap(), salts)
+    };
+    let signed = of("cents(form.a) > cents(form.b)", "2.00", &salts);
+    assert_eq!(signed.engine.as_str(), "cel-0.15.0+kanhe-1");
+    assert_eq!(of("cents(form.a) > cents(form.b)", "2.00", &salts), signed);
+    assert_ne!(of("cents(form.a) > cents(form.b)", "2.01", &salts).inputs, signed.inputs);
+    assert_ne!(of("cents(form.a) > cents(form.b)", "0.50", &salts).result, signed.result);
+    assert_ne!(of("cents(form.a) >= cents(form.b)", "2.00", &salts).rules, signed.rules);
+    assert_ne!(of("cents(form.a) > cents(form.b)", "2.00", &Salts { inputs: [3; 32], ..salts }).inputs, signed.inputs);
 }

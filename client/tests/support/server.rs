@@ -4,7 +4,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use kanhe_proto::registry::{Accreditation, Bureau, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters, RelyingParty, Seats, ServiceItem};
+use kanhe_proto::registry::{
+    Accreditation, Bureau, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters, RelyingParty, Seats,
+    ServiceItem,
+};
 use serde::Serialize;
 
 use super::chain::{Chain, Intake};

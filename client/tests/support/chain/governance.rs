@@ -8,9 +8,9 @@ use kanhe_proto::governance::{
 };
 use kanhe_proto::hand_over::{Act, HAND_OVER_VERSION, HandOver};
 use kanhe_proto::hash::ProposalId;
+use kanhe_proto::item::Item;
 use kanhe_proto::limits::PROPOSAL_BYTES_MAX;
 use kanhe_proto::record::{Choice, GovernanceRecord, GovernanceVote};
-use kanhe_proto::item::Item;
 use kanhe_proto::registry::{CatalogueEntry, ItemCatalogue, Membership, Seat, SeatState, Seats};
 
 use super::*;
