@@ -120,16 +120,17 @@ fn check(options: &Check, context: &Context) -> Result<ExitCode, Failure> {
         }
     }
     context.output.data(&checked, || checked.text())?;
-    Ok(if checked.good { ExitCode::Ok } else { ExitCode::Failure })
+    if checked.good {
+        return Ok(ExitCode::Ok);
+    }
+    let otherwise = checked.samples.iter().filter(|tried| !tried.as_expected).count();
+    Err(Failure::of(ExitCode::Failure, "item_wrong", &[("count", &(checked.mistakes.len() + otherwise))]))
 }
 
 impl Checked {
     fn text(&self) -> String {
         let mut lines: Vec<String> =
             self.mistakes.iter().map(|mistake| clean_lines(&mistake.lines(&self.file))).collect();
-        if !self.mistakes.is_empty() {
-            lines.push(say("item.mistakes", &[("count", &self.mistakes.len())]));
-        }
         for tried in &self.samples {
             lines.push(sample(tried));
         }

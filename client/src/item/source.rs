@@ -162,7 +162,7 @@ mod tests {
             assert!(GOOD.contains(from), "{from}");
             GOOD.replacen(from, to, 1)
         };
-        let text = changed("needs = [\"tax\"]", "needs = [\"taxes\"]");
+        let text = changed("needs = [\"tax\", \"mortgage\"]", "needs = [\"taxes\", \"mortgage\"]");
         let unknown = told(&text).into_iter().find(|(_, _, code)| code == "unknown").unwrap();
         assert_eq!(unknown.0, line_of(&text, "\"taxes\""));
         let text = changed("given.identity.CZZT", "given.identity.KZ_XB");

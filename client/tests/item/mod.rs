@@ -44,7 +44,7 @@ fn mistakes_are_explained_where_they_are() {
         assert!(good.contains(from), "{from}");
         home.write("item.toml", good.replacen(from, to, 1).as_bytes());
         let checked = home.run(&["item", "check", "item.toml"]);
-        assert_eq!(checked.code, 1, "{checked:?}");
+        assert_eq!((checked.code, checked.error().as_str()), (1, "item_wrong"), "{checked:?}");
         checked.json()
     };
     let line = |part: &str| good[..good.find(part).unwrap()].matches('\n').count() + 1;
@@ -82,7 +82,10 @@ fn mistakes_are_explained_where_they_are() {
 
     home.write("item.toml", good.replacen(rule, "1.5 > 0.0", 1).as_bytes());
     let chinese = home.run_with(&["item", "check", "item.toml", "--lang", "zh"], false);
-    assert!(chinese.code == 1 && chinese.data.contains("不允许小数") && chinese.data.contains("错误："), "{chinese:?}");
+    assert!(
+        chinese.code == 1 && chinese.data.contains("不允许小数") && chinese.talk.contains("1 处错误"),
+        "{chinese:?}"
+    );
 }
 
 /// An item about the licences that the scene's types have.
