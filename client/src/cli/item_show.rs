@@ -228,16 +228,7 @@ fn shown(item: &Item, in_force: Option<bool>, party: &Party, owned: Option<&[Own
         about: said(&item.about),
         life_days: item.life_days,
         party: party.code.to_string(),
-        parties: item
-            .party
-            .iter()
-            .map(|party| PartyShown {
-                code: party.code.to_string(),
-                names: party.names.clone(),
-                optional: party.optional,
-                opens: party.opens,
-            })
-            .collect(),
+        parties: item.party.iter().map(party_shown).collect(),
         ready: owned.map(|_| asks.iter().all(|ask| ask.optional || ask.wallet == Some("with"))),
         asks,
         fields: item
@@ -257,6 +248,15 @@ fn shown(item: &Item, in_force: Option<bool>, party: &Party, owned: Option<&[Own
         yields: yields
             .map(|given| YieldShown { licence_type: titles.of_type(&given.type_ref), after: step_name(&given.step) })
             .collect(),
+    }
+}
+
+fn party_shown(party: &Party) -> PartyShown {
+    PartyShown {
+        code: party.code.to_string(),
+        names: party.names.clone(),
+        optional: party.optional,
+        opens: party.opens,
     }
 }
 
