@@ -28,8 +28,8 @@ use crate::vote::ChainContext;
 /// Layout of genesis.
 pub const GENESIS_VERSION: u8 = 1;
 /// The newest protocol version of this software: the one that a new chain begins with.
-pub const PROTOCOL_VERSION: ProtocolVersion = ProtocolVersion(2);
-/// All that it executes. Version 1 has no governance: its registry never changes.
+pub const PROTOCOL_VERSION: ProtocolVersion = ProtocolVersion(3);
+/// All that it executes. Version 1 has no governance: its registry never changes. Version 2 has no service items.
 pub const PROTOCOL_VERSIONS: RangeInclusive<u32> = 1..=PROTOCOL_VERSION.0;
 /// Registry records of one kind that genesis may bring.
 const ENTRIES_MAX: usize = 8_192;

@@ -98,4 +98,8 @@ hash_type! {
     ValidatorsHash,
     /// Hash of the parameters.
     ParametersHash,
+    /// Hash of the key that opened a case: names the case.
+    CaseId,
+    /// Hash of 32 random bytes and content: says nothing once the random bytes are gone.
+    Commitment,
 }

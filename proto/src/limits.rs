@@ -38,6 +38,66 @@ pub const CODE_BYTES_MAX: usize = 64;
 pub const SCHEMA_BYTES_MAX: usize = 32 << 10;
 /// Entries of a list inside a registry record: types a relying party may ask for, claims, purposes.
 pub const REGISTRY_LIST_MAX: usize = 128;
+/// Bytes of the canonical JSON of a service item: kept and served like a schema.
+pub const ITEM_BYTES_MAX: usize = SCHEMA_BYTES_MAX;
+/// Service items of a chain.
+pub const ITEMS_MAX: usize = 1_024;
+/// Parties of a service item.
+pub const ITEM_PARTIES_MAX: usize = 16;
+/// Roles of bureaus in a service item.
+pub const ITEM_ROLES_MAX: usize = 16;
+/// Bureaus that may play one role.
+pub const ITEM_BOUND_MAX: usize = 16;
+/// Steps of a service item.
+pub const ITEM_STEPS_MAX: usize = 32;
+/// Licences that a service item asks for.
+pub const ITEM_ASKS_MAX: usize = 64;
+/// Types that one ask accepts.
+pub const ITEM_TYPES_MAX: usize = 16;
+/// Claims of one ask or read, and choices of a field.
+pub const ITEM_CLAIMS_MAX: usize = 64;
+/// Fields that are filled in.
+pub const ITEM_FIELDS_MAX: usize = 64;
+/// Files that are handed in.
+pub const ITEM_ATTACHMENTS_MAX: usize = 16;
+/// Reads of one bureau from another.
+pub const ITEM_READS_MAX: usize = 32;
+/// Rules of a service item.
+pub const ITEM_RULES_MAX: usize = 64;
+/// Licences that come of a service item.
+pub const ITEM_YIELDS_MAX: usize = 16;
+/// Inputs in an item's file to try its rules on.
+pub const ITEM_SAMPLES_MAX: usize = 64;
+/// Bytes of one CEL expression.
+pub const RULE_BYTES_MAX: usize = 2_048;
+/// Bytes of a few sentences in one language.
+pub const WORDS_BYTES_MAX: usize = 2_048;
+/// Days that a case may live.
+pub const CASE_LIFE_DAYS_MAX: u32 = 1_095;
+/// Days that a step may take.
+pub const STEP_LIMIT_DAYS_MAX: u32 = 365;
+/// Bytes of all attachments of a case file: 32 MiB.
+pub const ATTACHMENT_BYTES_MAX: u32 = 32 << 20;
+/// Acts on cases in one transaction.
+pub const CASE_ACTS_MAX: usize = 32;
+/// Slots of a case for those who take part besides bureaus.
+pub const CASE_SLOTS_MAX: usize = 16;
+/// Times that a step may be returned; then it is approved or rejected.
+pub const CASE_ROUNDS_MAX: u32 = 32;
+/// How far ahead of block time an opening may be good, in milliseconds: 24 hours.
+pub const CASE_OPENING_AHEAD_MAX_MS: u64 = 24 * 3_600_000;
+/// How long the leaf of a case stays after its end, in milliseconds: 30 days.
+pub const CASE_FORGET_AFTER_MS: u64 = 30 * 86_400_000;
+/// Cases that expire or are forgotten in one block.
+pub const CASES_SWEPT_MAX: usize = 256;
+/// Bytes of a case file, which is rounded up to a multiple of [`CASE_FILE_UNIT_BYTES`]: 40 MiB.
+pub const CASE_FILE_BYTES_MAX: u32 = 40 << 20;
+/// Unit of the sizes of case files that are shown: 4 KiB.
+pub const CASE_FILE_UNIT_BYTES: u32 = 4 << 10;
+/// Bytes of a bureau's own number of a clerk.
+pub const CLERK_BYTES_MAX: usize = 32;
+/// Bytes of the name of a rule engine.
+pub const ENGINE_BYTES_MAX: usize = 64;
 /// Governance records that a hand-over carries.
 pub const ACTS_MAX: usize = 64;
 /// Bytes of a governance proposal.

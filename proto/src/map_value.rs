@@ -22,7 +22,7 @@ pub enum Kind {
     Supervision,
     /// The chain's parameters.
     Parameters,
-    /// A service item; its layout comes with the first protocol version that has it.
+    /// One version of a service item.
     ServiceItem,
     /// Why data is read.
     Purpose,
@@ -32,6 +32,8 @@ pub enum Kind {
     Seats,
     /// What takes effect later.
     Schedule,
+    /// All service items.
+    ItemCatalogue,
     /// Status history of a licence.
     LicenceStatus,
     /// Status history of a batch.
@@ -46,12 +48,15 @@ pub enum Kind {
     Alive,
     /// Which proposals are open.
     OpenProposals,
+    /// A case, until some time after its end.
+    Case,
 }
 crate::ids::byte_enum!(Kind {
     Bureau = 1, Key = 2, LicenceType = 3, Accreditation = 4, RelyingParty = 5, Supervision = 6, Parameters = 7,
     ServiceItem = 8, Purpose = 9, Membership = 10, Seats = 11, Schedule = 12,
+    ItemCatalogue = 13,
     LicenceStatus = 32, BatchStatus = 33, SpentId = 34, ProposalContent = 35, ProposalVotes = 36, Alive = 37,
-    OpenProposals = 38,
+    OpenProposals = 38, Case = 39,
 });
 
 /// Why bytes are not the value that a key calls for.

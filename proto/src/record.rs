@@ -21,7 +21,7 @@ pub enum RecordKind {
     Batch,
     /// Somebody read somebody's data; its layout comes with the protocol version that has it.
     Access,
-    /// A step of a case; likewise.
+    /// An act on a case, or its end by time ([`crate::case::CaseRecord`]).
     Case,
     /// The bureaus decided something.
     Governance,

@@ -107,6 +107,20 @@ tags! {
     DERIVE = "kanhe:derive",
     /// Possession of a holder's key towards a queue.
     POSSESSION = "kanhe:possess",
+    /// 32 random bytes and content → commitment.
+    COMMITMENT = "kanhe:commit",
+    /// Chain and opener's key → case id.
+    CASE_ID = "kanhe:case",
+    /// Case id → key in the state map.
+    CASE_KEY = "kanhe:case-key",
+    /// What is signed by who acts on a case.
+    CASE_ACT = "kanhe:case-act",
+    /// What an invitation's key signs for the key of who joins a case.
+    CASE_JOIN = "kanhe:case-join",
+    /// What a clerk's bureau signs to open a case for somebody.
+    CASE_ASSISTED = "kanhe:case-help",
+    /// Case, slot, round and place of a bureau → nonce of a presentation.
+    CASE_NONCE = "kanhe:case-nonce",
 }
 
 #[cfg(test)]

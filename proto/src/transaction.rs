@@ -6,6 +6,7 @@
 use bincode::{Decode, Encode};
 
 use crate::bounded::{Blob, List};
+use crate::case::CasePayload;
 use crate::codec::{self, CodecError};
 use crate::equivocation::EquivocationPayload;
 use crate::governance::GovernancePayload;
@@ -37,7 +38,7 @@ pub enum TransactionKind {
     Reaffirm,
     /// Opens or changes an enterprise's account.
     EnterpriseAccount,
-    /// A step of a case.
+    /// Acts on cases.
     Case,
     /// Gives or withdraws consent.
     Consent,
@@ -126,6 +127,8 @@ pub enum Payload {
     Governance(GovernancePayload),
     /// See [`EquivocationPayload`]; from protocol version 2 on.
     Equivocation(EquivocationPayload),
+    /// See [`CasePayload`]; from protocol version 3 on.
+    Case(CasePayload),
 }
 
 /// Why a payload is not executed.
@@ -152,6 +155,7 @@ impl Payload {
             Self::ChangeStatus(payload) => (TransactionKind::ChangeStatus, codec::encode(payload)),
             Self::Governance(payload) => (TransactionKind::Governance, codec::encode(payload)),
             Self::Equivocation(payload) => (TransactionKind::Equivocation, codec::encode(payload)),
+            Self::Case(payload) => (TransactionKind::Case, codec::encode(payload)),
         };
         let content = Blob::new(content).expect("bounded lists keep payloads within the limit");
         RawPayload { kind: kind.byte(), version: 1, content }
@@ -163,6 +167,7 @@ impl Payload {
             return Err(unknown);
         }
         let governed = protocol >= ProtocolVersion(2);
+        let has_cases = protocol >= ProtocolVersion(3);
         match TransactionKind::from_byte(raw.kind) {
             Some(TransactionKind::IssueBatch) => {
                 Ok(Self::IssueBatch(codec::decode(&raw.content, TRANSACTION_BYTES_MAX)?))
@@ -175,6 +180,9 @@ impl Payload {
             }
             Some(TransactionKind::Equivocation) if governed => {
                 Ok(Self::Equivocation(codec::decode(&raw.content, TRANSACTION_BYTES_MAX)?))
+            }
+            Some(TransactionKind::Case) if has_cases => {
+                Ok(Self::Case(codec::decode(&raw.content, TRANSACTION_BYTES_MAX)?))
             }
             _ => Err(unknown),
         }

@@ -12,6 +12,7 @@ use std::path::Path;
 use kanhe_proto::application::Application;
 use kanhe_proto::block::Block;
 use kanhe_proto::bounded::{Blob, List, Text};
+use kanhe_proto::case::{self, CaseEvent, CasePayload, CaseRecord, CaseStatus};
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::codec::{self, BYTES_MAX, Decode, Encode};
 use kanhe_proto::equivocation::{EquivocationPayload, EquivocationRecord, SignedVote};
@@ -26,6 +27,7 @@ use kanhe_proto::hand_over::HandOver;
 use kanhe_proto::hash::{ChainId, Hash, HeaderHash, ProposalId};
 use kanhe_proto::header::Header;
 use kanhe_proto::ids::{Era, Height, LogIndex, Power, ProtocolVersion, Round, SpanMs, TimeMs};
+use kanhe_proto::item::{Item, ItemVersion};
 use kanhe_proto::key::Signer;
 use kanhe_proto::key_file::{self, KdfCost, KeyFileRole, Passphrase};
 use kanhe_proto::mail::{MailAnswer, MailRequest, QueueProof};
@@ -36,8 +38,9 @@ use kanhe_proto::pickup::{PickupCode, PickupEntry};
 use kanhe_proto::proof::{CertifiedBlock, CertifiedHeader, ProofError, ProvedTransaction};
 use kanhe_proto::record::{BatchRecord, Choice, GovernanceRecord, GovernanceVote, Record};
 use kanhe_proto::registry::{
-    Accreditation, Authority, Bureau, Due, Effect, HolderKind, KeyEntry, KeyRole, LicenceType, Membership, Parameters,
-    RegistryRecord, Schedule, Scheduled, ScheduledWhat, Seat, SeatState, Seats,
+    Accreditation, Authority, Bureau, CatalogueEntry, Due, Effect, HolderKind, Intervals, ItemCatalogue, KeyEntry,
+    KeyRole, LicenceType, Membership, Parameters, RegistryRecord, Schedule, Scheduled, ScheduledWhat, Seat, SeatState,
+    Seats,
 };
 use kanhe_proto::request::UnverifiedRequest;
 use kanhe_proto::response::Response;
@@ -228,7 +231,7 @@ fn records() {
 }
 
 /// Every action once, for the format only: some would not be decided together.
-fn proposals_of_all(world: &World) -> [Proposal; 2] {
+fn proposals_of_all(world: &World) -> [Proposal; 3] {
     let chain = world.genesis.chain();
     let (code, issuer) = (PERSON_TYPE.parse::<kanhe_proto::identifiers::TypeCode>().unwrap(), bureau(0));
     let key = |role, seed| NewKey::prove(&chain, &bureau(3), role, &secret(seed)).unwrap();
@@ -294,14 +297,22 @@ fn proposals_of_all(world: &World) -> [Proposal; 2] {
             Action::Veto { proposal: ProposalId([8; 32]) },
         ],
     ];
-    [world.proposal(actions[..2].concat()), world.proposal(actions[2].clone())]
+    let items = vec![
+        Action::RegisterItem {
+            file: Text::new(world::item().to_json()).unwrap(),
+            bound: List::new(world::item_bound()).unwrap(),
+        },
+        Action::RetireItem { code: world::item().code },
+    ];
+    [world.proposal(actions[..2].concat()), world.proposal(actions[2].clone()), world.proposal(items)]
 }
 
 #[test]
 fn governance() {
     let world = World::new();
     let chain = world.genesis.chain();
-    let [first, second] = proposals_of_all(&world);
+    let [first, second, items] = proposals_of_all(&world);
+    golden("proposal-items.hex", &items);
     golden("proposal-members-and-catalogue.hex", &first);
     golden("proposal-keys-and-parameters.hex", &second);
     let json = serde_json::to_string_pretty(&second).unwrap();
@@ -347,7 +358,7 @@ fn governance() {
 #[test]
 fn governance_leaves() {
     let world = World::new();
-    let [proposal, _] = proposals_of_all(&world);
+    let [proposal, ..] = proposals_of_all(&world);
     let (id, address) = (proposal.id(), Address::of(&world.validators[0].public_key()));
     let mut seats = world.get::<Seats>(&()).all().to_vec();
     let until = proposal.expires;
@@ -381,6 +392,62 @@ fn governance_leaves() {
     golden_leaf("leaf-open-proposals.hex", &OpenProposals { open: List::new(vec![open]).unwrap() });
     let last = LastSigned { address, height: Height(7) };
     golden_leaf("leaf-alive.hex", &Alive { last: List::new(vec![last]).unwrap() });
+}
+
+#[test]
+fn cases() {
+    let world = World::new();
+    let mut all = Vec::new();
+    for (name, act, key) in world::cases::acts() {
+        let act = world::cases::signed(act, &key);
+        golden(&format!("{name}.hex"), &act);
+        all.push(act);
+    }
+    let chain = world::cases::chain();
+    golden_bytes("case-act-sign-bytes.hex", &case::act_bytes(&chain, &all[7].act));
+    let (id, open) = (world::cases::id(), world::cases::open());
+    golden_bytes("case-join-sign-bytes.hex", &case::join_bytes(&chain, &id, 2, &world::cases::spouse().public_key()));
+    let assisted = world::cases::assisted().assisted.unwrap();
+    let (key, clerk, ground) = (&assisted.key, &assisted.clerk, &assisted.ground);
+    let bytes = case::assisted_bytes(&chain, &open, &assisted.bureau, key, clerk, ground);
+    golden_bytes("case-assisted-sign-bytes.hex", &bytes);
+    let leaf = world::cases::case();
+    golden_leaf("leaf-case.hex", &leaf);
+    let record = |number, before, event, status| CaseRecord {
+        case: id,
+        number,
+        before,
+        item: leaf.item.clone(),
+        version: leaf.version,
+        event,
+        status,
+        height: Height(7),
+        time: world.time,
+    };
+    let opened = record(0, None, CaseEvent::Act(all[0].clone()), CaseStatus::Open);
+    golden_bytes("record-case.hex", &opened.to_record());
+    let expired = record(4, Some(LogIndex(17)), CaseEvent::Expired, CaseStatus::Expired);
+    golden_bytes("record-case-expired.hex", &expired.to_record());
+    for record in [opened, expired] {
+        assert_eq!(CaseRecord::from_record(&record.to_record()).unwrap(), record);
+    }
+    let payload = CasePayload { acts: List::new(all[7..].to_vec()).unwrap() };
+    let body = TransactionBody {
+        version: TRANSACTION_VERSION,
+        chain,
+        sender: bureau(1),
+        key: issuing_key(1).public_key().id(),
+        expiry: TimeMs(world.time.0 + 600_000),
+        payload: Payload::Case(payload).to_raw(),
+    };
+    golden("transaction-case.hex", &body.sign(&issuing_key(1)).unwrap());
+    let lines = [
+        ("case id", id.to_string()),
+        ("case key", case::case_key(&id).to_string()),
+        ("commitment", world::cases::said("file").to_string()),
+        ("nonce", case::case_nonce(&id, 2, 1, 0)),
+    ];
+    golden_text("hashes-cases.txt", &lines.map(|(name, value)| format!("{name} {value}\n")).concat());
 }
 
 #[test]
@@ -662,4 +729,28 @@ fn hashes() {
     ];
     let text: String = lines.iter().map(|(name, hash)| format!("{name}: {hash}\n")).collect();
     golden_text("hashes.txt", &text);
+}
+
+#[test]
+fn service_items() {
+    let item = world::item();
+    golden_text("item.json", &item.to_json());
+    assert_eq!(Item::from_json(&item.to_json()).unwrap(), item);
+    let mut record = item.service_item(&world::item_bound()).unwrap();
+    record.intervals = Intervals::from(Height(7), Authority::Vote(ProposalId([8; 32])));
+    golden_leaf("leaf-service-item.hex", &record);
+    let entry = |code: &str, newest, in_force| CatalogueEntry {
+        code: Text::new(code).unwrap(),
+        newest: ItemVersion(newest),
+        in_force,
+    };
+    let catalogue = ItemCatalogue::default().with(entry("flat-purchase", 1, true)).unwrap();
+    let catalogue = catalogue.with(entry("enrolment", 3, false)).unwrap();
+    golden_leaf("leaf-item-catalogue.hex", &catalogue);
+    assert_eq!(catalogue.find("enrolment").unwrap().newest, ItemVersion(3));
+    assert_eq!(catalogue.with(entry("enrolment", 4, true)).unwrap().items.len(), 2);
+    golden_text(
+        "hashes-items.txt",
+        &format!("file {}\nitem {}\ncatalogue {}\n", item.digest(), record.key(), catalogue.key()),
+    );
 }

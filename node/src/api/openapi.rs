@@ -30,6 +30,8 @@ use super::{blocks, diagnosis, evidence, health, mail, proposals, registry, tran
         registry::relying_party,
         registry::purpose,
         registry::supervision,
+        registry::items,
+        registry::service_item,
         registry::membership,
         registry::parameters,
         registry::seats,

@@ -11,10 +11,11 @@ use kanhe_proto::governance::alive_key;
 use kanhe_proto::hash::{LicenceDigest, MapKey};
 use kanhe_proto::identifiers::{TypeCode, TypeVersion, Uscc};
 use kanhe_proto::ids::LogIndex;
+use kanhe_proto::item::ItemVersion;
 use kanhe_proto::key::KeyId;
 use kanhe_proto::registry::{
-    Accreditation, Bureau, KeyEntry, LicenceType, Membership, Parameters, Purpose, RegistryRecord, RelyingParty,
-    Schedule, Seats, Supervision,
+    Accreditation, Bureau, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters, Purpose, RegistryRecord,
+    RelyingParty, Schedule, Seats, ServiceItem, Supervision,
 };
 use kanhe_proto::status::{batch_status_key, licence_status_key};
 
@@ -104,6 +105,13 @@ leaf_route!(
         .map(|code| Purpose::key_of(&code))
 );
 leaf_route!(
+    /// A version of a service item. The text that it names is served as schemas are.
+    service_item, "/v1/registry/items/{item}/{version}", "registry", registry, ("item" item, "version" version),
+    Text::new(item.as_str())
+        .map_err(|error| ApiError::malformed("malformed_path", format!("item: {error}")))
+        .and_then(|code| Ok(ServiceItem::key_of(&(code, ItemVersion(parse("version", &version)?)))))
+);
+leaf_route!(
     /// The right of a supervisor over an issuer's licences of a type.
     supervision, "/v1/registry/supervisions/{supervisor}/{issuer}/{type}", "registry", registry,
     ("supervisor" supervisor, "issuer" issuer, "type" r#type),
@@ -141,6 +149,15 @@ pub async fn keys(
         Ok(KeysAnswer { certified: state::certified(snapshot)?, keys })
     });
     answer.await.map(Json)
+}
+
+/// All service items with their newest versions. Absence means that none was ever registered.
+#[utoipa::path(
+    get, path = "/v1/registry/items", tag = "registry",
+    responses((status = 200, body = LeafAnswer), (status = 503, body = Problem, content_type = "application/problem+json"))
+)]
+pub async fn items(extract::State(state): Shared) -> Answer {
+    registry(state, ItemCatalogue::key_of(&())).await
 }
 
 /// The bureaus that vote.

@@ -91,6 +91,8 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .route("/v1/registry/accreditations/{bureau}/{type}", get(registry::accreditation))
         .route("/v1/registry/relying-parties/{party}", get(registry::relying_party))
         .route("/v1/registry/purposes/{purpose}", get(registry::purpose))
+        .route("/v1/registry/items", get(registry::items))
+        .route("/v1/registry/items/{item}/{version}", get(registry::service_item))
         .route("/v1/registry/supervisions/{supervisor}/{issuer}/{type}", get(registry::supervision))
         .route("/v1/registry/membership", get(registry::membership))
         .route("/v1/registry/parameters", get(registry::parameters))

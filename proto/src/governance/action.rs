@@ -8,8 +8,12 @@ use crate::bounded::{List, Text};
 use crate::hash::ProposalId;
 use crate::identifiers::{TypeCode, TypeVersion, Uscc};
 use crate::ids::{Height, LogIndex, Power, ProtocolVersion, SpanMs};
+use crate::item::{BoundRole, ItemCode};
 use crate::key::{KeyId, PublicKey};
-use crate::limits::{ADMITTED_KEYS_MAX, CODE_BYTES_MAX, REAFFIRMED_MAX, REGISTRY_LIST_MAX, SCHEMA_BYTES_MAX};
+use crate::limits::{
+    ADMITTED_KEYS_MAX, CODE_BYTES_MAX, ITEM_BYTES_MAX, ITEM_ROLES_MAX, REAFFIRMED_MAX, REGISTRY_LIST_MAX,
+    SCHEMA_BYTES_MAX,
+};
 use crate::registry::{Addresses, AskRight, Effect, HolderKind, Names, Parameters, PurposeClass, PurposeCode};
 
 /// Whose word a proposal takes, from the least to the strictest.
@@ -222,9 +226,29 @@ pub enum Action {
         /// The proposal.
         proposal: ProposalId,
     },
+    /// A version of a service item is added to the catalogue; the one before ends. From protocol version 3 on.
+    RegisterItem {
+        /// Its canonical JSON.
+        file: Text<ITEM_BYTES_MAX>,
+        /// Who plays each role of a bureau, in the item's order.
+        bound: List<BoundRole, ITEM_ROLES_MAX>,
+    },
+    /// No case of an item is opened any more; open ones go on. From protocol version 3 on.
+    RetireItem {
+        /// Its code.
+        code: ItemCode,
+    },
 }
 
 impl Action {
+    /// The first protocol version that executes it.
+    pub const fn since(&self) -> ProtocolVersion {
+        match self {
+            Self::RegisterItem { .. } | Self::RetireItem { .. } => ProtocolVersion(3),
+            _ => ProtocolVersion(2),
+        }
+    }
+
     /// The bureau within whose own rights the action lies, if there is one.
     pub fn own_of(&self) -> Option<Uscc> {
         match self {
@@ -255,7 +279,9 @@ impl Action {
             | Self::RegisterRelyingParty { .. }
             | Self::RemoveRelyingParty { .. }
             | Self::RegisterPurpose { .. }
-            | Self::RetirePurpose { .. } => DecidedBy::Catalogue,
+            | Self::RetirePurpose { .. }
+            | Self::RegisterItem { .. }
+            | Self::RetireItem { .. } => DecidedBy::Catalogue,
             Self::AdmitBureau { .. }
             | Self::ThawBureau { .. }
             | Self::RemoveBureau { .. }

@@ -2,6 +2,7 @@
 
 use super::{Action, NewKeyError, PROPOSAL_VERSION, Proposal};
 use crate::identifiers::Uscc;
+use crate::item::Item;
 use crate::key::PublicKey;
 use crate::limits::{KEY_OVERLAP_MAX_MS, POWER_TOTAL_MAX};
 use crate::registry::{AskRight, Effect, KeyRole, Names, Parameters, ParametersError};
@@ -128,6 +129,11 @@ fn rule(action: &Action) -> Result<(), &'static str> {
             named(names)?;
             holds(!code.is_empty(), "a purpose needs a code")
         }
+        Action::RegisterItem { file, bound } => {
+            let item = Item::from_json(file).map_err(|_| "the file is no item without faults in its canonical form")?;
+            item.service_item(bound).map(|_| ()).map_err(|_| "each role of the item needs its bureaus, ascending")
+        }
+        Action::RetireItem { code } => holds(!code.is_empty(), "an item has a code"),
         Action::ActivateProtocol { version, at } => {
             holds(version.0 >= 2 && at.0 > 0, "no earlier version can be activated")
         }

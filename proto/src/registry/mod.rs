@@ -14,6 +14,7 @@ mod purpose;
 mod relying_party;
 mod schedule;
 mod seats;
+mod service_item;
 mod supervision;
 
 pub use accreditation::Accreditation;
@@ -27,6 +28,7 @@ pub use purpose::{Purpose, PurposeClass, PurposeCode};
 pub use relying_party::{AskRight, ClaimName, RelyingParty};
 pub use schedule::{Due, Schedule, Scheduled, ScheduledWhat};
 pub use seats::{Seat, SeatState, Seats};
+pub use service_item::{CatalogueEntry, ItemBureau, ItemCatalogue, ItemParty, ItemStep, ItemYield, ServiceItem};
 pub use supervision::Supervision;
 
 use bincode::Encode;

@@ -73,6 +73,34 @@ impl ClaimPath {
     }
 }
 
+/// A text that names no claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a claim as NAME, NAME.INNER or NAME[0]")]
+pub struct NotAPath;
+
+impl std::str::FromStr for ClaimPath {
+    type Err = NotAPath;
+    /// `name.inner[0]`, `name[*]`, as claims are shown.
+    fn from_str(text: &str) -> Result<Self, NotAPath> {
+        let mut steps = Vec::new();
+        for part in text.split('.') {
+            let mut pieces = part.split('[');
+            let name = pieces.next().filter(|name| !name.is_empty() && !name.contains(']')).ok_or(NotAPath)?;
+            steps.push(Step::from(name));
+            for piece in pieces {
+                let index = piece.strip_suffix(']').ok_or(NotAPath)?;
+                let digits = !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit());
+                steps.push(match index {
+                    "*" => Step::Any,
+                    number if digits => Step::Index(number.parse().map_err(|_| NotAPath)?),
+                    _ => return Err(NotAPath),
+                });
+            }
+        }
+        Ok(Self(steps))
+    }
+}
+
 fn enter<'a>(path: &ClaimPath, value: &'a Value, step: &Step) -> Vec<(ClaimPath, &'a Value)> {
     match (step, value) {
         (Step::Name(name), Value::Object(object)) => {

@@ -4,19 +4,21 @@
 #![allow(dead_code)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests are outside the tests themselves")]
 
+pub mod cases;
+
 use std::collections::BTreeMap;
 
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::codec;
 use kanhe_proto::evidence::{EVIDENCE_VERSION, Evidence, LicencePath, SupervisionProof};
-use kanhe_proto::genesis::{GENESIS_VERSION, Genesis, GenesisValidator, PROTOCOL_VERSION, schema_digest};
+use kanhe_proto::genesis::{GENESIS_VERSION, Genesis, GenesisValidator, schema_digest};
 use kanhe_proto::governance::{Action, PROPOSAL_VERSION, Proposal};
 use kanhe_proto::hand_over::{Act, HAND_OVER_VERSION, HandOver, validator_keys};
 use kanhe_proto::hash::{Hash, HeaderHash, LicenceDigest, MapKey, ProposalId, Suite, sha256};
 use kanhe_proto::header::Header;
 use kanhe_proto::identifiers::{Did, TypeVersion, Uscc, Vct};
-use kanhe_proto::ids::{Height, LogIndex, Power, Round, SpanMs, TimeMs};
+use kanhe_proto::ids::{Height, LogIndex, Power, ProtocolVersion, Round, SpanMs, TimeMs};
 use kanhe_proto::key::{KeyId, PublicKey, SecretKey, Signature, Signer};
 use kanhe_proto::map_value::MapValue;
 use kanhe_proto::merkle::log::{self, Tree};
@@ -151,7 +153,8 @@ pub fn genesis() -> Genesis {
         version: GENESIS_VERSION,
         name: "test".parse().unwrap(),
         suite: Suite::Sha256,
-        protocol: PROTOCOL_VERSION,
+        // The files of the formats are those of the version that began with governance; later ones add, and change none.
+        protocol: ProtocolVersion(2),
         time: START,
         parameters: Parameters { heartbeat: SpanMs(5_000), ..Parameters::default() },
         bureaus: List::new((0..BUREAUS).map(bureau_entry).collect()).unwrap(),
@@ -618,3 +621,68 @@ pub fn said(verdict: &Verdict) -> (kanhe_proto::verdict::Outcome, u8, &str) {
 }
 
 pub const HOLDER_BINDING: &str = HOLDER_BINDING_CLAIM;
+
+/// A service item with one of everything, as a file has it.
+pub fn item_value() -> serde_json::Value {
+    let words = |text: &str| serde_json::json!({"zh": format!("{text}（中文）"), "en": text});
+    serde_json::json!({
+        "format": 1, "code": "flat-purchase", "version": 1, "region": "370100", "names": words("Flat"),
+        "about": words("Buying a new flat."), "purpose": "registration", "life_days": 365,
+        "party": [
+            {"code": "developer", "names": words("Developer"), "kind": "enterprise", "opens": true},
+            {"code": "buyer", "names": words("Buyer"), "kind": "person", "applicant": true, "same_holder": true},
+            {"code": "spouse", "names": words("Spouse"), "kind": "person", "optional": true},
+        ],
+        "bureau": [
+            {"code": "registry", "names": words("Registry")},
+            {"code": "tax", "names": words("Tax office")},
+            {"code": "civil", "names": words("Civil affairs")},
+        ],
+        "ask": [
+            {"code": "identity", "of": "buyer", "to": ["registry", "tax"], "types": ["DEMOJMSFZ001:1"],
+             "claims": ["CZZT", "CZZTDM"], "why": words("To know the buyer.")},
+            {"code": "spouse_identity", "of": "spouse", "to": ["registry"], "types": ["DEMOJMSFZ001:1"],
+             "claims": ["CZZT"], "why": words("To know the spouse."), "optional": true},
+        ],
+        "field": [
+            {"code": "price", "of": "developer", "to": ["tax"], "names": words("Price"), "kind": "amount"},
+            {"code": "loan", "of": "buyer", "to": ["registry"], "names": words("Loan"), "kind": "choice",
+             "choices": ["yes", "no"], "optional": true},
+        ],
+        "attachment": [
+            {"code": "contract", "of": "developer", "to": ["tax"], "names": words("Contract"), "bytes_max": 1_000_000},
+        ],
+        "read": [
+            {"code": "marriage", "of": "buyer", "by": "registry", "from": "civil", "type": "DEMOJHZ001:1",
+             "claims": ["KZ_ZT"], "basis": "consent", "why": words("To know co-owners.")},
+        ],
+        "step": [
+            {"code": "tax", "names": words("Tax"), "by": "tax", "waits_for": ["developer", "buyer"],
+             "rules": ["priced"], "auto": true, "limit_days": 3, "passes": {"paid": "form.price"}},
+            {"code": "register", "names": words("Registration"), "by": "registry", "needs": ["tax"],
+             "waits_for": ["buyer", "spouse"], "limit_days": 5, "final": true},
+        ],
+        "rule": [
+            {"code": "priced", "holds": "cents(form.price) > 0", "otherwise": "return", "say": words("Give the price.")},
+        ],
+        "yield": [
+            {"code": "certificate", "step": "register", "type": "11100000MB03271699001:1", "to": "buyer",
+             "claims": {"CZZT": "given.identity.CZZT", "CZZTDM": "given.identity.CZZTDM"}},
+        ],
+    })
+}
+
+/// The same, read.
+pub fn item() -> kanhe_proto::item::Item {
+    serde_json::from_value(item_value()).unwrap()
+}
+
+/// Who plays its roles.
+pub fn item_bound() -> Vec<kanhe_proto::item::BoundRole> {
+    let bound = |role: &str, bureaus: Vec<Uscc>| {
+        let (role, mut bureaus) = (Text::new(role).unwrap(), bureaus);
+        bureaus.sort_unstable();
+        kanhe_proto::item::BoundRole { role, bureaus: List::new(bureaus).unwrap() }
+    };
+    vec![bound("registry", vec![bureau(0)]), bound("tax", vec![bureau(1), bureau(2)]), bound("civil", vec![bureau(3)])]
+}

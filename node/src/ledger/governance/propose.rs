@@ -47,6 +47,8 @@ pub(super) fn propose<V: View>(
 pub(super) fn check_new<V: View>(desk: &Desk<'_, '_, V>, proposal: &Proposal, id: &ProposalId) -> Result<(), Refusal> {
     let context = desk.context();
     proposal.check(&context.chain, &context.parameters).map_err(|error| Code::from(&error))?;
+    // Software of an earlier version cannot even read such an action: all refuse it alike.
+    require(proposal.actions.iter().all(|action| action.since() <= context.protocol), Code::ProposalWrong)?;
     require(proposal.created <= context.time, Code::ProposalLifetime)?;
     require(context.time <= proposal.expires, Code::ProposalExpired)?;
     desk.require_member(&proposal.proposer)?;

@@ -9,8 +9,8 @@ use kanhe_proto::ids::ProtocolVersion;
 use kanhe_proto::map_value::{Kind, MapValue, ValueError};
 use kanhe_proto::merkle::map::value_hash;
 use kanhe_proto::registry::{
-    Accreditation, Bureau, KeyEntry, LicenceType, Membership, Parameters, Purpose, RegistryRecord, RelyingParty,
-    Schedule, Seats, Supervision,
+    Accreditation, Bureau, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters, Purpose, RegistryRecord,
+    RelyingParty, Schedule, Seats, ServiceItem, Supervision,
 };
 use kanhe_proto::status::{BatchStatus, LicenceStatus, SpentId};
 
@@ -19,7 +19,7 @@ use crate::ledger::map::{LeafReader, Map, split_record};
 use crate::storage::Column;
 
 impl Fsck<'_> {
-    /// Gives the digests of the schemas that types name.
+    /// Gives the digests of the texts that types and items name.
     pub(super) fn registry(&mut self, tip: &Header) -> BTreeSet<Hash> {
         const COLUMN: Column = Column::Registry;
         let mut schemas = BTreeSet::new();
@@ -32,6 +32,9 @@ impl Fsck<'_> {
             }
             if let Ok(licence_type) = LicenceType::from_value(value) {
                 schemas.insert(licence_type.schema);
+            }
+            if let Ok(item) = ServiceItem::from_value(value) {
+                schemas.insert(item.file);
             }
             if let Ok(parameters) = Parameters::from_value(value)
                 && parameters.hash() != tip.parameters
@@ -105,6 +108,8 @@ fn registry_key(value: &[u8]) -> Result<MapKey, ValueError> {
         Some(Kind::Membership) => key::<Membership>(value),
         Some(Kind::Seats) => key::<Seats>(value),
         Some(Kind::Schedule) => key::<Schedule>(value),
+        Some(Kind::ServiceItem) => key::<ServiceItem>(value),
+        Some(Kind::ItemCatalogue) => key::<ItemCatalogue>(value),
         _ => key::<Parameters>(value),
     }
 }

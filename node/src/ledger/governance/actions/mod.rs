@@ -2,6 +2,7 @@
 
 mod bureaus;
 mod catalogue;
+mod items;
 mod keys;
 mod parameters;
 mod validators;
@@ -75,6 +76,8 @@ fn execute<V: View>(desk: &mut Desk<'_, '_, V>, action: &Action, decision: &Deci
         }
         Action::SetParameters { parameters } => parameters::set(desk, parameters),
         Action::ActivateProtocol { version, at } => parameters::activate(desk, decision, *version, *at),
+        Action::RegisterItem { file, bound } => items::register(desk, decision, file, bound),
+        Action::RetireItem { code } => items::retire(desk, decision, code),
         Action::Veto { proposal } => parameters::veto(desk, proposal),
         _ => catalogue::execute(desk, action, decision),
     }
