@@ -12,19 +12,29 @@ use kanhe_node::devnet::{BureauDescription, Description};
 use kanhe_node::run::keys::{self, PassphraseSource};
 use kanhe_node::run::now;
 use kanhe_proto::api::{
-    BatchAnswer, EvidenceAnswer, HeaderAnswer, NodeStatus, Problem, TransactionState, TransactionStatus,
+    BatchAnswer, CaseEventsAnswer, CasesAnswer, EvidenceAnswer, HeaderAnswer, LeafAnswer, NodeStatus, OverdueAnswer,
+    Problem, TransactionState, TransactionStatus,
 };
-use kanhe_proto::bounded::List;
+use kanhe_proto::bounded::{Blob, List, Text};
+use kanhe_proto::case::{
+    Act, Case, CasePayload, CaseStatus, Decide, EventList, How, Open, Outcome, Rate, SignedAct, Withdraw, case_id,
+    case_key, commitment,
+};
 use kanhe_proto::codec;
 use kanhe_proto::evidence::Evidence;
 use kanhe_proto::genesis::Genesis;
-use kanhe_proto::hash::LicenceDigest;
+use kanhe_proto::governance::{Action, GovernancePayload, Proposal};
+use kanhe_proto::hash::{CaseId, LicenceDigest};
 use kanhe_proto::identifiers::TypeVersion;
-use kanhe_proto::ids::SpanMs;
+use kanhe_proto::ids::{SpanMs, TimeMs};
+use kanhe_proto::item::{BoundRole, Item};
+use kanhe_proto::key::{SecretKey, Signer};
 use kanhe_proto::key_file::KeyFileRole;
 use kanhe_proto::merkle::log;
-use kanhe_proto::proof::{CertifiedHeader, ProvedRecord, ProvedTransaction};
-use kanhe_proto::record::{BatchRecord, Record};
+use kanhe_proto::proof::{CertifiedHeader, ProvedLeaf, ProvedRecord, ProvedTransaction};
+use kanhe_proto::record::{BatchRecord, Choice, GovernanceVote, Record};
+use kanhe_proto::registry::{Names, PurposeClass};
+use kanhe_proto::seal::SealingSecret;
 use kanhe_proto::transaction::{IssueBatch, Payload, Transaction, TransactionBody};
 use kanhe_proto::trust::Trust;
 use serde::de::DeserializeOwned;
@@ -206,6 +216,170 @@ fn four_processes_keep_a_chain() {
         let checked = program(&["fsck", "--home", bureau.home.to_str().unwrap()]);
         assert!(checked.status.success(), "{checked:?}");
     }
+}
+
+fn text<const MAX: usize>(text: &str) -> Text<MAX> {
+    Text::new(text).unwrap()
+}
+
+/// The purpose and the item of [`citizens_hand_in_acts_and_follow_their_case`], decided by the one bureau.
+fn registering(bureau: &BureauDescription, item: &Item, at_ms: u64) -> [Proposal; 2] {
+    let names = Names { zh: text("询问"), en: text("Asking") };
+    let purpose = Action::RegisterPurpose { code: text("asking"), names, class: PurposeClass::PublicBenefit };
+    let bureaus = List::new(vec![bureau.uscc]).unwrap();
+    let bound = List::new(vec![BoundRole { role: text("office"), bureaus }]).unwrap();
+    let file = Text::new(item.to_json()).unwrap();
+    [purpose, Action::RegisterItem { file, bound }].map(|action| Proposal {
+        version: 1,
+        proposer: bureau.uscc,
+        created: TimeMs(at_ms),
+        expires: TimeMs(at_ms + 3_600_000),
+        note: text(""),
+        actions: List::new(vec![action]).unwrap(),
+    })
+}
+
+fn asking() -> Item {
+    let words = |text: &str| serde_json::json!({"zh": text, "en": text});
+    serde_json::from_value(serde_json::json!({
+        "format": 1, "code": "asking", "version": 1, "region": "370100", "names": words("asking"),
+        "about": words("asking"), "purpose": "asking", "life_days": 1,
+        "party": [{"code": "citizen", "names": words("citizen"), "kind": "person", "opens": true, "applicant": true}],
+        "bureau": [{"code": "office", "names": words("office")}],
+        "step": [{"code": "answer", "names": words("answer"), "by": "office", "waits_for": ["citizen"],
+                  "limit_days": 1, "final": true}],
+    }))
+    .unwrap()
+}
+
+#[test]
+fn citizens_hand_in_acts_and_follow_their_case() {
+    let dir = tempfile::tempdir().unwrap();
+    let net = dir.path().join("net");
+    let init = ["devnet", "init", "--dir", net.to_str().unwrap(), "--heartbeat-ms", "1000", "--bureaus", "1"];
+    assert!(program(&init).status.success());
+    let network: Description = serde_json::from_slice(&fs::read(net.join("devnet.json")).unwrap()).unwrap();
+    let genesis = Genesis::from_bytes(&fs::read(&network.genesis).unwrap()).unwrap();
+    let (bureau, chain, http) = (&network.bureaus[0], genesis.chain(), Http);
+    let _node = Process::start(&bureau.home);
+    http.wait(bureau, "readiness", |status| status.ready);
+    let passphrase = || PassphraseSource::File(bureau.passphrase_file.clone()).read().unwrap();
+    let open = |path: &Path, role| keys::open_secret(path, role, &passphrase()).unwrap();
+    let governance = open(&bureau.governance_key, KeyFileRole::Governance);
+    let issuing = open(&bureau.issuing_key, KeyFileRole::Issuing);
+    let item = asking();
+    for proposal in registering(bureau, &item, http.wait(bureau, "a block", |_| true).time_ms) {
+        let (id, key) = (proposal.id(), governance.public_key().id());
+        let signature = governance.sign(&GovernanceVote::sign_bytes(&chain, &id, Choice::Yes)).unwrap();
+        let vote = GovernanceVote { bureau: bureau.uscc, key, choice: Choice::Yes, signature };
+        let payload = GovernancePayload::Propose {
+            proposal: Blob::new(proposal.to_bytes()).unwrap(),
+            votes: List::new(vec![vote]).unwrap(),
+        };
+        let body = TransactionBody {
+            version: 1,
+            chain,
+            sender: bureau.uscc,
+            key,
+            expiry: now().after(SpanMs(600_000)),
+            payload: Payload::Governance(payload).to_raw(),
+        };
+        let transaction = body.sign(&governance).unwrap();
+        let (code, told) = http.submit(bureau, &transaction.to_bytes());
+        assert_eq!(code, 202, "{told}");
+        committed(&http, bureau, &transaction);
+        // What is decided binds from the next block on.
+        let height = http.wait(bureau, "a block", |_| true).height;
+        http.wait(bureau, "the next block", |status| status.height > height);
+    }
+
+    let citizen = SecretKey::from_seed([1; 32]);
+    let id = case_id(&chain.chain_id, &citizen.public_key());
+    let hand_in = |acts: Vec<SignedAct>| {
+        let payload = CasePayload { acts: List::new(acts).unwrap() };
+        let (code, told) = http.ask(bureau, "POST /v1/cases/acts", &payload.to_bytes()).unwrap();
+        match code {
+            202 => Ok(serde_json::from_str::<TransactionStatus>(&told).unwrap()),
+            _ => Err((code, serde_json::from_str::<Problem>(&told).unwrap().code)),
+        }
+    };
+    let sign = |act: Act, key: &SecretKey| act.sign(&chain, key).unwrap();
+    let opening = Open {
+        item: item.code.clone(),
+        version: item.version,
+        file: item.digest(),
+        not_after: now().after(SpanMs(3_600_000)),
+        key: citizen.public_key(),
+        letter_key: SealingSecret::from_seed([2; 32]).public_key(),
+        chosen: List::new(vec![bureau.uscc]).unwrap(),
+        slots: List::empty(),
+        files: List::empty(),
+        assisted: None,
+    };
+    let opened = sign(Act::Open(opening), &citizen);
+    let forged =
+        SignedAct { signature: sign(Act::Rate(Rate { case: id, stars: 1 }), &citizen).signature, ..opened.clone() };
+    assert_eq!(hand_in(vec![forged]), Err((422, "case_signature".to_owned())));
+    assert_eq!(http.ask(bureau, "POST /v1/cases/acts", b"nothing").unwrap().0, 400);
+    let first = hand_in(vec![opened.clone()]).unwrap();
+    // The same again is the same.
+    assert_eq!(hand_in(vec![opened.clone()]).unwrap().id, first.id);
+    let done = |status: TransactionStatus| {
+        let told: TransactionStatus = http.read(bureau, &format!("/v1/transactions/{}?wait=30", status.id));
+        assert_eq!(told.state, TransactionState::Committed, "{told:?}");
+    };
+    done(first);
+    assert_eq!(hand_in(vec![opened.clone()]).unwrap().state, TransactionState::Committed);
+    let withdrawn = |key: &SecretKey| hand_in(vec![sign(Act::Withdraw(Withdraw { case: id, slot: 0 }), key)]);
+    assert_eq!(withdrawn(&issuing).unwrap_err().1, "case_signature");
+    let cases: CasesAnswer = http.read(bureau, &format!("/v1/cases?bureau={}", bureau.uscc));
+    assert_eq!((cases.cases, cases.next), (vec![id], None));
+    let overdue: OverdueAnswer = http.read(bureau, "/v1/cases/overdue");
+    assert!(overdue.steps.is_empty() && overdue.unproven);
+
+    let trust = Trust::pin(&genesis, now()).unwrap();
+    let leaf = |id: &CaseId| {
+        let LeafAnswer { certified, leaf } = http.read(bureau, &format!("/v1/cases/{id}"));
+        let certified: CertifiedHeader = codec::decode(&certified, BYTES_MAX).unwrap();
+        trust.check(&certified, now()).unwrap();
+        let leaf: ProvedLeaf = codec::decode(&leaf, BYTES_MAX).unwrap();
+        leaf.read::<Case>(&certified.header.state_root, &case_key(id)).unwrap()
+    };
+    assert_eq!(leaf(&CaseId([9; 32])), None);
+    assert_eq!(leaf(&id).unwrap().status, CaseStatus::Open);
+    let decide = Decide {
+        case: id,
+        step: 0,
+        round: 0,
+        key: issuing.public_key().id(),
+        outcome: Outcome::Approved,
+        how: How::Officer { officer: commitment(&[3; 32], b"officer") },
+        run: None,
+        reason: None,
+        letter: None,
+        passed: List::empty(),
+    };
+    done(
+        hand_in(vec![sign(Act::Decide(decide), &issuing), sign(Act::Rate(Rate { case: id, stars: 5 }), &citizen)])
+            .unwrap(),
+    );
+    assert_eq!(withdrawn(&citizen).unwrap_err().1, "case_over");
+
+    let answer: CaseEventsAnswer = http.read(bureau, &format!("/v1/cases/{id}/events"));
+    let certified: CertifiedHeader = codec::decode(&answer.certified, BYTES_MAX).unwrap();
+    trust.check(&certified, now()).unwrap();
+    let proved: ProvedLeaf = codec::decode(&answer.leaf, BYTES_MAX).unwrap();
+    let case: Case = proved.read(&certified.header.state_root, &case_key(&id)).unwrap().unwrap();
+    assert_eq!((case.status, case.stars), (CaseStatus::Closed, Some(5)));
+    let mut list = EventList::of(&case);
+    for event in &answer.events {
+        list.push(&certified.header, &codec::decode(event, BYTES_MAX).unwrap()).unwrap();
+    }
+    assert_eq!((list.is_whole(), list.events().len(), answer.next), (true, 3, None));
+    let (code, told) = http.get(bureau, &format!("/v1/cases/{id}/events?from=0")).unwrap();
+    assert_eq!((code, serde_json::from_str::<Problem>(&told).unwrap().code.as_str()), (404, "not_found"));
+    let cases: CasesAnswer = http.read(bureau, &format!("/v1/cases?bureau={}", bureau.uscc));
+    assert!(cases.cases.is_empty());
 }
 
 #[test]

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded::Blob;
 use crate::governance::{LastSigned, Tally};
-use crate::hash::{LicenceDigest, ProposalId, TransactionId};
-use crate::ids::{Height, LogIndex};
+use crate::hash::{CaseId, LicenceDigest, ProposalId, TransactionId};
+use crate::identifiers::Uscc;
+use crate::ids::{Height, LogIndex, TimeMs};
+use crate::item::{ItemCode, ItemVersion};
 use crate::limits::{EVIDENCE_BYTES_MAX, HAND_OVER_BYTES_MAX, MAP_VALUE_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::validators::{Address, ValidatorSet};
 
@@ -357,4 +359,82 @@ pub struct RegistryChange {
     /// As it would be.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub after: Blob<MAP_VALUE_BYTES_MAX>,
+}
+
+/// Events in one answer.
+pub const CASE_EVENTS_PAGE: usize = 64;
+/// Cases, or steps, in one answer.
+pub const CASES_PAGE: usize = 256;
+
+/// Events of a case, proved under one header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CaseEventsAnswer {
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// Encoding of the [`crate::proof::ProvedLeaf`] of the [`crate::case::Case`], or of its absence.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub leaf: LeafBytes,
+    /// Encodings of [`crate::proof::ProvedRecord`], the newest first; [`crate::case::EventList`] checks them.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub events: Vec<RecordBytes>,
+    /// From where to ask on; nothing if the last one here is the opening.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
+    pub next: Option<LogIndex>,
+}
+
+/// A step that is ready for longer than its limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OverdueStep {
+    /// The case.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub case: CaseId,
+    /// Its item.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub item: ItemCode,
+    /// The item's version.
+    #[cfg_attr(feature = "openapi", schema(value_type = u32))]
+    pub version: ItemVersion,
+    /// Place of the step in the item.
+    pub step: u8,
+    /// Whose it is to decide.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub bureau: Uscc,
+    /// By when it was to be decided, in milliseconds since 1970.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    pub due_ms: TimeMs,
+}
+
+/// Overdue steps of open cases, the longest overdue first. That a step is overdue is shown by the leaf of its case; that
+/// none is left out is the node's word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct OverdueAnswer {
+    /// Always true.
+    pub unproven: bool,
+    /// The block as of which it is.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    pub height: Height,
+    /// The steps.
+    pub steps: Vec<OverdueStep>,
+    /// What to ask on with, if there may be more.
+    pub next: Option<String>,
+}
+
+/// Open cases of a bureau, ascending by id: the node's word, to be checked by their leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CasesAnswer {
+    /// Always true.
+    pub unproven: bool,
+    /// The block as of which it is.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    pub height: Height,
+    /// The cases.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub cases: Vec<CaseId>,
+    /// What to ask on with, if there may be more.
+    pub next: Option<String>,
 }

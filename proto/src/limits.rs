@@ -80,6 +80,8 @@ pub const STEP_LIMIT_DAYS_MAX: u32 = 365;
 pub const ATTACHMENT_BYTES_MAX: u32 = 32 << 20;
 /// Acts on cases in one transaction.
 pub const CASE_ACTS_MAX: usize = 32;
+/// Bytes of all acts in one transaction: more than that many of the largest have.
+pub const CASE_PAYLOAD_BYTES_MAX: usize = 128 << 10;
 /// Slots of a case for those who take part besides bureaus.
 pub const CASE_SLOTS_MAX: usize = 16;
 /// Times that a step may be returned; then it is approved or rejected.

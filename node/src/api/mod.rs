@@ -10,6 +10,7 @@
 
 mod blocks;
 mod body;
+mod cases;
 mod diagnosis;
 mod evidence;
 mod health;
@@ -23,6 +24,7 @@ mod problem;
 mod proposals;
 mod registry;
 mod serve;
+mod sponsor;
 mod state;
 pub mod tls;
 mod transactions;
@@ -32,4 +34,5 @@ pub use openapi::document;
 pub use post_office::PostOffice;
 pub use problem::ApiError;
 pub use serve::Api;
+pub use sponsor::Sponsor;
 pub use tls::{Tls, TlsError};

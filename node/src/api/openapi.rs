@@ -4,7 +4,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
-use super::{blocks, diagnosis, evidence, health, mail, proposals, registry, transactions, trust};
+use super::{blocks, cases, diagnosis, evidence, health, mail, proposals, registry, transactions, trust};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -40,6 +40,11 @@ use super::{blocks, diagnosis, evidence, health, mail, proposals, registry, tran
         proposals::list,
         proposals::one,
         proposals::dry_run,
+        cases::list,
+        cases::overdue,
+        cases::one,
+        cases::events,
+        cases::acts,
         registry::licence_status,
         registry::batch_status,
         blocks::header,

@@ -97,6 +97,15 @@ impl ApiError {
     pub fn busy(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy", detail)
     }
+    /// This node sends no transactions for others.
+    pub fn no_sponsor() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no_sponsor",
+            "No sponsor",
+            "this node has no key of a member to send acts with: give them to another",
+        )
+    }
     /// Nothing can be proved before the first block.
     pub fn nothing_certified() -> Self {
         Self::new(

@@ -8,7 +8,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
 use kanhe_proto::genesis::Genesis;
-use kanhe_proto::limits::{PROPOSAL_BYTES_MAX, TRANSACTION_BYTES_MAX};
+use kanhe_proto::limits::{CASE_PAYLOAD_BYTES_MAX, PROPOSAL_BYTES_MAX, TRANSACTION_BYTES_MAX};
 use kanhe_proto::mail::MAIL_BYTES_MAX;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -17,9 +17,10 @@ use super::limits::{Limits, limit};
 use super::listener::{BoundedListener, Peer};
 use super::post_office::PostOffice;
 use super::problem::ApiError;
+use super::sponsor::Sponsor;
 use super::state::State;
 use super::tls::Tls;
-use super::{blocks, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions, trust};
+use super::{blocks, cases, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions, trust};
 use crate::chain::Chain;
 use crate::config::ApiSection;
 use crate::consensus::app::Status;
@@ -54,6 +55,8 @@ pub struct Api {
     pub damaged: watch::Receiver<Option<String>>,
     /// Its certificate; without one it speaks plain HTTP.
     pub tls: Option<Arc<Tls>>,
+    /// Sends acts of others; none if this node has no key for it.
+    pub sponsor: Option<Sponsor>,
 }
 
 impl Api {
@@ -100,6 +103,10 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .route("/v1/registry/schedule", get(registry::schedule))
         .route("/v1/proposals", get(proposals::list))
         .route("/v1/proposals/{id}", get(proposals::one))
+        .route("/v1/cases", get(cases::list))
+        .route("/v1/cases/overdue", get(cases::overdue))
+        .route("/v1/cases/{id}", get(cases::one))
+        .route("/v1/cases/{id}/events", get(cases::events))
         .route("/v1/status/alive", get(registry::alive))
         .route("/v1/status/licences/{issuer}/{digest}", get(registry::licence_status))
         .route("/v1/status/batches/{issuer}/{batch}", get(registry::batch_status))
@@ -120,6 +127,7 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .merge(reads)
         .merge(takes("/v1/transactions", post(transactions::submit), TRANSACTION_BYTES_MAX))
         .merge(takes("/v1/proposals/dry-run", post(proposals::dry_run), PROPOSAL_BYTES_MAX))
+        .merge(takes("/v1/cases/acts", post(cases::acts), CASE_PAYLOAD_BYTES_MAX))
         .merge(takes("/v1/evidence", post(evidence::many), EVIDENCE_QUESTION_BYTES_MAX))
         .merge(takes("/v1/mail", post(mail::send), MAIL_BYTES_MAX))
         .merge(takes("/v1/mail/queue", post(mail::queue), kanhe_proto::mail::QUEUE_PROOF_BYTES_MAX))

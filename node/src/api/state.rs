@@ -18,6 +18,7 @@ use super::body::blob;
 use super::places::Places as StreamPlaces;
 use super::post_office::PostOffice;
 use super::problem::ApiError;
+use super::sponsor::Sponsor;
 use super::tls::Tls;
 use crate::chain::{Chain, Snapshot};
 use crate::consensus::app::Status;
@@ -49,6 +50,7 @@ pub struct State {
     /// What was found damaged in the database.
     pub damaged: watch::Receiver<Option<String>>,
     pub tls: Option<Arc<Tls>>,
+    pub sponsor: Option<Sponsor>,
     /// Batches of the last blocks asked about, by the place of the transaction.
     batches: Mutex<VecDeque<(Height, Arc<Places>)>>,
 }
@@ -72,6 +74,7 @@ impl State {
             stopped,
             damaged: api.damaged,
             tls: api.tls,
+            sponsor: api.sponsor,
             batches: Mutex::default(),
         }
     }

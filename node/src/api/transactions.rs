@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract;
 use axum::http::StatusCode;
+use bytes::Bytes;
 use kanhe_proto::api::{Problem, TransactionState as Told, TransactionStatus, WAIT_MAX_SECONDS};
 use kanhe_proto::codec;
 use kanhe_proto::hash::TransactionId;
@@ -47,6 +48,11 @@ pub async fn submit(
     body: Body,
 ) -> Result<(StatusCode, Json<TransactionStatus>), ApiError> {
     let Body(bytes) = body;
+    Ok((StatusCode::ACCEPTED, Json(hand_in(&state, bytes).await?)))
+}
+
+/// Gives a transaction to the pool and to peers.
+pub(super) async fn hand_in(state: &Arc<State>, bytes: Bytes) -> Result<TransactionStatus, ApiError> {
     let status = match state.pool.submit(bytes.clone()).await {
         Submission::Accepted(id) => {
             if state.network.publish(bytes).is_err() {
@@ -55,7 +61,7 @@ pub async fn submit(
             }
             unproven(id, Told::Pending, None)
         }
-        Submission::Known { id, state: known, .. } => told(&state, id, known).await?,
+        Submission::Known { id, state: known, .. } => told(state, id, known).await?,
         Submission::Refused { code, .. } | Submission::WrongSignature { code, .. } => {
             return Err(ApiError::refused(code.as_str()));
         }
@@ -64,7 +70,12 @@ pub async fn submit(
         Submission::Full { what: Full::Pool, .. } => return Err(ApiError::busy("the pool is full: wait for a block")),
         Submission::Busy => return Err(ApiError::busy("too many transactions are being checked")),
     };
-    Ok((StatusCode::ACCEPTED, Json(status)))
+    Ok(status)
+}
+
+/// Where a transaction stands now.
+pub(super) async fn status_of(state: &Arc<State>, id: TransactionId) -> Result<TransactionStatus, ApiError> {
+    told(state, id, state.pool.state(&id)).await
 }
 
 /// Where a transaction stands; `committed` is proved, all else is the node's word.

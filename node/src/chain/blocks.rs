@@ -266,6 +266,7 @@ fn to_write<'a>(
         next_validators: (*overlay.next_validators != *tip.next_validators).then_some(&*overlay.next_validators),
         schemas: &overlay.outcome.schemas,
         acts: &overlay.outcome.acts,
+        cases: &overlay.outcome.cases,
         losers,
     }
 }

@@ -98,7 +98,7 @@ impl TipView<'_> {
             };
             match refused {
                 // The next block may have room, or be late enough.
-                Code::BlockUpdates | Code::ExpiryTooFar => {}
+                Code::BlockUpdates | Code::BlockSignatures | Code::ExpiryTooFar => {}
                 code => source.reject(&offered.id, code),
             }
         }

@@ -15,6 +15,7 @@ mod admission;
 mod application;
 mod blocks;
 mod candidate;
+mod cases;
 mod check;
 mod dry_run;
 mod error;
@@ -32,6 +33,7 @@ mod totals;
 
 pub use admission::{AdmissionError, ChainAdmission};
 pub use candidate::BuiltBlock;
+pub use cases::{Events, Overdue, OverduePlace};
 pub use check::{BlockCheck, CheckRules};
 pub use error::{BlockError, ChainError};
 pub use evidence::NoEvidence;

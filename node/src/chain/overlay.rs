@@ -14,7 +14,7 @@ use super::error::ChainError;
 use super::tip::TipState;
 use crate::ledger::log::Log;
 use crate::ledger::map::{Applied, ReadError};
-use crate::ledger::{BlockContext, Checked, Outcome, SpentKey, View};
+use crate::ledger::{BlockContext, CaseDue, Checked, Outcome, SpentKey, View};
 use crate::storage::Reader;
 use kanhe_proto::hash::MapKey;
 use kanhe_proto::merkle::log;
@@ -76,6 +76,9 @@ impl View for TipView<'_> {
     }
     fn expired(&self, before: TimeMs, max: usize) -> Result<Vec<SpentKey>, ReadError> {
         Ok(self.reader.expired(before, max)?)
+    }
+    fn due_cases(&self, before: TimeMs, max: usize) -> Result<Vec<CaseDue>, ReadError> {
+        Ok(self.reader.due_cases(before, max)?)
     }
     fn log_size(&self) -> u64 {
         self.tip.log.size()

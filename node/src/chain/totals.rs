@@ -13,6 +13,7 @@ pub struct Totals {
     licences: AtomicU64,
     status_changes: AtomicU64,
     swept: AtomicU64,
+    case_events: AtomicU64,
 }
 
 /// The sums at one moment.
@@ -34,6 +35,7 @@ impl Totals {
         self.licences.fetch_add(counters.licences, Relaxed);
         self.status_changes.fetch_add(counters.status_changes, Relaxed);
         self.swept.fetch_add(counters.swept, Relaxed);
+        self.case_events.fetch_add(counters.case_events, Relaxed);
     }
     /// The sums now.
     pub fn now(&self) -> TotalsNow {
@@ -45,6 +47,7 @@ impl Totals {
                 licences: self.licences.load(Relaxed),
                 status_changes: self.status_changes.load(Relaxed),
                 swept: self.swept.load(Relaxed),
+                case_events: self.case_events.load(Relaxed),
             },
         }
     }

@@ -126,6 +126,40 @@ codes! {
     EquivocationWrong = "equivocation_wrong",
     /// The block has no room left for the leaves that it changes.
     BlockUpdates = "block_updates",
+    /// The block has no room left for the signatures that it makes everybody verify.
+    BlockSignatures = "block_signatures",
+    /// There is such a case already.
+    CaseExists = "case_exists",
+    /// There is no such case, or no longer.
+    CaseUnknown = "case_unknown",
+    /// The opening is void by now, or would be good for more than a day.
+    CaseOpeningLate = "case_opening_late",
+    /// No such version of the item is in force, or its file is another.
+    ItemNotInForce = "item_not_in_force",
+    /// The act does not fit the item.
+    CaseShape = "case_shape",
+    /// A signature is not of the key that must act.
+    CaseSignature = "case_signature",
+    /// The case or its item does not name who acts, or not for this.
+    CaseNotNamed = "case_not_named",
+    /// What a clerk opens a case on is no purpose of public benefit that is in force.
+    CaseGround = "case_ground",
+    /// Meanwhile the slot or step is in another round.
+    CaseRound = "case_round",
+    /// The step was returned too often: it is approved or rejected.
+    CaseRounds = "case_rounds",
+    /// The slot has presented in this round.
+    CasePresented = "case_presented",
+    /// The step waits for others.
+    CaseNotReady = "case_not_ready",
+    /// The step is decided, or its licences are issued.
+    CaseDecided = "case_decided",
+    /// The case has ended, or its time is over.
+    CaseOver = "case_over",
+    /// The case has not ended.
+    CaseNotOver = "case_not_over",
+    /// The case was rated.
+    CaseRated = "case_rated",
 }
 
 impl fmt::Display for Code {

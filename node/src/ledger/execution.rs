@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kanhe_proto::hash::{Hash, MapKey};
+use kanhe_proto::case::{Case, case_key};
+use kanhe_proto::hash::{CaseId, Hash, MapKey};
 use kanhe_proto::ids::{Height, LogIndex, ProtocolVersion, SpanMs, TimeMs};
 use kanhe_proto::limits::EXPIRY_AHEAD_MAX_MS;
 use kanhe_proto::map_value::MapValue;
@@ -16,6 +17,7 @@ use kanhe_proto::transaction::{Payload, Transaction, TransactionKind};
 use kanhe_proto::validators::{Address, ValidatorSet};
 use kanhe_proto::vote::ChainContext;
 
+use super::cases::{self, Book};
 use super::checked::Checked;
 use super::code::{Code, Refusal};
 use super::governance;
@@ -51,6 +53,10 @@ impl BlockContext {
     pub fn is_governed(&self) -> bool {
         self.protocol >= ProtocolVersion(2)
     }
+    /// Whether its rules have cases.
+    pub fn has_cases(&self) -> bool {
+        self.protocol >= ProtocolVersion(3)
+    }
 }
 
 /// Whether the signature of a transaction is still to be verified.
@@ -69,6 +75,10 @@ pub struct Execution<'v, V: View> {
     pub(super) registry: Registry<'v, V>,
     /// Leaves of statuses that the block changed so far.
     pub(super) statuses: BTreeMap<MapKey, Vec<u8>>,
+    /// Cases that the block read or changed so far.
+    pub(super) cases: Book,
+    /// Signatures inside its transactions.
+    inner_signatures: usize,
     pub(super) outcome: Outcome,
 }
 
@@ -77,14 +87,18 @@ pub struct Execution<'v, V: View> {
 pub(super) struct Staged {
     /// Leaves of statuses.
     pub statuses: BTreeMap<MapKey, Vec<u8>>,
-    /// A record for the log.
-    pub record: Option<Vec<u8>>,
+    /// Records for the log.
+    pub records: Vec<Vec<u8>>,
     /// Licences in the record.
     pub licences: u32,
     /// Number of changes.
     pub status_changes: u32,
     /// Records of the registry.
     pub registry: BTreeMap<MapKey, Vec<u8>>,
+    /// Cases.
+    pub cases: BTreeMap<CaseId, Case>,
+    /// Signatures that are verified besides the transaction's.
+    pub signatures: usize,
     /// Other leaves of the state.
     pub leaves: BTreeMap<MapKey, Option<Vec<u8>>>,
     /// Ids that must not come again, besides the transaction's.
@@ -95,6 +109,13 @@ pub(super) struct Staged {
     pub parameters: Option<Parameters>,
     /// Rules of the next block.
     pub protocol: Option<ProtocolVersion>,
+}
+
+impl Staged {
+    /// Events of cases among the records: a transaction that acts on cases records nothing else.
+    fn cases_acted(&self) -> u64 {
+        if self.cases.is_empty() { 0 } else { self.records.len() as u64 }
+    }
 }
 
 impl<'v, V: View> Execution<'v, V> {
@@ -108,10 +129,21 @@ impl<'v, V: View> Execution<'v, V> {
         outcome.counters.swept = swept.len() as u64;
         outcome.swept = swept;
         let registry = Registry::new(view, context.height);
-        let mut execution = Self { view, context, registry, statuses: BTreeMap::new(), outcome };
+        let mut execution = Self {
+            view,
+            context,
+            registry,
+            statuses: BTreeMap::new(),
+            cases: Book::default(),
+            inner_signatures: 0,
+            outcome,
+        };
         if execution.context.is_governed() {
             let staged = governance::begin(&execution)?;
             execution.merge(staged);
+        }
+        if execution.context.has_cases() {
+            cases::begin(&mut execution)?;
         }
         Ok(execution)
     }
@@ -127,16 +159,30 @@ impl<'v, V: View> Execution<'v, V> {
             Payload::ChangeStatus(payload) => change_status::execute(self, body, payload, &mut staged)?,
             Payload::Governance(payload) => governance::execute(self, payload, &mut staged)?,
             Payload::Equivocation(payload) => governance::record_equivocation(self, payload, &mut staged)?,
+            Payload::Case(payload) => cases::execute(self, payload, &mut staged)?,
         };
-        let new_leaves = staged.statuses.keys().filter(|key| !self.statuses.contains_key(*key)).count();
-        if self.statuses.len() + new_leaves > self.context.parameters.block_updates_max as usize {
-            return Err(Code::BlockUpdates.into());
-        }
-        let is_batch = kind == TransactionKind::IssueBatch && staged.record.is_some();
+        self.check_room(&staged)?;
+        let is_batch = kind == TransactionKind::IssueBatch;
         let batch = is_batch.then(|| LogIndex(self.log_size()));
         let receipt = Receipt { id: checked.id, kind, batch, status_changes: staged.status_changes };
         self.keep(staged, spent, receipt);
         Ok(receipt)
+    }
+
+    /// Whether the block has room for what a transaction stages.
+    fn check_room(&self, staged: &Staged) -> Result<(), Code> {
+        let parameters = &self.context.parameters;
+        let statuses = staged.statuses.keys().filter(|key| !self.statuses.contains_key(*key)).count();
+        let cases = staged.cases.keys().filter(|id| !self.cases.is_changed(id)).count();
+        let leaves = self.statuses.len() + statuses + self.cases.changed() + cases;
+        if leaves > parameters.block_updates_max as usize {
+            return Err(Code::BlockUpdates);
+        }
+        let signatures = self.len() + 1 + self.inner_signatures + staged.signatures;
+        if signatures > parameters.block_signatures_max as usize {
+            return Err(Code::BlockSignatures);
+        }
+        Ok(())
     }
 
     fn check_sender(&mut self, checked: &Checked, signature: SignatureCheck) -> Result<(), Refusal> {
@@ -175,11 +221,14 @@ impl<'v, V: View> Execution<'v, V> {
             batches: counters.batches + u64::from(receipt.batch.is_some()),
             licences: counters.licences + u64::from(staged.licences),
             status_changes: counters.status_changes + u64::from(staged.status_changes),
+            case_events: counters.case_events + staged.cases_acted(),
             ..*counters
         };
-        if staged.record.is_some() && receipt.batch.is_none() {
+        let decides = matches!(receipt.kind, TransactionKind::Governance | TransactionKind::Equivocation);
+        if decides && !staged.records.is_empty() {
             outcome.acts.push(record);
         }
+        self.inner_signatures += staged.signatures;
         self.merge(staged);
     }
 
@@ -190,12 +239,15 @@ impl<'v, V: View> Execution<'v, V> {
             outcome.state.insert(spent_id_key(&spent.id), Some(value));
             outcome.spent.push(spent);
         }
-        outcome.records.extend(staged.record);
+        outcome.records.extend(staged.records);
         outcome.state.extend(staged.leaves);
         outcome.schemas.extend(staged.schemas);
         outcome.parameters = staged.parameters.or(outcome.parameters.take());
         outcome.protocol = staged.protocol.or(outcome.protocol);
         self.statuses.extend(staged.statuses);
+        for (id, case) in staged.cases {
+            self.cases.put(id, Some(case));
+        }
         self.registry.change(staged.registry);
     }
 
@@ -232,6 +284,10 @@ impl<'v, V: View> Execution<'v, V> {
         outcome.next_validators = next_validators;
         outcome.registry = self.registry.into_changes().into_iter().map(|(key, value)| (key, Some(value))).collect();
         outcome.state.extend(self.statuses.into_iter().map(|(key, value)| (key, Some(value))));
+        for (id, change) in self.cases.into_changes() {
+            outcome.state.insert(case_key(&id), change.after.as_ref().map(Case::to_value));
+            outcome.cases.push(change);
+        }
         Ok(outcome)
     }
 }

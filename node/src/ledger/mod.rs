@@ -4,6 +4,7 @@
 //! but the transaction, [`Registry::signer`] who may send it at this height, [`Execution`] the block around it. Nothing
 //! here sees a clock, a file or a random source: time is the block's.
 
+pub mod cases;
 pub mod governance;
 pub mod log;
 pub mod map;
@@ -19,6 +20,6 @@ mod view;
 pub use checked::{Checked, check_stateless};
 pub use code::{Code, Refusal};
 pub use execution::{BlockContext, Execution, Rejection, SignatureCheck, check_expiry, execute};
-pub use outcome::{Counters, Outcome, Receipt};
+pub use outcome::{CaseChange, Counters, Outcome, Receipt};
 pub use registry::Registry;
-pub use view::{SpentKey, View};
+pub use view::{CaseDue, SpentKey, View};

@@ -1,5 +1,6 @@
 //! What a block does to the state.
 
+use kanhe_proto::case::Case;
 use kanhe_proto::hash::{Hash, TransactionId};
 use kanhe_proto::ids::{LogIndex, ProtocolVersion};
 use kanhe_proto::registry::Parameters;
@@ -33,6 +34,8 @@ pub struct Counters {
     pub status_changes: u64,
     /// Expired ids removed.
     pub swept: u64,
+    /// Events of cases recorded.
+    pub case_events: u64,
 }
 
 /// The result of executing a block.
@@ -60,6 +63,17 @@ pub struct Outcome {
     pub schemas: Vec<(Hash, String)>,
     /// Places of decisions and proofs among the records.
     pub acts: Vec<LogIndex>,
+    /// Cases that it opened, changed or forgot, ascending by id.
+    pub cases: Vec<CaseChange>,
     /// Sums.
     pub counters: Counters,
+}
+
+/// What a block does to one case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseChange {
+    /// As it was; nothing if the block opens it.
+    pub before: Option<Case>,
+    /// As it is; nothing if the block forgets it.
+    pub after: Option<Case>,
 }

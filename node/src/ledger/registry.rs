@@ -6,12 +6,17 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use kanhe_proto::hash::MapKey;
 use kanhe_proto::identifiers::{TypeCode, TypeVersion, Uscc};
 use kanhe_proto::ids::Height;
+use kanhe_proto::item::{ItemCode, ItemVersion};
 use kanhe_proto::key::{KeyId, PublicKey};
-use kanhe_proto::registry::{Accreditation, Bureau, KeyEntry, KeyRole, LicenceType, RegistryRecord, Supervision};
+use kanhe_proto::registry::{
+    Accreditation, Bureau, KeyEntry, KeyRole, LicenceType, Purpose, PurposeClass, PurposeCode, RegistryRecord,
+    ServiceItem, Supervision,
+};
 use kanhe_proto::transaction::{TransactionBody, TransactionKind};
 
 use super::code::{Code, Refusal};
@@ -29,6 +34,8 @@ pub struct Registry<'v, V: View> {
     accredited: BTreeMap<(Uscc, TypeCode), bool>,
     types: BTreeMap<(TypeCode, TypeVersion), bool>,
     supervisors: BTreeMap<(Uscc, Uscc, TypeCode), bool>,
+    items: BTreeMap<(ItemCode, ItemVersion), Option<Arc<ServiceItem>>>,
+    purposes: BTreeMap<PurposeCode, bool>,
 }
 
 impl<'v, V: View> Registry<'v, V> {
@@ -43,6 +50,8 @@ impl<'v, V: View> Registry<'v, V> {
             accredited: BTreeMap::new(),
             types: BTreeMap::new(),
             supervisors: BTreeMap::new(),
+            items: BTreeMap::new(),
+            purposes: BTreeMap::new(),
         }
     }
 
@@ -72,13 +81,10 @@ impl<'v, V: View> Registry<'v, V> {
 
     /// The key under which a transaction's signature must hold.
     pub fn signer(&mut self, body: &TransactionBody) -> Result<&PublicKey, Refusal> {
-        let (source, height) = (Source { view: self.view, changes: &self.changes }, self.height);
-        let member = remember(&mut self.members, body.sender, |id| {
-            Ok(source.read::<Bureau>(id)?.is_some_and(|bureau| bureau.intervals.hold_at(height)))
-        })?;
-        if !*member {
+        if !self.is_member(body.sender)? {
             return Err(Code::UnknownSender.into());
         }
+        let (source, height) = (Source { view: self.view, changes: &self.changes }, self.height);
         let entry = remember(&mut self.keys, (body.sender, body.key), |id| source.read(id))?;
         let entry: &KeyEntry = entry.as_ref().ok_or(Code::UnknownKey)?;
         if !may_send(body.payload.kind, entry.role) {
@@ -91,6 +97,49 @@ impl<'v, V: View> Registry<'v, V> {
             return Err(Code::KeyDistrusted.into());
         }
         Ok(&entry.key)
+    }
+
+    /// Is the bureau a member?
+    pub fn is_member(&mut self, bureau: Uscc) -> Result<bool, ReadError> {
+        let (source, height) = (Source { view: self.view, changes: &self.changes }, self.height);
+        remember(&mut self.members, bureau, |id| {
+            Ok(source.read::<Bureau>(id)?.is_some_and(|bureau| bureau.intervals.hold_at(height)))
+        })
+        .copied()
+    }
+
+    /// The key under which a member issues and decides, if this is one.
+    pub fn issuing_key(&mut self, bureau: Uscc, key: KeyId) -> Result<Option<&PublicKey>, ReadError> {
+        if !self.is_member(bureau)? {
+            return Ok(None);
+        }
+        let (source, height) = (Source { view: self.view, changes: &self.changes }, self.height);
+        let entry = remember(&mut self.keys, (bureau, key), |id| source.read(id))?.as_ref();
+        let holds = |entry: &&KeyEntry| {
+            entry.role == KeyRole::Issuing
+                && entry.intervals.hold_at(height)
+                && entry.distrusted_from.is_none_or(|from| height < from)
+        };
+        Ok(entry.filter(holds).map(|entry| &entry.key))
+    }
+
+    /// A version of a service item, in force or not.
+    pub fn service_item(
+        &mut self,
+        code: &ItemCode,
+        version: ItemVersion,
+    ) -> Result<Option<Arc<ServiceItem>>, ReadError> {
+        let source = Source { view: self.view, changes: &self.changes };
+        let known = remember(&mut self.items, (code.clone(), version), |id| Ok(source.read(id)?.map(Arc::new)))?;
+        Ok(known.clone())
+    }
+
+    /// Is the purpose in force, and of public benefit?
+    pub fn is_public_purpose(&mut self, code: &PurposeCode) -> Result<bool, ReadError> {
+        let (source, height) = (Source { view: self.view, changes: &self.changes }, self.height);
+        let public =
+            |purpose: Purpose| purpose.class == PurposeClass::PublicBenefit && purpose.intervals.hold_at(height);
+        remember(&mut self.purposes, code.clone(), |id| Ok(source.read(id)?.is_some_and(public))).copied()
     }
 
     /// May the bureau issue the type?
@@ -142,6 +191,8 @@ fn may_send(kind: u8, role: KeyRole) -> bool {
         Some(TransactionKind::Governance | TransactionKind::Equivocation) => {
             matches!(role, KeyRole::Issuing | KeyRole::Governance | KeyRole::Validator)
         }
+        // Those too are signed inside; a governance key is kept away from what happens all day.
+        Some(TransactionKind::Case) => matches!(role, KeyRole::Issuing | KeyRole::Validator),
         _ => role == KeyRole::Issuing,
     }
 }

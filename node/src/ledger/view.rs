@@ -1,6 +1,6 @@
 //! What the state machine reads.
 
-use kanhe_proto::hash::{MapKey, TransactionId};
+use kanhe_proto::hash::{CaseId, MapKey, TransactionId};
 use kanhe_proto::ids::TimeMs;
 
 use super::map::ReadError;
@@ -13,8 +13,19 @@ pub trait View {
     fn state(&self, key: &MapKey) -> Result<Option<Vec<u8>>, ReadError>;
     /// The first ids of the state that expire before a time, at most `max`, in order of (expiry, id).
     fn expired(&self, before: TimeMs, max: usize) -> Result<Vec<SpentKey>, ReadError>;
+    /// The first cases to which time alone does something before a time, at most `max`, in order of (time, id).
+    fn due_cases(&self, before: TimeMs, max: usize) -> Result<Vec<CaseDue>, ReadError>;
     /// Number of records in the log.
     fn log_size(&self) -> u64;
+}
+
+/// Place of a case in the order of sweeping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CaseDue {
+    /// When it expires or is forgotten.
+    pub time: TimeMs,
+    /// Which.
+    pub id: CaseId,
 }
 
 /// Place of an executed transaction in the order of sweeping.

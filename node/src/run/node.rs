@@ -23,7 +23,7 @@ use super::keys::{PassphraseSource, open_secret};
 use super::serving::Serving;
 use super::{Pool, descriptors, home, inbound, now, peers, ports, scrub, watchers};
 use crate::admin::{Admin, AdminSocket};
-use crate::api::{Api, PostOffice, Tls};
+use crate::api::{Api, PostOffice, Sponsor, Tls};
 use crate::bounded_file;
 use crate::chain::{Chain, ChainAdmission};
 use crate::config::Config;
@@ -255,6 +255,7 @@ impl Opened {
         let consensus = consensus::start(settings, application, validator).await?;
 
         let engine_peers = config.consensus.peers.clone();
+        let sponsor = config.bureau.zip(signer.clone()).map(|(bureau, signer)| Sponsor::new(bureau, signer));
         let (api_stop, stopped) = watch::channel(false);
         let (damage, damage_found) = watch::channel(None);
         let diagnoser = Arc::new(Diagnoser {
@@ -284,6 +285,7 @@ impl Opened {
             mail: Arc::clone(&mail),
             damaged: damage_found,
             tls: tls.clone(),
+            sponsor,
         };
         let (stop_sender, stop) = watch::channel(false);
         let admin = Admin {

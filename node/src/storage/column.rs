@@ -37,11 +37,13 @@ pub enum Column {
     Acts,
     /// height → the hand-over that its header is.
     HandOvers,
+    /// What is looked for among cases, computed from their leaves ([`layout::case_entries`]) → nothing.
+    Cases,
 }
 
 impl Column {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Meta,
         Self::Bodies,
         Self::Headers,
@@ -59,6 +61,7 @@ impl Column {
         Self::IssuerBatches,
         Self::Acts,
         Self::HandOvers,
+        Self::Cases,
     ];
 
     /// Its name in the database.
@@ -81,6 +84,7 @@ impl Column {
             Self::IssuerBatches => "issuer_batches",
             Self::Acts => "acts",
             Self::HandOvers => "hand_overs",
+            Self::Cases => "cases",
         }
     }
 
@@ -92,11 +96,14 @@ impl Column {
 
 /// Keys and small values.
 pub mod layout {
-    use kanhe_proto::hash::{HeaderHash, TransactionId};
+    use std::collections::BTreeSet;
+
+    use kanhe_proto::case::{Case, CaseStatus};
+    use kanhe_proto::hash::{CaseId, HeaderHash, TransactionId};
     use kanhe_proto::identifiers::Uscc;
     use kanhe_proto::ids::{Height, LogIndex, TimeMs};
 
-    use crate::ledger::SpentKey;
+    use crate::ledger::{CaseDue, SpentKey};
 
     /// Version of the layout.
     pub const SCHEMA: &[u8] = b"schema";
@@ -151,6 +158,51 @@ pub mod layout {
     /// Of the batches of an issuer.
     pub fn issuer_batch(issuer: &Uscc, index: LogIndex) -> [u8; 26] {
         join(issuer.as_str().as_bytes(), &index.0.to_be_bytes())
+    }
+    /// First byte of when time alone does something to a case: ‖ time ‖ case id.
+    pub const CASE_DUE: u8 = 1;
+    /// First byte of when a step that is ready is due: ‖ time ‖ case id ‖ step.
+    pub const CASE_STEP: u8 = 2;
+    /// First byte of an open case of a bureau: ‖ USCC ‖ case id.
+    pub const CASE_BUREAU: u8 = 3;
+
+    /// All entries of a case in the index of cases.
+    pub fn case_entries(case: &Case) -> BTreeSet<Vec<u8>> {
+        let id = case.id.bytes().as_slice();
+        let mut entries = BTreeSet::from([case_due(&CaseDue { time: case.next_by_time(), id: case.id })]);
+        if case.status != CaseStatus::Open {
+            return entries;
+        }
+        for (place, step) in (0u8..).zip(&case.steps) {
+            entries.extend(step.due.map(|due| [&[CASE_STEP], &due.0.to_be_bytes()[..], id, &[place]].concat()));
+        }
+        entries.extend(case.chosen.iter().map(|bureau| case_of_bureau(bureau, &case.id)));
+        entries
+    }
+    /// Of when time alone does something to a case.
+    pub fn case_due(due: &CaseDue) -> Vec<u8> {
+        [&[CASE_DUE], &due.time.0.to_be_bytes()[..], due.id.bytes()].concat()
+    }
+    /// Reads [`case_due`].
+    pub fn read_case_due(bytes: &[u8]) -> Option<CaseDue> {
+        let (time, id) = bytes.strip_prefix(&[CASE_DUE])?.split_first_chunk::<8>()?;
+        Some(CaseDue { time: TimeMs(u64::from_be_bytes(*time)), id: CaseId(id.try_into().ok()?) })
+    }
+    /// Reads when a step of a case is due.
+    pub fn read_case_step(bytes: &[u8]) -> Option<(TimeMs, CaseId, u8)> {
+        let (time, rest) = bytes.strip_prefix(&[CASE_STEP])?.split_first_chunk::<8>()?;
+        let (id, place) = rest.split_first_chunk::<32>()?;
+        let [place] = place else { return None };
+        Some((TimeMs(u64::from_be_bytes(*time)), CaseId(*id), *place))
+    }
+    /// Of an open case of a bureau.
+    pub fn case_of_bureau(bureau: &Uscc, id: &CaseId) -> Vec<u8> {
+        [&[CASE_BUREAU], bureau.as_str().as_bytes(), id.bytes()].concat()
+    }
+    /// Reads [`case_of_bureau`].
+    pub fn read_case_of_bureau(bytes: &[u8], bureau: &Uscc) -> Option<CaseId> {
+        let id = bytes.strip_prefix(&[CASE_BUREAU])?.strip_prefix(bureau.as_str().as_bytes())?;
+        Some(CaseId(id.try_into().ok()?))
     }
     /// Reads a number alone.
     pub fn read_number(bytes: &[u8]) -> Option<u64> {

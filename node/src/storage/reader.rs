@@ -5,7 +5,7 @@ use std::fmt;
 
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::codec;
-use kanhe_proto::hash::{Hash, HeaderHash, MapKey, TransactionId, ValidatorsHash};
+use kanhe_proto::hash::{CaseId, Hash, HeaderHash, MapKey, TransactionId, ValidatorsHash};
 use kanhe_proto::header::Header;
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::{Height, LogIndex, TimeMs};
@@ -18,8 +18,8 @@ use rocksdb::{DB, DBRawIteratorWithThreadMode, ReadOptions, Snapshot};
 use super::column::{Column, layout};
 use super::error::StorageError;
 use super::store::Storage;
-use crate::ledger::SpentKey;
 use crate::ledger::map::{LeafReader, ReadError, split_record};
+use crate::ledger::{CaseDue, SpentKey};
 
 /// Bytes of a validator set: 128 members of less than 128 bytes.
 const VALIDATORS_BYTES_MAX: usize = 32 << 10;
@@ -175,6 +175,59 @@ impl<'a> Reader<'a> {
                 break;
             }
             found.push(spent);
+            iter.next();
+        }
+        iter.status()?;
+        Ok(found)
+    }
+
+    /// The first cases to which time alone does something before a time, in order.
+    pub fn due_cases(&self, before: TimeMs, max: usize) -> Result<Vec<CaseDue>, StorageError> {
+        let until = |key: &[u8]| layout::read_case_due(key).map(|due| (due.time < before).then_some(due));
+        self.cases(vec![layout::CASE_DUE], max, until)
+    }
+
+    /// The first steps of open cases that were due before a time and are not decided, in order: when, which case, and
+    /// its place in the item.
+    pub fn overdue_steps(
+        &self,
+        before: TimeMs,
+        after: Option<(TimeMs, CaseId, u8)>,
+        max: usize,
+    ) -> Result<Vec<(TimeMs, CaseId, u8)>, StorageError> {
+        let until = |key: &[u8]| layout::read_case_step(key).map(|step| (step.0 < before).then_some(step));
+        let from = after.map_or_else(
+            || vec![layout::CASE_STEP],
+            |(time, id, place)| {
+                // The key after it.
+                [&[layout::CASE_STEP], &time.0.to_be_bytes()[..], id.bytes(), &[place, 0]].concat()
+            },
+        );
+        self.cases(from, max, until)
+    }
+
+    /// Open cases in which a bureau plays a role, ascending by id, after one.
+    pub fn open_cases(&self, bureau: &Uscc, after: Option<CaseId>, max: usize) -> Result<Vec<CaseId>, StorageError> {
+        let mut from = layout::case_of_bureau(bureau, &after.unwrap_or_default());
+        if after.is_some() {
+            from.push(0);
+        }
+        self.cases(from, max, |key| Some(layout::read_case_of_bureau(key, bureau)))
+    }
+
+    /// Entries of the index of cases, from a key on, while they are of its kind and `read` gives something.
+    fn cases<T>(
+        &self,
+        from: Vec<u8>,
+        max: usize,
+        read: impl Fn(&[u8]) -> Option<Option<T>>,
+    ) -> Result<Vec<T>, StorageError> {
+        let mut found = Vec::new();
+        let mut iter = self.iter(Column::Cases);
+        iter.seek(&from);
+        while let Some(key) = iter.key().filter(|key| key.first() == from.first() && found.len() < max) {
+            let Some(entry) = read(key).ok_or_else(|| StorageError::undecodable(Column::Cases))? else { break };
+            found.push(entry);
             iter.next();
         }
         iter.status()?;

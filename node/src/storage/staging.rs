@@ -7,16 +7,17 @@
 use std::fs;
 use std::path::Path;
 
+use kanhe_proto::case::Case;
 use kanhe_proto::codec;
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::hand_over::HandOver;
 use kanhe_proto::hash::{ChainId, Hash};
 use kanhe_proto::ids::LogIndex;
-use kanhe_proto::map_value::MapValue;
+use kanhe_proto::map_value::{Kind, MapValue};
 use kanhe_proto::merkle::log::{Frontier, leaf_hash};
 use kanhe_proto::merkle::map::value_hash;
 use kanhe_proto::record::{BatchRecord, Record, RecordKind};
-use kanhe_proto::registry::LicenceType;
+use kanhe_proto::registry::{LicenceType, ServiceItem};
 use kanhe_proto::snapshot::{Content, FullLeaf, Leaves, Offer, Piece};
 use kanhe_proto::status::SpentId;
 use kanhe_proto::validators::ValidatorSet;
@@ -26,8 +27,8 @@ use super::column::{Column, layout};
 use super::error::StorageError;
 use super::home::Home;
 use super::store::{CreateError, Mode, Storage};
-use crate::ledger::SpentKey;
 use crate::ledger::map::{Map, split_record};
+use crate::ledger::{CaseChange, SpentKey};
 
 /// Records whose indexes are written in one step.
 const RECORDS_STEP: usize = 10_000;
@@ -122,6 +123,10 @@ impl Staging {
         for FullLeaf { key, value } in &leaves.leaves {
             self.storage.put_leaf(batch, column, key, &value_hash(value), value);
         }
+        for leaf in leaves.leaves.iter().filter(|leaf| leaf.value.first() == Some(&Kind::Case.byte())) {
+            let case = Case::from_value(&leaf.value).map_err(|_| StorageError::undecodable(column))?;
+            self.storage.put_case(batch, &CaseChange { before: None, after: Some(case) });
+        }
         let recording = leaves.leaves.iter().filter(|leaf| leaf.records_id());
         for (leaf, id) in recording.zip(&leaves.ids) {
             let spent = SpentId::from_value(&leaf.value).map_err(|_| StorageError::undecodable(column))?;
@@ -141,19 +146,25 @@ impl Staging {
         self.storage.write(batch)
     }
 
-    /// Digests of the schemas that types name and that are not here yet. Asked for when the registry is whole.
+    /// Digests of the texts that types and items name and that are not here yet. Asked for when the registry is whole.
     pub fn schemas_missing(&self) -> Result<Vec<Hash>, StorageError> {
         let reader = self.storage.read();
         let mut missing = Vec::new();
         let mut iter = reader.pass(Column::Registry);
         iter.seek_to_first();
         while let Some((_, record)) = iter.item() {
-            let licence_type = split_record(record).and_then(|(_, value)| LicenceType::from_value(value).ok());
-            if let Some(LicenceType { schema, .. }) = licence_type
-                && reader.get(Column::Schemas, schema.bytes())?.is_none()
-                && !missing.contains(&schema)
+            let named = split_record(record).and_then(|(_, value)| match value.first().copied() {
+                Some(kind) if kind == Kind::LicenceType.byte() => {
+                    LicenceType::from_value(value).ok().map(|it| it.schema)
+                }
+                Some(kind) if kind == Kind::ServiceItem.byte() => ServiceItem::from_value(value).ok().map(|it| it.file),
+                _ => None,
+            });
+            if let Some(digest) = named
+                && reader.get(Column::Schemas, digest.bytes())?.is_none()
+                && !missing.contains(&digest)
             {
-                missing.push(schema);
+                missing.push(digest);
             }
             iter.next();
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use kanhe_proto::case::Case;
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::codec;
 use kanhe_proto::genesis::{Genesis, GenesisError, schema_digest};
@@ -23,8 +24,8 @@ use super::error::StorageError;
 use super::home::{Home, SCHEMA_VERSION};
 use super::options;
 use super::reader::Reader;
-use crate::ledger::SpentKey;
 use crate::ledger::map::{Changes, leaf_record};
+use crate::ledger::{CaseChange, SpentKey};
 
 /// A home could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,8 @@ pub struct Commit<'a> {
     pub schemas: &'a [(Hash, String)],
     /// Decisions of the bureaus and proofs of double signatures among the records.
     pub acts: &'a [LogIndex],
+    /// Cases that changed.
+    pub cases: &'a [CaseChange],
     /// Bodies of this height that lost.
     pub losers: &'a [HeaderHash],
 }
@@ -257,6 +260,9 @@ impl Storage {
         for index in commit.acts {
             batch.put_cf(self.column(Column::Acts), index.0.to_be_bytes(), b"");
         }
+        for change in commit.cases {
+            self.put_case(&mut batch, change);
+        }
         for loser in commit.losers {
             batch.delete_cf(self.column(Column::Bodies), layout::block(height, loser));
         }
@@ -280,6 +286,19 @@ impl Storage {
                 (Some(value), Some(hash)) => self.put_leaf(batch, column, key, hash, value),
                 _ => batch.delete_cf(self.column(column), key.bytes()),
             }
+        }
+    }
+
+    /// Brings the index of cases up to date with a change of one.
+    pub(super) fn put_case(&self, batch: &mut WriteBatch, change: &CaseChange) {
+        let column = self.column(Column::Cases);
+        let entries = |case: &Option<Case>| case.as_ref().map(layout::case_entries).unwrap_or_default();
+        let (before, after) = (entries(&change.before), entries(&change.after));
+        for gone in before.difference(&after) {
+            batch.delete_cf(column, gone);
+        }
+        for new in after.difference(&before) {
+            batch.put_cf(column, new, b"");
         }
     }
 

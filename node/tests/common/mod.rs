@@ -1,6 +1,8 @@
 //! A small consortium with known keys, and chains of it in temporary homes.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod flat;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,9 +10,10 @@ use std::sync::{Arc, Mutex};
 
 use kanhe_node::chain::{BlockCheck, Chain, ChainConfig, CheckRules, Offered, Room, TransactionSource};
 use kanhe_node::ledger::map::ReadError;
-use kanhe_node::ledger::{BlockContext, Checked, Code, SpentKey, View};
+use kanhe_node::ledger::{BlockContext, CaseDue, Checked, Code, SpentKey, View};
 use kanhe_node::storage::Storage;
 use kanhe_proto::bounded::{Blob, List, Text};
+use kanhe_proto::case::Case;
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::genesis::{GENESIS_VERSION, Genesis, GenesisValidator, PROTOCOL_VERSION, schema_digest};
 use kanhe_proto::governance::{Action, GovernancePayload, Proposal};
@@ -423,6 +426,7 @@ pub struct MemoryView {
     pub registry: BTreeMap<MapKey, Vec<u8>>,
     pub state: BTreeMap<MapKey, Vec<u8>>,
     pub expiries: BTreeSet<SpentKey>,
+    pub cases_due: BTreeSet<CaseDue>,
     pub log_size: u64,
 }
 
@@ -435,6 +439,9 @@ impl View for MemoryView {
     }
     fn expired(&self, before: TimeMs, max: usize) -> Result<Vec<SpentKey>, ReadError> {
         Ok(self.expiries.iter().take_while(|key| key.expiry < before).take(max).copied().collect())
+    }
+    fn due_cases(&self, before: TimeMs, max: usize) -> Result<Vec<CaseDue>, ReadError> {
+        Ok(self.cases_due.iter().take_while(|due| due.time < before).take(max).copied().collect())
     }
     fn log_size(&self) -> u64 {
         self.log_size
@@ -460,6 +467,11 @@ impl MemoryView {
             assert!(self.expiries.remove(key));
         }
         self.expiries.extend(&outcome.spent);
+        let due = |case: &Case| CaseDue { time: case.next_by_time(), id: case.id };
+        for change in &outcome.cases {
+            assert!(change.before.as_ref().is_none_or(|case| self.cases_due.remove(&due(case))));
+            self.cases_due.extend(change.after.as_ref().map(due));
+        }
         self.log_size += outcome.records.len() as u64;
     }
 }

@@ -4,13 +4,15 @@ use bincode::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::{List, Text};
-use crate::codec;
+use crate::codec::{self, CodecError};
 use crate::hash::{self, CaseId, ChainId, Commitment, Hash};
 use crate::identifiers::Uscc;
 use crate::ids::TimeMs;
 use crate::item::{ItemCode, ItemVersion, PartName};
 use crate::key::{KeyError, KeyId, PublicKey, SignError, Signature, Signer};
-use crate::limits::{CASE_ACTS_MAX, CASE_SLOTS_MAX, CLERK_BYTES_MAX, ENGINE_BYTES_MAX, ITEM_ROLES_MAX};
+use crate::limits::{
+    CASE_ACTS_MAX, CASE_PAYLOAD_BYTES_MAX, CASE_SLOTS_MAX, CLERK_BYTES_MAX, ENGINE_BYTES_MAX, ITEM_ROLES_MAX,
+};
 use crate::registry::PurposeCode;
 use crate::tags;
 use crate::vote::{self, ChainContext};
@@ -31,6 +33,10 @@ impl CasePayload {
     /// The canonical encoding.
     pub fn to_bytes(&self) -> Vec<u8> {
         codec::encode(self)
+    }
+    /// Reads acts of anyone; nothing of them is checked yet.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
+        codec::decode(bytes, CASE_PAYLOAD_BYTES_MAX)
     }
 }
 

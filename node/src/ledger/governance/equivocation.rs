@@ -34,7 +34,7 @@ pub(in crate::ledger) fn record<V: View>(
         height: context.height,
         time: context.time,
     };
-    desk.staged.record = Some(record.to_record());
+    desk.staged.records.push(record.to_record());
     *staged = desk.staged;
     Ok(TransactionKind::Equivocation)
 }

@@ -172,7 +172,7 @@ fn decide<V: View>(
         height: context.height,
         time: context.time,
     };
-    desk.staged.record = Some(record.to_record());
+    desk.staged.records.push(record.to_record());
     Ok(true)
 }
 

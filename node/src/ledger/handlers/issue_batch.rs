@@ -41,7 +41,7 @@ pub(in crate::ledger) fn execute<V: View>(
         height: execution.context.height,
         time: execution.context.time,
     };
-    staged.record = Some(record.to_record());
+    staged.records.push(record.to_record());
     staged.licences = payload.count;
     Ok(TransactionKind::IssueBatch)
 }

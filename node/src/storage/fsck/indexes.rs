@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kanhe_proto::case::{Case, CaseRecord};
 use kanhe_proto::equivocation::EquivocationRecord;
 use kanhe_proto::genesis::{Genesis, schema_digest};
 use kanhe_proto::hand_over::{HandOver, Spent};
@@ -57,6 +58,28 @@ impl Fsck<'_> {
         let record = self.get(Column::State, spent_id_key(id).bytes())?;
         let (_, value) = split_record(&record)?;
         SpentId::from_value(value).ok()
+    }
+
+    /// The index of cases is computed from their leaves. Each leaf names a record of the log that is of its case.
+    pub(super) fn cases(&mut self) {
+        const COLUMN: Column = Column::Cases;
+        let mut expected = 0;
+        self.each(Column::State, |fsck, key, record| {
+            let case = split_record(record).and_then(|(_, value)| Case::from_value(value).ok());
+            let Some(case) = case else { return };
+            for entry in layout::case_entries(&case) {
+                expected += 1;
+                fsck.expect(COLUMN, &entry, b"");
+            }
+            let last = fsck.get(Column::Records, &case.last.0.to_be_bytes());
+            let last = last.and_then(|record| CaseRecord::from_record(&record).ok());
+            let named = |last: &CaseRecord| last.case == case.id && last.number.checked_add(1) == Some(case.events);
+            if !last.as_ref().is_some_and(named) {
+                fsck.problem(Column::State, key, "names a last record that is not of this case");
+            }
+        });
+        let found = self.count(COLUMN);
+        self.expect_count(COLUMN, found, expected);
     }
 
     pub(super) fn schemas(&mut self, genesis: &Genesis, named: &BTreeSet<Hash>) {

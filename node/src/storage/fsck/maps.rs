@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kanhe_proto::case::{Case, case_key};
 use kanhe_proto::governance::{Alive, OpenProposals, ProposalContent, ProposalVotes};
 use kanhe_proto::hash::{Hash, MapKey};
 use kanhe_proto::header::Header;
@@ -59,6 +60,7 @@ impl Fsck<'_> {
                 Some(Kind::ProposalVotes) => ProposalVotes::from_value(value).map(|_| ()),
                 Some(Kind::Alive) => Alive::from_value(value).map(|_| ()),
                 Some(Kind::OpenProposals) => OpenProposals::from_value(value).map(|_| ()),
+                Some(Kind::Case) => Case::from_value(value).map(|case| fsck.case(key, &case)),
                 _ => SpentId::from_value(value).map(|_| ()),
             };
             if let Err(error) = read {
@@ -66,6 +68,12 @@ impl Fsck<'_> {
             }
         });
         self.root(COLUMN, &self.reader.state(), &tip.state_root);
+    }
+
+    fn case(&mut self, key: &[u8], case: &Case) {
+        if case_key(&case.id).bytes() != key {
+            self.problem(Column::State, key, "is stored under another case's key");
+        }
     }
 
     fn leaf<'v>(&mut self, column: Column, key: &[u8], record: &'v [u8]) -> Option<&'v [u8]> {

@@ -72,6 +72,7 @@ pub fn fsck(storage: &Storage, chain_id: &ChainId, progress: &mut dyn FnMut(Prog
     let schemas = fsck.registry(&last);
     fsck.state(&last);
     fsck.expiries();
+    fsck.cases();
     fsck.schemas(&genesis, &schemas);
     fsck.issuer_batches();
     fsck.acts();

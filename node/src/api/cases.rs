@@ -1,0 +1,194 @@
+//! Cases: what the chain has of them with its proofs, and acts of people who send no transactions themselves.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract;
+use axum::http::StatusCode;
+use kanhe_proto::api::{
+    CASE_EVENTS_PAGE, CASES_PAGE, CaseEventsAnswer, CasesAnswer, LeafAnswer, OverdueAnswer, OverdueStep, Problem,
+    TransactionStatus,
+};
+use kanhe_proto::case::CasePayload;
+use kanhe_proto::codec;
+use kanhe_proto::hash::CaseId;
+use kanhe_proto::identifiers::Uscc;
+use kanhe_proto::ids::{LogIndex, TimeMs};
+use kanhe_proto::transaction::Payload;
+use serde::Deserialize;
+
+use super::body::{Body, Query, Segments, blob, parse};
+use super::problem::ApiError;
+use super::state::{self, State};
+use super::transactions;
+use crate::chain::OverduePlace;
+
+type Shared = extract::State<Arc<State>>;
+
+/// From where on back.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct EventsQuery {
+    /// Index of an event in the log; without one from the last.
+    from: Option<u64>,
+}
+
+/// From where on.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AfterQuery {
+    /// `next` of the answer before.
+    after: Option<String>,
+}
+
+/// Whose cases, and from where on.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct CasesQuery {
+    /// USCC of a bureau that plays a role.
+    bureau: String,
+    /// `next` of the answer before.
+    after: Option<String>,
+}
+
+/// A case, or the proof that there is none now. It is there until 30 days after its end.
+#[utoipa::path(
+    get, path = "/v1/cases/{id}", tag = "cases", params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The leaf or its proved absence", body = LeafAnswer),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn one(extract::State(state): Shared, Segments(id): Segments<String>) -> Result<Json<LeafAnswer>, ApiError> {
+    let id: CaseId = parse("case id", &id)?;
+    state.read(move |_, snapshot| state::leaf(snapshot, &snapshot.case(&id)?.1)).await.map(Json)
+}
+
+/// Events of a case, the newest first, at most 64 in one answer.
+#[utoipa::path(
+    get, path = "/v1/cases/{id}/events", tag = "cases", params(("id" = String, Path), EventsQuery),
+    responses(
+        (status = 200, body = CaseEventsAnswer),
+        (status = 404, description = "`from` is no event of the case", body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn events(
+    extract::State(state): Shared,
+    Segments(id): Segments<String>,
+    Query(query): Query<EventsQuery>,
+) -> Result<Json<CaseEventsAnswer>, ApiError> {
+    let id: CaseId = parse("case id", &id)?;
+    let answer = state.read(move |_, snapshot| {
+        let from = query.from.map(LogIndex);
+        let Some(found) = snapshot.case_events(&id, from, CASE_EVENTS_PAGE)? else {
+            return Err(state::absent(snapshot, "the log has no such event of this case".to_owned()));
+        };
+        let events = found.records.iter().map(|record| blob(codec::encode(record))).collect::<Result<_, _>>()?;
+        let leaf = blob(codec::encode(&found.leaf))?;
+        Ok(CaseEventsAnswer { certified: state::certified(snapshot)?, leaf, events, next: found.next })
+    });
+    answer.await.map(Json)
+}
+
+/// Steps of open cases that are not decided in time, the longest overdue first, at most 256 in one answer.
+#[utoipa::path(
+    get, path = "/v1/cases/overdue", tag = "cases", params(AfterQuery),
+    responses(
+        (status = 200, body = OverdueAnswer),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn overdue(
+    extract::State(state): Shared,
+    Query(query): Query<AfterQuery>,
+) -> Result<Json<OverdueAnswer>, ApiError> {
+    let after = query.after.as_deref().map(read_place).transpose()?;
+    let answer = state.read(move |_, snapshot| {
+        let found = snapshot.overdue(after, CASES_PAGE)?;
+        let next = found.last().filter(|_| found.len() == CASES_PAGE).map(|last| {
+            let (due, case, step) = last.place;
+            format!("{due}.{case}.{step}")
+        });
+        let told = |overdue: crate::chain::Overdue| OverdueStep {
+            case: overdue.case.id,
+            item: overdue.case.item,
+            version: overdue.case.version,
+            step: overdue.place.2,
+            bureau: overdue.bureau,
+            due_ms: overdue.place.0,
+        };
+        let steps = found.into_iter().map(told).collect();
+        Ok(OverdueAnswer { unproven: true, height: snapshot.tip().header.height, steps, next })
+    });
+    answer.await.map(Json)
+}
+
+fn read_place(text: &str) -> Result<OverduePlace, ApiError> {
+    let mut parts = text.splitn(3, '.');
+    let mut part = || parts.next().unwrap_or_default();
+    Ok((TimeMs(parse("after", part())?), parse("after", part())?, parse("after", part())?))
+}
+
+/// Open cases in which a bureau plays a role, at most 256 in one answer.
+#[utoipa::path(
+    get, path = "/v1/cases", tag = "cases", params(CasesQuery),
+    responses(
+        (status = 200, body = CasesAnswer),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn list(
+    extract::State(state): Shared,
+    Query(query): Query<CasesQuery>,
+) -> Result<Json<CasesAnswer>, ApiError> {
+    let bureau: Uscc = parse("bureau", &query.bureau)?;
+    let after: Option<CaseId> = query.after.as_deref().map(|text| parse("after", text)).transpose()?;
+    let answer = state.read(move |_, snapshot| {
+        let cases = snapshot.open_cases(&bureau, after, CASES_PAGE)?;
+        let next = cases.last().filter(|_| cases.len() == CASES_PAGE).map(CaseId::to_string);
+        Ok(CasesAnswer { unproven: true, height: snapshot.tip().header.height, cases, next })
+    });
+    answer.await.map(Json)
+}
+
+/// Hands in signed acts, all or none; this node makes the transaction. The same acts again, while they are not refused
+/// nor expired, are the same transaction.
+#[utoipa::path(
+    post, path = "/v1/cases/acts", tag = "cases",
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "A `CasePayload`"),
+    responses(
+        (status = 202, description = "Its transaction waits, or is known already", body = TransactionStatus),
+        (status = 400, description = "No acts", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Too long", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Refused by the chain: `code` says why", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Over quota or rate", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "No room now, or `no_sponsor`", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn acts(
+    extract::State(state): Shared,
+    Body(body): Body,
+) -> Result<(StatusCode, Json<TransactionStatus>), ApiError> {
+    let payload = CasePayload::from_bytes(&body)
+        .map_err(|error| ApiError::malformed("malformed_body", format!("not acts on cases: {error}")))?;
+    let sponsor = state.sponsor.as_ref().ok_or_else(ApiError::no_sponsor)?;
+    if let Some(id) = sponsor.sent_before(&body, &state) {
+        return Ok((StatusCode::ACCEPTED, Json(transactions::status_of(&state, id).await?)));
+    }
+    let (id, bytes) =
+        sponsor.transaction(&Payload::Case(payload), &state.chain.tip()).ok_or_else(ApiError::internal)?;
+    match transactions::hand_in(&state, bytes.into()).await {
+        Ok(status) => {
+            sponsor.remember(&body, id);
+            Ok((StatusCode::ACCEPTED, Json(status)))
+        }
+        // These say something about this node, nothing about the acts.
+        Err(error) if super::sponsor::IS_THE_SPONSORS.contains(&error.code()) => Err(ApiError::no_sponsor()),
+        Err(error) => Err(error),
+    }
+}

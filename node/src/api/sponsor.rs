@@ -1,0 +1,76 @@
+//! Transactions that a node makes for acts of others: it signs with its own key, the acts are signed inside.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kanhe_proto::hash::{TransactionId, sha256};
+use kanhe_proto::identifiers::Uscc;
+use kanhe_proto::ids::SpanMs;
+use kanhe_proto::key::Signer;
+use kanhe_proto::transaction::{Payload, TRANSACTION_VERSION, TransactionBody};
+
+use super::state::State;
+use crate::chain::TipState;
+use crate::mempool::TransactionState;
+use crate::run::now;
+
+/// Life of such a transaction.
+const LIFE: SpanMs = SpanMs(300_000);
+/// Acts whose transactions are remembered.
+const REMEMBERED: usize = 1_024;
+
+/// Refusals of a transaction that are about who sends it.
+pub(super) const IS_THE_SPONSORS: [&str; 5] =
+    ["unknown_sender", "unknown_key", "key_role", "key_not_valid", "key_distrusted"];
+
+/// The bureau and key in whose name this node sends what others signed.
+pub struct Sponsor {
+    bureau: Uscc,
+    signer: Arc<dyn Signer>,
+    /// Digest of what was handed in, and its transaction, the newest last.
+    sent: Mutex<VecDeque<([u8; 32], TransactionId)>>,
+}
+
+impl Sponsor {
+    /// Sends in the name of this bureau, with a validator or issuing key of it.
+    pub fn new(bureau: Uscc, signer: Arc<dyn Signer>) -> Self {
+        Self { bureau, signer, sent: Mutex::default() }
+    }
+
+    /// A signed transaction; none if the key does not sign.
+    pub(super) fn transaction(&self, payload: &Payload, tip: &TipState) -> Option<(TransactionId, Vec<u8>)> {
+        let body = TransactionBody {
+            version: TRANSACTION_VERSION,
+            chain: tip.chain(),
+            sender: self.bureau,
+            key: self.signer.public_key().id(),
+            expiry: now().max(tip.header.time).after(LIFE),
+            payload: payload.to_raw(),
+        };
+        let id = body.id();
+        match body.sign(self.signer.as_ref()) {
+            Ok(transaction) => Some((id, transaction.to_bytes())),
+            Err(error) => {
+                tracing::error!("the key of this node does not sign: {error}");
+                None
+            }
+        }
+    }
+
+    /// The transaction of the same bytes, if it waits or is committed: who did not hear the answer asks again.
+    pub(super) fn sent_before(&self, acts: &[u8], state: &State) -> Option<TransactionId> {
+        let digest = sha256(&[acts]);
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, id) = sent.iter().rev().find(|(known, _)| *known == digest)?;
+        let stands = matches!(state.pool.state(id), TransactionState::Pending | TransactionState::Committed { .. });
+        stands.then_some(*id)
+    }
+
+    pub(super) fn remember(&self, acts: &[u8], id: TransactionId) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if sent.len() >= REMEMBERED {
+            sent.pop_front();
+        }
+        sent.push_back((sha256(&[acts]), id));
+    }
+}

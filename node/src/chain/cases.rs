@@ -1,0 +1,84 @@
+//! Cases: their leaves, their events, and who is late.
+
+use kanhe_proto::case::{Case, CaseRecord, case_key};
+use kanhe_proto::hash::CaseId;
+use kanhe_proto::identifiers::Uscc;
+use kanhe_proto::ids::{LogIndex, TimeMs};
+use kanhe_proto::map_value::MapValue;
+use kanhe_proto::proof::{ProvedLeaf, ProvedRecord};
+use kanhe_proto::record::Record;
+use kanhe_proto::registry::ServiceItem;
+
+use super::error::ChainError;
+use super::snapshot::{Snapshot, value_of};
+use crate::ledger::map::LeafReader;
+
+/// Place of a step in the order of overdue ones: when it was due, its case, its place in the item.
+pub type OverduePlace = (TimeMs, CaseId, u8);
+
+/// Events of a case, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Events {
+    /// The case, or its absence.
+    pub leaf: ProvedLeaf,
+    /// Some of them.
+    pub records: Vec<ProvedRecord>,
+    /// The one before these.
+    pub next: Option<LogIndex>,
+}
+
+/// A step that is ready for longer than its limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overdue {
+    /// Its place in their order.
+    pub place: OverduePlace,
+    /// The case.
+    pub case: Case,
+    /// Whose it is to decide.
+    pub bureau: Uscc,
+}
+
+impl Snapshot<'_> {
+    /// A case with its proof, or that there is none.
+    pub fn case(&self, id: &CaseId) -> Result<(Option<Case>, ProvedLeaf), ChainError> {
+        let leaf = self.prove_state(&case_key(id))?;
+        Ok((value_of(&leaf)?, leaf))
+    }
+
+    /// Events of a case from one on back, at most `max`; without one from the last. None if `from` is no event of it.
+    pub fn case_events(&self, id: &CaseId, from: Option<LogIndex>, max: usize) -> Result<Option<Events>, ChainError> {
+        let (case, leaf) = self.case(id)?;
+        let mut next = from.or(case.map(|case| case.last));
+        let mut records = Vec::new();
+        while let Some(index) = next.filter(|_| records.len() < max) {
+            let Some(proved) = self.record(index)? else { return Ok(None) };
+            let Some(record) = CaseRecord::from_record(&proved.record).ok().filter(|record| record.case == *id) else {
+                return Ok(None);
+            };
+            next = record.before;
+            records.push(proved);
+        }
+        Ok(Some(Events { leaf, records, next }))
+    }
+
+    /// Steps that were due before this block's time and are not decided, the longest overdue first, after one of them.
+    pub fn overdue(&self, after: Option<OverduePlace>, max: usize) -> Result<Vec<Overdue>, ChainError> {
+        let places = self.reader.overdue_steps(self.tip.header.time, after, max)?;
+        let mut found = Vec::with_capacity(places.len());
+        for place in places {
+            let (_, id, step) = place;
+            let missing = || ChainError::Missing(format!("step {step} of case {id}"));
+            let value = self.reader.state().get(&case_key(&id))?.ok_or_else(missing)?;
+            let case = Case::from_value(&value).map_err(|_| missing())?;
+            let (item, _) = self.registry::<ServiceItem>(&(case.item.clone(), case.version))?;
+            let bureau = item.and_then(|item| case.bureau_of(&item, step)).ok_or_else(missing)?;
+            found.push(Overdue { place, case, bureau });
+        }
+        Ok(found)
+    }
+
+    /// Open cases in which a bureau plays a role, ascending by id, after one of them.
+    pub fn open_cases(&self, bureau: &Uscc, after: Option<CaseId>, max: usize) -> Result<Vec<CaseId>, ChainError> {
+        Ok(self.reader.open_cases(bureau, after, max)?)
+    }
+}
