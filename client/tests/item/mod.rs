@@ -82,10 +82,7 @@ fn mistakes_are_explained_where_they_are() {
 
     home.write("item.toml", good.replacen(rule, "1.5 > 0.0", 1).as_bytes());
     let chinese = home.run_with(&["item", "check", "item.toml", "--lang", "zh"], false);
-    assert!(
-        chinese.code == 1 && chinese.data.contains("不允许小数") && chinese.talk.contains("处错误"),
-        "{chinese:?}"
-    );
+    assert!(chinese.code == 1 && chinese.data.contains("不允许小数") && chinese.talk.contains("处错误"), "{chinese:?}");
 }
 
 /// An item about the licences that the scene's types have.
