@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use common::{MemoryView, START, TYPE, World, issue};
+use common::{MemoryView, RARE_TYPE, START, TYPE, World, issue};
 use kanhe_node::ledger::governance::dry_run;
 use kanhe_node::ledger::{BlockContext, Code, Execution, Outcome, Refusal, SignatureCheck, check_stateless, execute};
 use kanhe_proto::bounded::{Blob, List, Text};
@@ -673,10 +673,10 @@ fn a_dry_run_says_what_would_change() {
     assert_eq!(dry_run(&bench.view, bench.context(), &lone).unwrap().refusal, Some(Code::NoSuch));
 }
 
-/// An item of one step, which issues licences of the bench's type.
+/// An item of one step, which issues licences of the type that only the first office may issue.
 fn item(version: u32) -> Item {
     let words = serde_json::json!({"zh": "词", "en": "word"});
-    let kind = format!("{TYPE}:1");
+    let kind = format!("{RARE_TYPE}:1");
     serde_json::from_value(serde_json::json!({
         "format": 1, "code": "permit", "version": version, "region": "370100", "names": words, "about": words,
         "purpose": "permits", "life_days": 30,
@@ -711,7 +711,7 @@ fn items_are_registered_amended_and_retired() {
     bench.refuses_action(register(item(1).to_json(), other), Code::NotAccredited);
     bench.refuses_action(register(item(1).to_json(), common::uscc(8)), Code::NotMember);
     bench.refuses_action(good(2), Code::NoSuch);
-    let unknown = item(1).to_json().replace(&format!("{TYPE}:1"), &format!("{TYPE}:9"));
+    let unknown = item(1).to_json().replace(&format!("{RARE_TYPE}:1"), &format!("{RARE_TYPE}:9"));
     bench.refuses_action(register(unknown, own), Code::UnknownType);
     bench.refuses_action(register(item(1).to_json().replace("\"final\":true,", ""), own), Code::ProposalWrong);
     bench.refuses_action(register(format!("{} ", item(1).to_json()), own), Code::ProposalWrong);

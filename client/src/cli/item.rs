@@ -102,7 +102,7 @@ fn check(options: &Check, context: &Context) -> Result<ExitCode, Failure> {
         good: false,
     };
     match ItemSource::read(&options.file)? {
-        Err(mistake) => checked.mistakes.push(mistake),
+        Err(mistake) => checked.mistakes.push(*mistake),
         Ok(source) => {
             checked.code = Some(source.item.code.to_string());
             checked.version = Some(source.item.version.0);

@@ -27,18 +27,18 @@ pub struct ItemSource {
 
 impl ItemSource {
     /// Reads a file. What is no item at all is one mistake.
-    pub fn read(path: &Path) -> Result<Result<Self, Mistake>, Failure> {
+    pub fn read(path: &Path) -> Result<Result<Self, Box<Mistake>>, Failure> {
         Ok(Self::of(home::read_text(path, FILE_BYTES_MAX)?))
     }
 
     /// From the text of a file.
-    pub fn of(text: String) -> Result<Self, Mistake> {
+    pub fn of(text: String) -> Result<Self, Box<Mistake>> {
         match toml::from_str::<Item>(&text) {
             Ok(item) => Ok(Self { item, text }),
             Err(error) => {
                 let at = error.span().map(|span| position(&text, span.start));
                 let message = error.message().lines().next().unwrap_or_default().to_owned();
-                Err(Mistake::of("shape", at, String::new(), &message, &[]))
+                Err(Box::new(Mistake::of("shape", at, String::new(), &message, &[])))
             }
         }
     }
@@ -146,7 +146,7 @@ mod tests {
         let source = ItemSource::of(text.to_owned());
         let mistakes = match source {
             Ok(source) => source.mistakes(),
-            Err(mistake) => vec![mistake],
+            Err(mistake) => vec![*mistake],
         };
         mistakes.into_iter().map(|mistake| (mistake.line, mistake.place, mistake.code)).collect()
     }

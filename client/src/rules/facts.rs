@@ -117,7 +117,7 @@ impl Indexer for Facts {
     }
 }
 
-fn text<'a>(name: &'a dyn Val) -> Result<&'a str, ExecutionError> {
+fn text(name: &dyn Val) -> Result<&str, ExecutionError> {
     let found = name.downcast_ref::<CelString<'_>>().map(CelString::inner);
     found.ok_or_else(|| ExecutionError::UnexpectedType {
         got: name.get_type().name().to_owned(),
