@@ -90,7 +90,7 @@ impl Load {
         let (stopped, committed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let sending = Sending {
             sender: Sender::of(network),
-            apis: network.apis(),
+            apis: network.founders().map(|node| network.api(node).to_owned()).collect(),
             dice: Dice::new(seed),
             http: Http::default(),
             open: Vec::new(),

@@ -7,9 +7,9 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use kanhe_tests::apart::{self, succeed};
 use kanhe_tests::audit;
 use kanhe_tests::load::Load;
 use kanhe_tests::network::Network;
@@ -18,7 +18,6 @@ const READY: Duration = Duration::from_secs(60);
 const HEARTBEAT_MS: u64 = 2_000;
 /// Whose disk it is.
 const VICTIM: usize = 2;
-const INSIDE: &str = "KANHE_TEST_FOLDER";
 /// Room for a database that has just begun, which reserves some for its logs.
 const DISK: &str = "size=64m,mode=0700";
 /// The engine's log, the signing guard, the database.
@@ -27,25 +26,7 @@ const UNWRITABLE: i32 = 26;
 
 #[test]
 fn a_full_disk_stops_the_node_and_loses_nothing() {
-    let possible = Command::new("unshare").args(["-rnm", "true"]).stderr(Stdio::null()).status();
-    // A test that passes without having run would say that disks may fill.
-    assert!(
-        possible.is_ok_and(|status| status.success()),
-        "`unshare -rnm` does not work here, so there is no small disk to fill: allow user namespaces \
-         (sysctl kernel.unprivileged_userns_clone=1), or run it as root outside a container"
-    );
-    let dir = tempfile::tempdir().unwrap();
-    let mut command = Command::new("unshare");
-    command.arg("-rnm").arg(std::env::current_exe().unwrap());
-    let ended =
-        command.args(["--exact", "inside", "--ignored", "--nocapture"]).env(INSIDE, dir.path()).status().unwrap();
-    assert!(ended.success(), "{ended}");
-    assert!(dir.path().join("done").exists(), "the test inside did not run");
-}
-
-fn succeed(program: &str, arguments: &[&str]) {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+    apart::run("there is no small disk to fill");
 }
 
 /// Moves a home onto a disk of its own.
@@ -74,10 +55,9 @@ fn fill(path: &Path) {
 #[test]
 #[ignore = "the part of the other test that runs in namespaces of its own"]
 fn inside() {
-    let Ok(folder) = std::env::var(INSIDE) else { return };
-    let folder = Path::new(&folder);
+    let Some(folder) = apart::folder() else { return };
     succeed("ip", &["link", "set", "lo", "up"]);
-    let mut network = Network::found_in(folder, 4, HEARTBEAT_MS);
+    let mut network = Network::found_in(&folder, 4, HEARTBEAT_MS);
     network.start_fast();
     small_disk(network.home(VICTIM));
     network.start_all();
@@ -118,5 +98,5 @@ fn inside() {
     audit::check(&network, &reported);
     assert!(reported.len() > 30, "too little load: {}", reported.len());
     // Nobody but this process holds the small disk; it goes with the namespace.
-    fs::write(folder.join("done"), "").unwrap();
+    apart::done();
 }
