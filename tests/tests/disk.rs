@@ -9,8 +9,10 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use kanhe_proto::diagnosis::{Code, Severity};
 use kanhe_tests::apart::{self, succeed};
 use kanhe_tests::audit;
+use kanhe_tests::inquiry;
 use kanhe_tests::load::Load;
 use kanhe_tests::network::Network;
 
@@ -23,6 +25,8 @@ const DISK: &str = "size=64m,mode=0700";
 /// The engine's log, the signing guard, the database.
 const CODES: [i32; 3] = [71, 73, 75];
 const UNWRITABLE: i32 = 26;
+/// The doctor found something that must be mended.
+const DOCTOR: i32 = 35;
 
 #[test]
 fn a_full_disk_stops_the_node_and_loses_nothing() {
@@ -64,6 +68,10 @@ fn inside() {
     network.wait_ready(READY);
     let load = Load::start(&network, 31, Duration::from_millis(8));
     network.wait_blocks(20, READY);
+    // So small a disk is called full before it is.
+    inquiry::wait(&network, VICTIM, "word of its disk", READY, |answer| {
+        inquiry::finding(answer, Code::DiskFull).is_some_and(|found| found.severity == Severity::Blocks)
+    });
 
     let filler = network.home(VICTIM).join("filler");
     fill(&filler);
@@ -75,6 +83,9 @@ fn inside() {
     // The engine keeps the reason of its own log to itself.
     assert!(code == CODES[0] || said.contains("No space left on device"), "{said}");
 
+    let (code, said) = inquiry::doctor(&network, VICTIM);
+    assert_eq!((code, inquiry::outcome(&said, "disk")), (Some(DOCTOR), "bad"), "{said:#}");
+
     // Its end gave back what its database had reserved. Started on a full disk, it says so and changes nothing.
     let more = network.home(VICTIM).join("filler-2");
     fill(&more);
@@ -83,11 +94,17 @@ fn inside() {
     let said = network.last_words(VICTIM);
     assert_eq!(code, UNWRITABLE, "{said}");
     assert!(said.lines().last().unwrap().starts_with("hint: "), "{said}");
+    let (code, said) = inquiry::doctor(&network, VICTIM);
+    assert_eq!((code, inquiry::outcome(&said, "disk")), (Some(DOCTOR), "bad"), "{said:#}");
 
     // The others go on without it.
     let before = network.highest();
     for node in (0..4).filter(|node| *node != VICTIM) {
         network.wait(node, "blocks without the full node", READY, |status| status.height > before + 5);
+        let gone = [network.bureau(VICTIM).uscc.to_string()].into();
+        inquiry::wait(&network, node, "the full node's name", READY, |answer| {
+            inquiry::finding(answer, Code::ValidatorsMissing).is_some_and(|found| inquiry::missing(found) == gone)
+        });
     }
     fs::remove_file(&filler).unwrap();
     fs::remove_file(&more).unwrap();
