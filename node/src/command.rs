@@ -152,7 +152,9 @@ pub fn main() -> ExitCode {
         Command::Fsck { home, json } => check(&home, json),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Config { home, default } => show_config(home.as_deref(), default),
-        Command::Devnet { command: DevnetCommand::Init { dir, bureaus, heartbeat_ms, outside, hosts, epoch_blocks } } => {
+        Command::Devnet {
+            command: DevnetCommand::Init { dir, bureaus, heartbeat_ms, outside, hosts, epoch_blocks },
+        } => {
             let heartbeat = SpanMs(heartbeat_ms);
             make_devnet(DevnetOptions { dir, bureaus, outside, hosts, heartbeat, epoch_blocks })
         }

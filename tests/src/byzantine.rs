@@ -77,8 +77,7 @@ impl Byzantine {
     /// Votes for nothing and for a block that nobody knows, in the first round of a height.
     pub fn sign_twice(&self, height: Height) {
         for value in [None, Some(HeaderHash([7; 32]))] {
-            let vote =
-                Vote { vote_type: VoteType::Prevote, height, round: Round(0), value, address: self.address };
+            let vote = Vote { vote_type: VoteType::Prevote, height, round: Round(0), value, address: self.address };
             let signature = self.key.sign(&vote.sign_bytes(&self.chain)).unwrap();
             let message = [vec![VOTE], codec::encode(&(vote, signature))].concat();
             self.runtime.block_on(self.control.publish(Channel::Consensus, Bytes::from(message))).unwrap();

@@ -7,10 +7,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use kanhe_node::config::Config;
 use kanhe_node::network::{PeerAddress, gossip, request};
 use kanhe_node::run::peers;
-use kanhe_proto::hash::ChainId;
+use kanhe_proto::hash::{ChainId, Hash};
 use kanhe_proto::key_file::KeyFileRole;
 use libp2p::futures::{AsyncRead, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::swarm::NetworkBehaviour;
@@ -18,6 +19,7 @@ use libp2p::{PeerId, StreamProtocol, Swarm, SwarmBuilder, gossipsub, identity, n
 
 use crate::byzantine::secret;
 use crate::dice::Dice;
+use crate::load::Sender;
 use crate::network::Network;
 
 /// Pause between two volleys.
@@ -37,7 +39,7 @@ pub enum Misdeed {
     Malformed,
     /// Messages above any limit, by gossip and as requests.
     Oversized,
-    /// More well-formed messages than anyone may send; no transaction in them is one.
+    /// More well-formed messages than anyone may send, of transactions that everybody knows.
     TooMany,
 }
 
@@ -60,6 +62,8 @@ impl Rogue {
         let key = secret(network, node, KeyFileRole::Network);
         let targets = Config::load(network.home(node)).unwrap().network.peers;
         let chain = network.genesis.chain_id();
+        let sender = Sender::of(network);
+        let known = [1, 2].map(|number| Bytes::from(sender.batch(Hash([number; 32]), 1).to_bytes()));
         let (stopped, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (told, counted) = (Arc::clone(&stopped), Arc::clone(&sent));
         let thread = std::thread::spawn(move || {
@@ -67,7 +71,7 @@ impl Rogue {
             let keypair = identity::Keypair::ed25519_from_bytes(*key.seed()).unwrap();
             runtime.block_on(async {
                 let (swarm, topic) = swarm(keypair, &chain);
-                let sending = Sending { swarm, topic, targets, misdeed, dice: Dice::new(9) };
+                let sending = Sending { swarm, topic, targets, misdeed, known, dice: Dice::new(9) };
                 sending.run(&told, &counted).await;
             });
         });
@@ -87,6 +91,7 @@ struct Sending {
     topic: gossipsub::IdentTopic,
     targets: Vec<PeerAddress>,
     misdeed: Misdeed,
+    known: [Bytes; 2],
     dice: Dice,
 }
 
@@ -102,6 +107,12 @@ impl Sending {
                 _ = redial.tick() => self.dial(),
             }
         }
+    }
+
+    /// The same transactions again and again, in another order each time.
+    fn well_formed(&self, order: &[u8]) -> Vec<u8> {
+        let picked = order.iter().map(|byte| self.known[usize::from(byte % 2)].clone());
+        gossip::encode(&picked.collect::<Vec<_>>()).unwrap()
     }
 
     fn dial(&mut self) {
@@ -126,7 +137,7 @@ impl Sending {
             let message = match self.misdeed {
                 Misdeed::Malformed => noise.to_vec(),
                 Misdeed::Oversized => [noise.to_vec(), vec![0; OVERSIZE]].concat(),
-                Misdeed::TooMany => gossip::encode(&[noise.to_vec().into()]).unwrap(),
+                Misdeed::TooMany => self.well_formed(&noise),
             };
             // What its own queue refuses was not sent.
             sent += u64::from(self.swarm.behaviour_mut().gossip.publish(self.topic.hash(), message).is_ok());

@@ -72,7 +72,7 @@ fn who_signs_twice_is_recorded_shown_and_loses_its_seat() {
     network.start_all();
     network.wait_ready(WAIT);
     let witness = Witness::of(&network, HONEST[0]);
-    let load = Load::start(&network, 23, Duration::from_millis(50));
+    let load = Load::start_at(&network, &HONEST, 23, Duration::from_millis(50));
 
     network.kill(&[TWICE]);
     let byzantine = Byzantine::in_place_of(&network, TWICE);

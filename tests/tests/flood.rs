@@ -17,6 +17,8 @@ const ROGUE: usize = 3;
 const OTHERS: [usize; 3] = [0, 1, 2];
 /// Short, so that it comes back often.
 const BAN_SECONDS: &str = "2";
+/// Far more than the load needs, and far less than the rogue sends.
+const MESSAGES_PER_SECOND: &str = "400";
 /// Of peace, and of each flood, in turn.
 const SPAN: Duration = Duration::from_secs(3);
 const TURNS: usize = 3;
@@ -43,7 +45,7 @@ fn counted(misdeed: Misdeed) -> &'static str {
     match misdeed {
         Misdeed::Malformed => "malformed_messages",
         Misdeed::Oversized => "malformed_requests",
-        Misdeed::TooMany => "rejected_messages",
+        Misdeed::TooMany => "over_rate_messages",
     }
 }
 
@@ -51,12 +53,15 @@ fn counted(misdeed: Misdeed) -> &'static str {
 fn a_member_that_floods_is_shut_out_and_the_chain_keeps_its_rate() {
     let mut network = Network::found(4, HEARTBEAT_MS);
     network.start_fast();
-    OTHERS.iter().for_each(|node| network.configure(*node, "ban_seconds", BAN_SECONDS));
+    for node in OTHERS {
+        network.configure(node, "ban_seconds", BAN_SECONDS);
+        network.configure(node, "peer_messages_per_second", MESSAGES_PER_SECOND);
+    }
     network.start_all();
     network.wait_ready(WAIT);
     let witness = Witness::of(&network, 0);
     network.kill(&[ROGUE]);
-    let load = Load::start(&network, 37, Duration::from_millis(10));
+    let load = Load::start_at(&network, &OTHERS, 37, Duration::from_millis(10));
     network.wait_blocks_of(&OTHERS, 10, WAIT);
 
     let (mut peace, mut flooded) = (0, 0);
@@ -80,7 +85,8 @@ fn a_member_that_floods_is_shut_out_and_the_chain_keeps_its_rate() {
     }
     let bureau = network.bureau(ROGUE).uscc;
     inquiry::wait(&network, 0, "word of it", WAIT, |answer| {
-        let named = |seen: &Option<kanhe_proto::diagnosis::BureauSeen>| seen.as_ref().is_some_and(|seen| seen.uscc == bureau);
+        let named =
+            |seen: &Option<kanhe_proto::diagnosis::BureauSeen>| seen.as_ref().is_some_and(|seen| seen.uscc == bureau);
         answer.diagnosis.refused.iter().any(|refused| refused.why == RefusedWhy::Banned && named(&refused.bureau))
     });
     let kept = flooded as f64 / peace as f64;

@@ -90,7 +90,7 @@ fn who_is_frozen_or_removed_by_vote_is_cut_off_at_once() {
     network.start_all();
     (0..4).for_each(|node| drop(network.wait(node, "readiness", WAIT, |status| status.ready && status.peers == 3)));
     let (witness, desks) = (Witness::of(&network, 0), Desks::of(&network));
-    let load = Load::start(&network, 29, Duration::from_millis(50));
+    let load = Load::start_at(&network, &OTHERS, 29, Duration::from_millis(50));
     let uscc = network.bureau(FROZEN).uscc.to_string();
 
     // More than a third of the bureaus is enough in an emergency.

@@ -95,7 +95,11 @@ fn a_restored_home_comes_back_without_signing_twice() {
     std::thread::sleep(Duration::from_millis(700));
     network.kill(&[VICTIM]);
     let (code, said) = inquiry::doctor(&network, VICTIM);
-    assert_eq!((code, inquiry::outcome(&said, "guard"), &said["silent"]), (Some(0), "warning", &true.into()), "{said:#}");
+    assert_eq!(
+        (code, inquiry::outcome(&said, "guard"), &said["silent"]),
+        (Some(0), "warning", &true.into()),
+        "{said:#}"
+    );
     network.start(VICTIM);
     lives.extend(signs_again(&mut network, VICTIM, &lives));
     assert_eq!(guard::double_signs(&lives), []);

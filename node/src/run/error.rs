@@ -199,10 +199,9 @@ const fn create_code(error: &CreateError) -> u8 {
 
 const fn devnet_code(error: &DevnetError) -> u8 {
     match error {
-        DevnetError::NotEmpty(_)
-        | DevnetError::Bureaus(_)
-        | DevnetError::Hosts { .. }
-        | DevnetError::Genesis(_) => exit::USAGE,
+        DevnetError::NotEmpty(_) | DevnetError::Bureaus(_) | DevnetError::Hosts { .. } | DevnetError::Genesis(_) => {
+            exit::USAGE
+        }
         DevnetError::Io { .. } => exit::UNWRITABLE,
         DevnetError::Storage(error) => create_code(error),
         DevnetError::Guard(error) => guard_code(error),
