@@ -30,6 +30,7 @@ pub fn start(section: &LogSection, format: Option<LogFormat>) -> Result<(), Conf
         LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
     };
     let started = tracing_subscriber::registry().with(lines).with(strangers::layer()).try_init();
+    started.map_err(|error| wrong(error.to_string()))?;
     let change: Change = Box::new(move |new: EnvFilter| handle.reload(new).map_err(|error| error.to_string()));
     // A second start has failed before this line.
     let _ = CHANGE.set(change);
