@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use kanhe_proto::key_file::KeyFileRole;
 use libp2p::futures::{AsyncRead, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{PeerId, StreamProtocol, Swarm, SwarmBuilder, gossipsub, identity, noise, request_response, tcp, yamux};
+use tokio::time::MissedTickBehavior;
 
 use crate::byzantine::secret;
 use crate::dice::Dice;
@@ -57,7 +58,7 @@ pub struct Rogue {
 }
 
 impl Rogue {
-    /// Comes in the place of a node that is stopped.
+    /// Comes in the place of a node that is stopped; waits until it has sent something.
     pub fn in_place_of(network: &Network, node: usize, misdeed: Misdeed) -> Self {
         let key = secret(network, node, KeyFileRole::Network);
         let targets = Config::load(network.home(node)).unwrap().network.peers;
@@ -75,6 +76,11 @@ impl Rogue {
                 sending.run(&told, &counted).await;
             });
         });
+        let until = Instant::now() + LONG;
+        while sent.load(Ordering::Relaxed) == 0 {
+            assert!(Instant::now() < until, "it reached nobody");
+            std::thread::sleep(PAUSE);
+        }
         Self { stopped, sent, thread }
     }
 
@@ -98,6 +104,8 @@ struct Sending {
 impl Sending {
     async fn run(mut self, stopped: &AtomicBool, sent: &AtomicU64) {
         let (mut volley, mut redial) = (tokio::time::interval(PAUSE), tokio::time::interval(REDIAL));
+        // A pause after each, however long it took, in which what was sent leaves.
+        volley.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !stopped.load(Ordering::Relaxed) {
             tokio::select! {
                 _ = self.swarm.select_next_some() => {}
