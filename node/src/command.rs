@@ -10,6 +10,7 @@ mod founding;
 mod validator;
 
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 
@@ -127,6 +128,10 @@ enum DevnetCommand {
         /// Bureaus more, with home and membership card, that the chain does not know yet: to be admitted by vote.
         #[arg(long, default_value_t = 0)]
         outside: usize,
+        /// IPv4 addresses of the machines that their nodes will run on, one for each, in order; if none, all run on
+        /// this one.
+        #[arg(long, value_name = "ADDRESS,…", value_delimiter = ',')]
+        hosts: Vec<Ipv4Addr>,
         /// Blocks between two sets of validators: a vote on validators takes effect at the next multiple.
         #[arg(long, default_value_t = Parameters::default().epoch_blocks)]
         epoch_blocks: u64,
@@ -148,9 +153,11 @@ pub fn main() -> ExitCode {
         Command::Fsck { home, json } => check(&home, json),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Config { home, default } => show_config(home.as_deref(), default),
-        Command::Devnet { command: DevnetCommand::Init { dir, bureaus, heartbeat_ms, outside, epoch_blocks } } => {
+        Command::Devnet {
+            command: DevnetCommand::Init { dir, bureaus, heartbeat_ms, outside, hosts, epoch_blocks },
+        } => {
             let heartbeat = SpanMs(heartbeat_ms);
-            make_devnet(DevnetOptions { dir, bureaus, outside, heartbeat, epoch_blocks })
+            make_devnet(DevnetOptions { dir, bureaus, outside, hosts, heartbeat, epoch_blocks })
         }
         Command::Openapi => print(&api::document()),
         Command::Version => print(&format!(

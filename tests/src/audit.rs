@@ -13,9 +13,14 @@ use crate::network::{Network, run_node_program};
 
 /// Everything that must hold of a network whose nodes were stopped. Gives the lowest tip.
 pub fn check(network: &Network, reported: &[Reported]) -> u64 {
-    let lowest = same_headers(network);
-    all_committed(network, reported);
-    for node in 0..network.size() {
+    check_of(network, &(0..network.size()).collect::<Vec<_>>(), reported)
+}
+
+/// The same of some nodes: others were never let in, or are members no more.
+pub fn check_of(network: &Network, nodes: &[usize], reported: &[Reported]) -> u64 {
+    let lowest = same_headers(network, nodes);
+    all_committed(network, nodes, reported);
+    for node in nodes.iter().copied() {
         fsck(network, node);
         for signed in signed_by_each(network.home(node)) {
             assert_eq!(guard::double_signs(&signed), [], "{}", network.bureau(node).name);
@@ -28,9 +33,9 @@ fn storage(network: &Network, node: usize) -> Storage {
     Storage::open_read_only(&home::chain(network.home(node)), &network.genesis.chain_id()).unwrap()
 }
 
-/// All nodes hold the same header hashes up to the lowest tip, which is given.
-pub fn same_headers(network: &Network) -> u64 {
-    let stores: Vec<Storage> = (0..network.size()).map(|node| storage(network, node)).collect();
+/// These nodes hold the same header hashes up to the lowest tip, which is given.
+pub fn same_headers(network: &Network, nodes: &[usize]) -> u64 {
+    let stores: Vec<Storage> = nodes.iter().map(|node| storage(network, *node)).collect();
     let lowest = stores.iter().map(|store| store.read().tip().unwrap().0.0).min().unwrap();
     for height in 0..=lowest {
         let hashes: Vec<_> =
@@ -40,9 +45,9 @@ pub fn same_headers(network: &Network) -> u64 {
     lowest
 }
 
-/// Whatever any node reported as committed is on every node, in that block.
-pub fn all_committed(network: &Network, reported: &[Reported]) {
-    for node in 0..network.size() {
+/// Whatever any node reported as committed is on each of these nodes, in that block.
+pub fn all_committed(network: &Network, nodes: &[usize], reported: &[Reported]) {
+    for node in nodes.iter().copied() {
         let store = storage(network, node);
         for Reported { id, height } in reported {
             let found = store.read().transaction(id).unwrap().map(|(height, _)| height);

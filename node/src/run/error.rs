@@ -202,7 +202,9 @@ const fn create_code(error: &CreateError) -> u8 {
 
 const fn devnet_code(error: &DevnetError) -> u8 {
     match error {
-        DevnetError::NotEmpty(_) | DevnetError::Bureaus(_) | DevnetError::Genesis(_) => exit::USAGE,
+        DevnetError::NotEmpty(_) | DevnetError::Bureaus(_) | DevnetError::Hosts { .. } | DevnetError::Genesis(_) => {
+            exit::USAGE
+        }
         DevnetError::Io { .. } => exit::UNWRITABLE,
         DevnetError::Storage(error) => create_code(error),
         DevnetError::Guard(error) => guard_code(error),
@@ -212,7 +214,9 @@ const fn devnet_code(error: &DevnetError) -> u8 {
 const fn devnet_hint(error: &DevnetError) -> &'static str {
     match error {
         DevnetError::NotEmpty(_) => "name a folder with --dir that does not exist yet, or is empty",
-        DevnetError::Bureaus(_) | DevnetError::Genesis(_) => "see `kanhe-node devnet init --help`",
+        DevnetError::Bureaus(_) | DevnetError::Hosts { .. } | DevnetError::Genesis(_) => {
+            "see `kanhe-node devnet init --help`"
+        }
         DevnetError::Io { .. } | DevnetError::Storage(_) | DevnetError::Guard(_) => {
             "check owner, permissions and free space of the folder, and the limit of open files (`ulimit -n`)"
         }
