@@ -11,6 +11,7 @@ use kanhe_proto::diagnosis::{Diagnosis, DiagnosisAnswer};
 use kanhe_proto::hash::{Hash, LicenceDigest, TransactionId};
 use kanhe_proto::identifiers::{TypeCode, TypeVersion, Uscc};
 use kanhe_proto::ids::{Height, LogIndex};
+use kanhe_proto::item::ItemVersion;
 use kanhe_proto::key::KeyId;
 use kanhe_proto::limits::{
     EVIDENCE_BYTES_MAX, GENESIS_BYTES_MAX, HAND_OVER_BYTES_MAX, RECORD_BYTES_MAX, SCHEMA_BYTES_MAX,
@@ -207,6 +208,14 @@ impl NodeClient {
     /// A purpose.
     pub fn purpose(&self, code: &str) -> Result<LeafAnswer, NodeError> {
         self.leaf(&format!("/v1/registry/purposes/{}", percent(code)))
+    }
+    /// All service items.
+    pub fn items(&self) -> Result<LeafAnswer, NodeError> {
+        self.leaf("/v1/registry/items")
+    }
+    /// A version of a service item.
+    pub fn item(&self, code: &str, version: ItemVersion) -> Result<LeafAnswer, NodeError> {
+        self.leaf(&format!("/v1/registry/items/{}/{version}", percent(code)))
     }
     /// The bureaus that vote.
     pub fn membership(&self) -> Result<LeafAnswer, NodeError> {

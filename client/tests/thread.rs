@@ -4,6 +4,7 @@
 
 mod governance;
 mod issuer;
+mod item;
 mod service;
 mod support;
 mod wallet;

@@ -4,20 +4,22 @@
 //! polled, and the program would compile all of the node a second time.
 
 mod admin;
+mod agent;
 mod doctor;
 mod founding;
 mod validator;
 
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use crate::api;
 use crate::config::{Config, DEFAULT_TOML, LogFormat};
 use crate::consensus::guard;
 use crate::devnet::{self, DevnetOptions};
 use crate::moving::MoveError;
-use crate::run::{self, EXIT_CODES, RunError, exit};
+use crate::run::{self, EXIT_CODES, Ended, RunError, exit};
 use crate::storage::{Storage, fsck};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -126,6 +128,10 @@ enum DevnetCommand {
         /// Bureaus more, with home and membership card, that the chain does not know yet: to be admitted by vote.
         #[arg(long, default_value_t = 0)]
         outside: usize,
+        /// IPv4 addresses of the machines that their nodes will run on, one for each, in order; if none, all run on
+        /// this one.
+        #[arg(long, value_name = "ADDRESS,…", value_delimiter = ',')]
+        hosts: Vec<Ipv4Addr>,
         /// Blocks between two sets of validators: a vote on validators takes effect at the next multiple.
         #[arg(long, default_value_t = Parameters::default().epoch_blocks)]
         epoch_blocks: u64,
@@ -147,9 +153,11 @@ pub fn main() -> ExitCode {
         Command::Fsck { home, json } => check(&home, json),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Config { home, default } => show_config(home.as_deref(), default),
-        Command::Devnet { command: DevnetCommand::Init { dir, bureaus, heartbeat_ms, outside, epoch_blocks } } => {
+        Command::Devnet {
+            command: DevnetCommand::Init { dir, bureaus, heartbeat_ms, outside, hosts, epoch_blocks },
+        } => {
             let heartbeat = SpanMs(heartbeat_ms);
-            make_devnet(DevnetOptions { dir, bureaus, outside, heartbeat, epoch_blocks })
+            make_devnet(DevnetOptions { dir, bureaus, outside, hosts, heartbeat, epoch_blocks })
         }
         Command::Openapi => print(&api::document()),
         Command::Version => print(&format!(
@@ -210,7 +218,7 @@ fn run_node(
     let system = |what| move |source| RunError::System { what, source };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(system("the threads could not be started"))?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         // Before the parts start: a signal that comes in between must not kill the process half-way.
         let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(system("SIGINT"))?;
@@ -223,7 +231,7 @@ fn run_node(
         tokio::pin!(asked);
         let opened = tokio::select! {
             // What is fetched so far is kept.
-            () = &mut asked => return Ok(()),
+            () = &mut asked => return Ok(Ended::Asked),
             opened = opened.catch_up() => opened?,
         };
         let node = opened.start().await?;
@@ -231,7 +239,22 @@ fn run_node(
     })?;
     // Threads that still read must not hold the end up.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
-    Ok(ExitCode::from(exit::OK))
+    match ended {
+        Ended::Asked => Ok(ExitCode::from(exit::OK)),
+        Ended::HandedOver => Ok(start_again()),
+    }
+}
+
+/// Becomes the same program with the same arguments once more: nothing of the key before stays in memory or in the
+/// engine. Where that fails, whoever watches over the process starts it.
+fn start_again() -> ExitCode {
+    use std::os::unix::process::CommandExt as _;
+    let failed = match std::env::current_exe() {
+        Ok(program) => process::Command::new(program).args(std::env::args_os().skip(1)).exec(),
+        Err(error) => error,
+    };
+    tracing::error!("the node could not start itself again: {failed}");
+    ExitCode::from(exit::HANDED_OVER)
 }
 
 fn check(home: &Path, json: bool) -> anyhow::Result<ExitCode> {
@@ -263,7 +286,9 @@ fn check(home: &Path, json: bool) -> anyhow::Result<ExitCode> {
         };
         print(&format!("{verdict}:{from} {entries} entries up to height {height}, {problems} problems\n"))?;
     }
-    if let Ok(signed) = guard::read(&run::home::guard(home))
+    let key = config.keys.validator.unwrap_or_default();
+    let guard_file = run::home::guard_of(home, &key);
+    if let Ok(signed) = guard::read(&guard_file)
         && let Some(highest) = signed.iter().map(|entry| entry.slot.height).max()
         && highest.0 > report.height + 1
     {

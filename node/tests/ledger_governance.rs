@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use common::{MemoryView, START, TYPE, World, issue};
+use common::{MemoryView, RARE_TYPE, START, TYPE, World, issue};
 use kanhe_node::ledger::governance::dry_run;
 use kanhe_node::ledger::{BlockContext, Code, Execution, Outcome, Refusal, SignatureCheck, check_stateless, execute};
 use kanhe_proto::bounded::{Blob, List, Text};
@@ -19,12 +19,14 @@ use kanhe_proto::governance::{
 use kanhe_proto::hash::{HeaderHash, ProposalId, sha256};
 use kanhe_proto::identifiers::{TypeVersion, Uscc};
 use kanhe_proto::ids::{Height, LogIndex, Power, ProtocolVersion, Round, SpanMs, TimeMs};
+use kanhe_proto::item::{BoundRole, Item, ItemVersion};
 use kanhe_proto::key::{PublicKey, SecretKey, Signer};
 use kanhe_proto::map_value::MapValue;
 use kanhe_proto::record::{Choice, GovernanceRecord, GovernanceVote, Record};
 use kanhe_proto::registry::{
-    Accreditation, Bureau, Effect, HolderKind, KeyEntry, KeyRole, LicenceType, Membership, Names, Parameters, Purpose,
-    PurposeClass, RegistryRecord, RelyingParty, Schedule, SeatState, Seats, Supervision,
+    Accreditation, Bureau, Effect, HolderKind, ItemCatalogue, KeyEntry, KeyRole, LicenceType, Membership, Names,
+    Parameters, Purpose, PurposeClass, RegistryRecord, RelyingParty, Schedule, SeatState, Seats, ServiceItem,
+    Supervision,
 };
 use kanhe_proto::status::{BatchStatus, batch_status_key};
 use kanhe_proto::transaction::{Payload, Transaction};
@@ -669,6 +671,82 @@ fn a_dry_run_says_what_would_change() {
     assert_eq!(effects.leaves.len(), 6);
     let lone = bench.proposal(0, vec![Action::ThawBureau { bureau: common::uscc(8) }]);
     assert_eq!(dry_run(&bench.view, bench.context(), &lone).unwrap().refusal, Some(Code::NoSuch));
+}
+
+/// An item of one step, which issues licences of the type that only the first office may issue.
+fn item(version: u32) -> Item {
+    let words = serde_json::json!({"zh": "词", "en": "word"});
+    let kind = format!("{RARE_TYPE}:1");
+    serde_json::from_value(serde_json::json!({
+        "format": 1, "code": "permit", "version": version, "region": "370100", "names": words, "about": words,
+        "purpose": "permits", "life_days": 30,
+        "party": [{"code": "owner", "names": words, "kind": "person", "opens": true, "applicant": true}],
+        "bureau": [{"code": "office", "names": words}],
+        "ask": [{"code": "shown", "of": "owner", "to": ["office"], "types": [kind], "claims": ["CZZT"], "why": words}],
+        "step": [{"code": "decide", "names": words, "by": "office", "waits_for": ["owner"], "limit_days": 1, "final": true}],
+        "yield": [{"code": "given", "step": "decide", "type": kind, "to": "owner", "claims": {"CZZT": "given.shown.CZZT"}}],
+    }))
+    .unwrap()
+}
+
+#[test]
+fn items_are_registered_amended_and_retired() {
+    let mut bench = Bench::new(3);
+    let register = |text: String, bureau: Uscc| Action::RegisterItem {
+        file: Text::new(text).unwrap(),
+        bound: List::new(vec![BoundRole {
+            role: Text::new("office").unwrap(),
+            bureaus: List::new(vec![bureau]).unwrap(),
+        }])
+        .unwrap(),
+    };
+    let (own, other) = (bench.uscc(0), bench.uscc(1));
+    let purpose = |class| Action::RegisterPurpose { code: Text::new("permits").unwrap(), names: names("p"), class };
+    let good = |version| register(item(version).to_json(), own);
+    bench.refuses_action(good(1), Code::NoSuch);
+    bench.decide(vec![purpose(PurposeClass::Commercial)]);
+    bench.refuses_action(good(1), Code::NoSuch);
+    bench.decide(vec![Action::RetirePurpose { code: Text::new("permits").unwrap() }]);
+    bench.decide(vec![purpose(PurposeClass::PublicBenefit)]);
+    bench.refuses_action(register(item(1).to_json(), other), Code::NotAccredited);
+    bench.refuses_action(register(item(1).to_json(), common::uscc(8)), Code::NotMember);
+    bench.refuses_action(good(2), Code::NoSuch);
+    let unknown = item(1).to_json().replace(&format!("{RARE_TYPE}:1"), &format!("{RARE_TYPE}:9"));
+    bench.refuses_action(register(unknown, own), Code::UnknownType);
+    bench.refuses_action(register(item(1).to_json().replace("\"final\":true,", ""), own), Code::ProposalWrong);
+    bench.refuses_action(register(format!("{} ", item(1).to_json()), own), Code::ProposalWrong);
+    let retire = Action::RetireItem { code: Text::new("permit").unwrap() };
+    bench.refuses_action(retire.clone(), Code::NoSuch);
+
+    let outcome = bench.decide(vec![good(1)]);
+    assert_eq!(outcome.schemas[0].1, item(1).to_json(), "the file is kept to be served");
+    let record = |bench: &Bench, version| {
+        bench.get::<ServiceItem>(&(Text::new("permit").unwrap(), ItemVersion(version))).unwrap()
+    };
+    assert_eq!((record(&bench, 1).file, record(&bench, 1).steps.len()), (item(1).digest(), 1));
+    assert!(record(&bench, 1).intervals.hold_at(bench.height));
+    bench.refuses_action(good(1), Code::ExistsAlready);
+    bench.refuses_action(good(3), Code::NoSuch);
+    bench.decide(vec![good(2)]);
+    assert!(!record(&bench, 1).intervals.hold_at(bench.height) && record(&bench, 2).intervals.hold_at(bench.height));
+    assert!(record(&bench, 1).intervals.hold_at(Height(bench.height.0 - 1)), "cases of then stand");
+    let catalogue = |bench: &Bench| bench.get::<ItemCatalogue>(&()).unwrap().items.to_vec();
+    assert_eq!((catalogue(&bench)[0].newest, catalogue(&bench)[0].in_force), (ItemVersion(2), true));
+    bench.decide(vec![retire.clone()]);
+    assert!(!record(&bench, 2).intervals.hold_at(bench.height) && !catalogue(&bench)[0].in_force);
+    bench.refuses_action(retire, Code::NoSuch);
+    bench.decide(vec![good(3)]);
+    assert_eq!((catalogue(&bench).len(), catalogue(&bench)[0].newest), (1, ItemVersion(3)));
+}
+
+#[test]
+fn protocol_version_2_has_no_items() {
+    let mut bench = Bench::new(3);
+    bench.protocol = ProtocolVersion(2);
+    let bound = BoundRole { role: Text::new("office").unwrap(), bureaus: List::new(vec![bench.uscc(0)]).unwrap() };
+    let file = Text::new(item(1).to_json()).unwrap();
+    bench.refuses_action(Action::RegisterItem { file, bound: List::new(vec![bound]).unwrap() }, Code::ProposalWrong);
+    bench.refuses_action(Action::RetireItem { code: Text::new("permit").unwrap() }, Code::ProposalWrong);
 }
 
 #[test]

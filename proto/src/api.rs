@@ -96,6 +96,19 @@ pub struct LeafAnswer {
     pub leaf: Blob<{ MAP_VALUE_BYTES_MAX + (16 << 10) }>,
 }
 
+/// The keys of a bureau, also those that have ended, each proved. That there is no other is the node's word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KeysAnswer {
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// Encodings of the [`crate::proof::ProvedLeaf`] of each [`crate::registry::KeyEntry`] under that header: first those
+    /// that have ended, then by their beginning; of more than 256 the last ones.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub keys: Vec<LeafBytes>,
+}
+
 /// A certified header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -1,5 +1,7 @@
 //! Service items: what is refused, where, and what the registry gets of them.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are outside the tests themselves")]
+
 mod world;
 
 use kanhe_proto::bounded::Text;

@@ -87,10 +87,15 @@ pub struct Load {
 impl Load {
     /// Starts; the pause is between two transactions.
     pub fn start(network: &Network, seed: u64, pause: Duration) -> Self {
+        Self::start_at(network, &network.founders().collect::<Vec<_>>(), seed, pause)
+    }
+
+    /// The same at some nodes.
+    pub fn start_at(network: &Network, nodes: &[usize], seed: u64, pause: Duration) -> Self {
         let (stopped, committed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let sending = Sending {
             sender: Sender::of(network),
-            apis: network.apis(),
+            apis: nodes.iter().map(|node| network.api(*node).to_owned()).collect(),
             dice: Dice::new(seed),
             http: Http::default(),
             open: Vec::new(),

@@ -13,6 +13,7 @@ use kanhe_proto::genesis::Genesis;
 use tempfile::TempDir;
 
 use crate::http::Http;
+use crate::machines::Machines;
 use crate::power::Shim;
 use crate::programs;
 
@@ -32,6 +33,7 @@ pub struct Network {
     folder: PathBuf,
     children: Vec<Option<Child>>,
     shim: Option<Rc<Shim>>,
+    machines: Option<Rc<Machines>>,
     // Last, so that the processes end before their homes go.
     _temporary: Option<TempDir>,
 }
@@ -60,6 +62,22 @@ impl Network {
         Self::make(folder, bureaus, heartbeat_ms, &[])
     }
 
+    /// Founds one whose nodes run on a machine each, the last of them bureaus that the chain does not know.
+    pub fn found_on(folder: &Path, machines: Rc<Machines>, outside: usize, heartbeat_ms: u64) -> Self {
+        let (count, more, hosts) = (machines.count(), outside.to_string(), machines.hosts());
+        let options = ["--outside", &more, "--hosts", &hosts];
+        let mut network = Self::make(folder, count - outside, heartbeat_ms, &options);
+        for node in 0..count {
+            // The test must reach it also when the machines do not reach each other.
+            let (_, port) = network.api(node).rsplit_once(':').unwrap();
+            let listen = format!("{}:{port}", machines.line(node));
+            network.description.bureaus[node].api = format!("http://{listen}");
+            network.configure(node, "api.listen", &format!("{listen:?}"));
+        }
+        network.machines = Some(machines);
+        network
+    }
+
     fn make(folder: &Path, bureaus: usize, heartbeat_ms: u64, options: &[&str]) -> Self {
         let dir = folder.join("net");
         let (bureaus, heartbeat_ms) = (bureaus.to_string(), heartbeat_ms.to_string());
@@ -71,7 +89,16 @@ impl Network {
         fs::create_dir(folder.join("logs")).unwrap();
         let children = description.bureaus.iter().map(|_| None).collect();
         let http = Http::default();
-        Self { description, genesis, http, folder: folder.to_owned(), children, shim: None, _temporary: None }
+        Self {
+            description,
+            genesis,
+            http,
+            folder: folder.to_owned(),
+            children,
+            shim: None,
+            machines: None,
+            _temporary: None,
+        }
     }
 
     /// Nodes started from now on run under the shim that records what is synced.
@@ -119,6 +146,10 @@ impl Network {
     pub fn api(&self, node: usize) -> &str {
         &self.bureau(node).api
     }
+    /// Those that the chain was founded with.
+    pub fn founders(&self) -> impl Iterator<Item = usize> {
+        (0..self.size()).filter(|node| self.bureau(*node).founder)
+    }
     /// All APIs.
     pub fn apis(&self) -> Vec<String> {
         self.description.bureaus.iter().map(|bureau| bureau.api.clone()).collect()
@@ -137,6 +168,18 @@ impl Network {
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
 
+    /// `kanhe-node` where a node runs.
+    fn program(&self, node: usize) -> Command {
+        match &self.machines {
+            Some(machines) => machines.command(node, programs::node()),
+            None => Command::new(programs::node()),
+        }
+    }
+    /// Runs `kanhe-node` to its end where a node runs.
+    pub fn run_at(&self, node: usize, arguments: &[&str]) -> Output {
+        self.program(node).args(arguments).stdin(Stdio::null()).output().unwrap()
+    }
+
     /// Starts a node.
     pub fn start(&mut self, node: usize) {
         self.start_with(node, |_, _| {});
@@ -145,7 +188,7 @@ impl Network {
     pub fn start_with(&mut self, node: usize, change: impl FnOnce(&mut Command, &Path)) {
         assert!(self.children[node].is_none(), "{} runs", self.bureau(node).name);
         let log = File::options().create(true).append(true).open(self.log(node)).unwrap();
-        let mut command = Command::new(programs::node());
+        let mut command = self.program(node);
         command.arg("run").arg("--home").arg(self.home(node)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         if let Some(shim) = &self.shim {
             shim.record(&mut command, self.home(node));
@@ -210,6 +253,12 @@ impl Network {
         assert_eq!(ended, None, "{name} ended by itself\n{}", self.last_words(node));
     }
 
+    /// A number of a node's `/metrics`.
+    pub fn metric(&self, node: usize, name: &str) -> Option<u64> {
+        let (_, text) = self.http.get(&format!("{}/metrics", self.api(node)))?;
+        let text = String::from_utf8(text).unwrap();
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+    }
     /// What a node says of itself.
     pub fn status(&self, node: usize) -> Option<NodeStatus> {
         self.http.json(&format!("{}/v1/status", self.api(node)))

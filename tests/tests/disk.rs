@@ -7,10 +7,12 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use kanhe_proto::diagnosis::{Code, Severity};
+use kanhe_tests::apart::{self, succeed};
 use kanhe_tests::audit;
+use kanhe_tests::inquiry;
 use kanhe_tests::load::Load;
 use kanhe_tests::network::Network;
 
@@ -18,34 +20,17 @@ const READY: Duration = Duration::from_secs(60);
 const HEARTBEAT_MS: u64 = 2_000;
 /// Whose disk it is.
 const VICTIM: usize = 2;
-const INSIDE: &str = "KANHE_TEST_FOLDER";
 /// Room for a database that has just begun, which reserves some for its logs.
 const DISK: &str = "size=64m,mode=0700";
 /// The engine's log, the signing guard, the database.
 const CODES: [i32; 3] = [71, 73, 75];
 const UNWRITABLE: i32 = 26;
+/// The doctor found something that must be mended.
+const DOCTOR: i32 = 35;
 
 #[test]
 fn a_full_disk_stops_the_node_and_loses_nothing() {
-    let possible = Command::new("unshare").args(["-rnm", "true"]).stderr(Stdio::null()).status();
-    // A test that passes without having run would say that disks may fill.
-    assert!(
-        possible.is_ok_and(|status| status.success()),
-        "`unshare -rnm` does not work here, so there is no small disk to fill: allow user namespaces \
-         (sysctl kernel.unprivileged_userns_clone=1), or run it as root outside a container"
-    );
-    let dir = tempfile::tempdir().unwrap();
-    let mut command = Command::new("unshare");
-    command.arg("-rnm").arg(std::env::current_exe().unwrap());
-    let ended =
-        command.args(["--exact", "inside", "--ignored", "--nocapture"]).env(INSIDE, dir.path()).status().unwrap();
-    assert!(ended.success(), "{ended}");
-    assert!(dir.path().join("done").exists(), "the test inside did not run");
-}
-
-fn succeed(program: &str, arguments: &[&str]) {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+    apart::run("there is no small disk to fill");
 }
 
 /// Moves a home onto a disk of its own.
@@ -74,16 +59,19 @@ fn fill(path: &Path) {
 #[test]
 #[ignore = "the part of the other test that runs in namespaces of its own"]
 fn inside() {
-    let Ok(folder) = std::env::var(INSIDE) else { return };
-    let folder = Path::new(&folder);
+    let Some(folder) = apart::folder() else { return };
     succeed("ip", &["link", "set", "lo", "up"]);
-    let mut network = Network::found_in(folder, 4, HEARTBEAT_MS);
+    let mut network = Network::found_in(&folder, 4, HEARTBEAT_MS);
     network.start_fast();
     small_disk(network.home(VICTIM));
     network.start_all();
     network.wait_ready(READY);
     let load = Load::start(&network, 31, Duration::from_millis(8));
     network.wait_blocks(20, READY);
+    // So small a disk is called full before it is.
+    inquiry::wait(&network, VICTIM, "word of its disk", READY, |answer| {
+        inquiry::finding(answer, Code::DiskFull).is_some_and(|found| found.severity == Severity::Blocks)
+    });
 
     let filler = network.home(VICTIM).join("filler");
     fill(&filler);
@@ -95,6 +83,9 @@ fn inside() {
     // The engine keeps the reason of its own log to itself.
     assert!(code == CODES[0] || said.contains("No space left on device"), "{said}");
 
+    let (code, said) = inquiry::doctor(&network, VICTIM);
+    assert_eq!((code, inquiry::outcome(&said, "disk")), (Some(DOCTOR), "bad"), "{said:#}");
+
     // Its end gave back what its database had reserved. Started on a full disk, it says so and changes nothing.
     let more = network.home(VICTIM).join("filler-2");
     fill(&more);
@@ -103,11 +94,17 @@ fn inside() {
     let said = network.last_words(VICTIM);
     assert_eq!(code, UNWRITABLE, "{said}");
     assert!(said.lines().last().unwrap().starts_with("hint: "), "{said}");
+    let (code, said) = inquiry::doctor(&network, VICTIM);
+    assert_eq!((code, inquiry::outcome(&said, "disk")), (Some(DOCTOR), "bad"), "{said:#}");
 
     // The others go on without it.
     let before = network.highest();
     for node in (0..4).filter(|node| *node != VICTIM) {
         network.wait(node, "blocks without the full node", READY, |status| status.height > before + 5);
+        let gone = [network.bureau(VICTIM).uscc.to_string()].into();
+        inquiry::wait(&network, node, "the full node's name", READY, |answer| {
+            inquiry::finding(answer, Code::ValidatorsMissing).is_some_and(|found| inquiry::missing(found) == gone)
+        });
     }
     fs::remove_file(&filler).unwrap();
     fs::remove_file(&more).unwrap();
@@ -118,5 +115,5 @@ fn inside() {
     audit::check(&network, &reported);
     assert!(reported.len() > 30, "too little load: {}", reported.len());
     // Nobody but this process holds the small disk; it goes with the namespace.
-    fs::write(folder.join("done"), "").unwrap();
+    apart::done();
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use kanhe_tests::aim::{self, Aimer, NODE_POINTS, Point, Shot};
 use kanhe_tests::audit;
 use kanhe_tests::dice::Dice;
+use kanhe_tests::inquiry;
 use kanhe_tests::load::Load;
 use kanhe_tests::network::Network;
 
@@ -92,6 +93,9 @@ impl Shooting<'_> {
         std::thread::sleep(Duration::from_millis(self.dice.below(1_100)));
         self.network.kill(&[0, 1, 2, 3]);
         self.random += 1;
+        // A kill leaves nothing that keeps a node from starting, and the doctor says so.
+        let (code, said) = inquiry::doctor(self.network, self.dice.place(4));
+        assert_eq!((code, said["state"].as_str()), (Some(0), Some("stopped")), "{said:#}");
         self.network.start_all();
     }
 }

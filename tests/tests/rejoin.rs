@@ -11,6 +11,7 @@ use kanhe_node::consensus::guard::{self, SignedEntry};
 use kanhe_node::run::home;
 use kanhe_proto::ids::Height;
 use kanhe_tests::audit;
+use kanhe_tests::inquiry;
 use kanhe_tests::load::Load;
 use kanhe_tests::network::Network;
 
@@ -19,6 +20,8 @@ const HEARTBEAT_MS: u64 = 2_000;
 const VICTIM: usize = 2;
 /// Votes of another life were seen.
 const DOUBLE_VOTE: i32 = 72;
+/// The doctor found something that must be mended.
+const DOCTOR: i32 = 35;
 
 fn copy(from: &Path, to: &Path) {
     let _ = fs::remove_dir_all(to);
@@ -91,6 +94,12 @@ fn a_restored_home_comes_back_without_signing_twice() {
     rejoin(&mut network, VICTIM);
     std::thread::sleep(Duration::from_millis(700));
     network.kill(&[VICTIM]);
+    let (code, said) = inquiry::doctor(&network, VICTIM);
+    assert_eq!(
+        (code, inquiry::outcome(&said, "guard"), &said["silent"]),
+        (Some(0), "warning", &true.into()),
+        "{said:#}"
+    );
     network.start(VICTIM);
     lives.extend(signs_again(&mut network, VICTIM, &lives));
     assert_eq!(guard::double_signs(&lives), []);
@@ -101,6 +110,9 @@ fn a_restored_home_comes_back_without_signing_twice() {
     let lost = network.home(VICTIM).to_owned();
     fs::remove_dir_all(home::chain(&lost)).unwrap();
     fs::remove_file(home::guard(&lost)).unwrap();
+    let (code, said) = inquiry::doctor(&network, VICTIM);
+    assert_eq!(code, Some(DOCTOR), "{said:#}");
+    assert_eq!(["guard", "database"].map(|check| inquiry::outcome(&said, check)), ["bad"; 2], "{said:#}");
     rejoin(&mut network, VICTIM);
     lives.extend(signs_again(&mut network, VICTIM, &lives));
     assert_eq!(guard::double_signs(&lives), []);

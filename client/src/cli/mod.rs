@@ -9,6 +9,8 @@ mod context;
 mod gov;
 mod help;
 mod issue;
+mod item;
+mod item_show;
 mod licence;
 mod qr;
 mod renew;
@@ -92,6 +94,9 @@ pub enum Command {
     /// Issue licences, and suspend, reinstate or revoke them: for the issuing bureau
     #[command(subcommand)]
     Licence(licence::Licence),
+    /// Service items: what can be applied for, what it asks, and whether a file of one is right
+    #[command(subcommand)]
+    Item(item::ItemCommand),
     /// Propose and vote on what the bureaus decide, and rule over the bureau's own keys
     #[command(subcommand)]
     Gov(gov::Gov),
@@ -109,6 +114,9 @@ pub enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Runs rules of an item from stdin, within bounds: for the program itself
+    #[command(hide = true)]
+    RulesRun,
     /// This reference as Markdown, on stdout
     #[command(hide = true)]
     HelpMarkdown,
@@ -149,6 +157,7 @@ fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Wallet(command) => wallet::run(command, context),
         Command::Verify(command) => verify::run(command, context),
         Command::Licence(command) => licence::run(command, context),
+        Command::Item(command) => item::run(command, context),
         Command::Gov(command) => gov::run(command, context),
         Command::Sample(options) => sample::run(&options, context),
         Command::Status => status::home(context),
@@ -160,6 +169,7 @@ fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
             context.output.raw(String::from_utf8_lossy(&text).trim_end())?;
             Ok(ExitCode::Ok)
         }
+        Command::RulesRun => Ok(if crate::rules::work() { ExitCode::Ok } else { ExitCode::Failure }),
         Command::HelpMarkdown => {
             context.output.raw(&help::markdown(Cli::command()))?;
             Ok(ExitCode::Ok)

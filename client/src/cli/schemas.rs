@@ -8,7 +8,8 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::{
-    Context, abandon, backup, chain_why, gov, issue, licence, renew, sample, status, trust, verify_serve, wallet,
+    Context, abandon, backup, chain_why, gov, issue, item, item_show, licence, renew, sample, status, trust,
+    verify_serve, wallet,
 };
 use crate::issuer::{Round, Surveyed};
 use crate::talk::{ExitCode, Failure, Said, Wire, shape};
@@ -42,12 +43,16 @@ published! {
     "error": Wire<'_> = "every command that fails, on stderr",
     "gov-card": gov::card::CardShown = "kanhe gov card new, gov card show",
     "gov-key": gov::keys::KeyShown = "kanhe gov key new, gov key prove",
+    "gov-keys": gov::key_list::KeysShown = "kanhe gov key list",
     "gov-list": gov::show::ListShown = "kanhe gov list",
     "gov-sent": gov::show::SentShown = "kanhe gov propose, vote, submit, rotate, key-compromised, reaffirm",
     "gov-show": gov::view::View = "kanhe gov show; propose, rotate, key-compromised and reaffirm with --dry-run",
     "gov-template": gov::template::TemplateShown = "kanhe gov template",
     "gov-withdraw": gov::vote::Withdrawn = "kanhe gov withdraw",
     "gov-written": gov::vote::Written = "kanhe gov propose, vote, rotate, key-compromised and reaffirm with --out",
+    "item-check": item::Checked = "kanhe item check",
+    "item-list": Vec<item::Line> = "kanhe item list",
+    "item-show": item_show::Shown = "kanhe item show",
     "licence-abandon": abandon::Abandoned = "kanhe licence issue --abandon, licence renew --abandon",
     "licence-batches": Vec<Surveyed> = "kanhe licence batches",
     "licence-batches-watch": Surveyed = "kanhe licence batches --watch: one a line",

@@ -7,6 +7,7 @@ use kanhe_proto::registry::{KeyEntry, KeyRole, LicenceType};
 
 use super::Context;
 pub use crate::given::TypeSpec;
+use crate::governance::keys;
 use crate::node::NodeClient;
 use crate::talk::{ExitCode, Failure};
 
@@ -25,8 +26,7 @@ impl TypeSpec {
     }
 }
 
-/// The key to which something for a bureau is sealed: proved by a node where one answers, else that of genesis. A key
-/// that replaced the one of genesis is named by its id.
+/// The key to which something for a bureau is sealed: proved by a node where one answers, else that of genesis.
 pub fn sealing_key(
     context: &Context,
     genesis: &Genesis,
@@ -39,8 +39,14 @@ pub fn sealing_key(
         Some(id) => own.find(|key| key.key.id() == id),
         None => own.next_back(),
     };
-    let id = named.or_else(|| known.map(|key| key.key.id())).ok_or_else(none)?;
     let mut follower = context.follower()?;
+    if named.is_none()
+        && let Ok(listed) = keys(&mut follower, &bureau)
+        && let Some(newest) = listed.lasting(KeyRole::Sealing).next_back()
+    {
+        return Ok(newest.key.clone());
+    }
+    let id = named.or_else(|| known.map(|key| key.key.id())).ok_or_else(none)?;
     match follower.registry::<KeyEntry>(&(bureau, id), |node: &NodeClient| node.key(&bureau, id)) {
         Ok(found) => {
             let height = found.header.header.height;

@@ -1,7 +1,8 @@
 //! What a node is asked about governance.
 
-use kanhe_proto::api::{LeafAnswer, ProposalAnswer, ProposalEffects, ProposalsAnswer};
+use kanhe_proto::api::{KeysAnswer, LeafAnswer, ProposalAnswer, ProposalEffects, ProposalsAnswer};
 use kanhe_proto::hash::ProposalId;
+use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::limits::MAP_VALUE_BYTES_MAX;
 
 use crate::node::{NodeClient, NodeError};
@@ -22,6 +23,14 @@ impl NodeClient {
     /// What a proposal would do: the node's word.
     pub fn dry_run(&self, proposal: &[u8]) -> Result<ProposalEffects, NodeError> {
         self.post("/v1/proposals/dry-run", OCTETS, proposal, ANSWER_BYTES_MAX)
+    }
+    /// All keys of a bureau, also those that have ended.
+    pub fn keys(&self, bureau: &Uscc) -> Result<KeysAnswer, NodeError> {
+        self.get_json(&format!("/v1/registry/keys/{bureau}"), ANSWER_BYTES_MAX)
+    }
+    /// What was decided and takes effect later.
+    pub fn schedule(&self) -> Result<LeafAnswer, NodeError> {
+        self.get_json("/v1/registry/schedule", ANSWER_BYTES_MAX)
     }
     /// The seats of the validators.
     pub fn seats(&self) -> Result<LeafAnswer, NodeError> {

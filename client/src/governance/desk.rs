@@ -110,8 +110,13 @@ impl Desk<'_, '_> {
             let seats = self.seats(bureau)?;
             seats.iter().filter(|seat| seat.state == SeatState::Active).map(|seat| seat.key.id()).collect()
         } else {
-            let own = self.genesis.keys.iter().filter(|key| key.bureau == *bureau && key.role == role);
-            own.map(|key| key.key.id()).collect()
+            // Without a node, or one that has no list, what genesis says is all that is known.
+            let listed = super::keys(self.follower, bureau).ok();
+            let own = || self.genesis.keys.iter().filter(|key| key.bureau == *bureau && key.role == role);
+            match &listed {
+                Some(keys) => keys.lasting(role).map(|entry| entry.key.id()).collect(),
+                None => own().map(|key| key.key.id()).collect(),
+            }
         };
         match keys[..] {
             [only] => Ok(only),

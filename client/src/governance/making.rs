@@ -6,6 +6,7 @@ use kanhe_proto::bounded::{List, Text, TooMany};
 use kanhe_proto::governance::Action;
 use kanhe_proto::identifiers::{TypeCode, TypeVersion, Uscc};
 use kanhe_proto::ids::{Height, LogIndex, Power, ProtocolVersion, SpanMs};
+use kanhe_proto::item::BoundRole;
 use kanhe_proto::key::KeyId;
 use kanhe_proto::limits::SCHEMA_BYTES_MAX;
 use kanhe_proto::registry::{Addresses, AskRight, Effect, KeyRole, Names, Parameters};
@@ -13,6 +14,7 @@ use kanhe_proto::registry::{Addresses, AskRight, Effect, KeyRole, Names, Paramet
 use super::{Desk, Wanted, amend, prove, read_card};
 use crate::given::{self, TypeSpec};
 use crate::home;
+use crate::item::ItemSource;
 use crate::node::NodeClient;
 use crate::talk::{ExitCode, Failure};
 
@@ -53,6 +55,8 @@ impl Wanted {
                 Ok(Action::RegisterPurpose { code: text("code", code)?, names: names(zh, en)?, class })
             }
             Self::RetirePurpose { code } => Ok(Action::RetirePurpose { code: text("code", code)? }),
+            Self::RegisterItem { file, bind } => register_item(&desk.path(&file), &bind),
+            Self::RetireItem { item } => Ok(Action::RetireItem { code: text("item", item)? }),
             Self::Set { values } => set(&values, desk),
             Self::ActivateProtocol { version, at } => {
                 Ok(Action::ActivateProtocol { version: ProtocolVersion(version), at: Height(at) })
@@ -82,7 +86,7 @@ impl Wanted {
             }
             Self::RegisterType { licence_type, schema, zh, en, holder, max_age } => {
                 let (code, version) = version(&licence_type)?;
-                let schema = text("schema", home::read_text(&desk.path(&schema), SCHEMA_BYTES_MAX)?)?;
+                let schema = text("schema", schema_in(home::read_text(&desk.path(&schema), 2 * SCHEMA_BYTES_MAX)?))?;
                 let max_age = span(&max_age)?;
                 Ok(Action::RegisterType { code, version, names: names(zh, en)?, holder, schema, max_age })
             }
@@ -211,6 +215,42 @@ fn effect(keep: bool, void_from: Option<u64>) -> Result<Effect, Failure> {
         (false, Some(height)) => Ok(Effect::VoidFrom(Height(height))),
         _ => Err(Failure::of(ExitCode::Usage, "gov_effect", &[])),
     }
+}
+
+/// A schema, or the one in a file of `deploy/types`, which has names beside it.
+fn schema_in(text: String) -> String {
+    let inner = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|file| {
+        let is_file = file["code"].is_string() && file["schema"].is_object();
+        is_file.then(|| file["schema"].to_string())
+    });
+    inner.unwrap_or(text)
+}
+
+/// An item without mistakes, and who plays its roles.
+fn register_item(path: &Path, bind: &[String]) -> Result<Action, Failure> {
+    let wrong = |cause: String| {
+        Failure::of(ExitCode::Usage, "item_file_wrong", &[("path", &path.display()), ("cause", &cause)])
+    };
+    let source = ItemSource::read(path)?.map_err(|mistake| wrong(mistake.message))?;
+    if let Some(mistake) = source.mistakes().first() {
+        return Err(wrong(mistake.lines(&path.display().to_string())));
+    }
+    let mut bound = Vec::new();
+    for given in bind {
+        let unread = || Failure::of(ExitCode::Usage, "item_bind", &[("value", given)]);
+        let (role, bureaus) = given.split_once('=').ok_or_else(unread)?;
+        let bureaus = bureaus.split(',').map(|bureau| bureau.trim().parse::<Uscc>().map_err(|_| unread()));
+        let bureaus = ascending(bureaus.collect::<Result<Vec<_>, _>>()?);
+        bound.push(BoundRole { role: text("bind", role.trim().to_owned())?, bureaus: list("bind", bureaus)? });
+    }
+    // In the item's order, however they were named.
+    let place = |role: &BoundRole| source.item.bureau.iter().position(|bureau| bureau.code == role.role);
+    bound.sort_by_key(place);
+    source
+        .item
+        .service_item(&bound)
+        .map_err(|error| Failure::of(ExitCode::Usage, "item_roles", &[("cause", &error)]))?;
+    Ok(Action::RegisterItem { file: text("item", source.item.to_json())?, bound: list("bind", bound)? })
 }
 
 fn right(given: &str) -> Result<AskRight, Failure> {

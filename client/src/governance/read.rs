@@ -20,7 +20,7 @@ use crate::issuer::record_at;
 use crate::node::{NodeClient, NodeError};
 use crate::talk::{ExitCode, Failure};
 
-const LEAF_BYTES_MAX: usize = MAP_VALUE_BYTES_MAX + (16 << 10);
+pub(super) const LEAF_BYTES_MAX: usize = MAP_VALUE_BYTES_MAX + (16 << 10);
 /// Newest records of the log that are searched for a decision.
 const SEARCHED_MAX: u64 = 256;
 
@@ -157,7 +157,11 @@ pub fn decided(follower: &mut Follower, id: &ProposalId) -> Result<Option<Decide
     Ok(None)
 }
 
-fn believed(follower: &mut Follower, node: &NodeClient, bytes: &[u8]) -> Result<CertifiedHeader, FollowError> {
+pub(super) fn believed(
+    follower: &mut Follower,
+    node: &NodeClient,
+    bytes: &[u8],
+) -> Result<CertifiedHeader, FollowError> {
     let header = certified(node, bytes)?;
     follower.believe_newest(node, &header)?;
     Ok(header)

@@ -77,7 +77,7 @@ pub enum Wanted {
         #[arg(value_name = "TYPE")]
         #[serde(rename = "type")]
         licence_type: String,
-        /// JSON Schema of its claims
+        /// JSON Schema of its claims, or a file that has it as `schema`
         #[arg(long, value_name = "FILE")]
         schema: PathBuf,
         /// Its Chinese name
@@ -202,6 +202,21 @@ pub enum Wanted {
     RetirePurpose {
         /// Its code
         code: String,
+    },
+    /// A version of a service item is added; the one before ends
+    RegisterItem {
+        /// Its file, as `kanhe item check` accepts it
+        file: PathBuf,
+        /// Who plays a role of it: ROLE=USCC,USCC; once for each role
+        #[arg(long, value_name = "ROLE")]
+        #[serde(default)]
+        bind: Vec<String>,
+    },
+    /// No case of a service item is opened any more; open ones go on
+    RetireItem {
+        /// Its code
+        #[arg(value_name = "ITEM")]
+        item: String,
     },
     /// Parameters of the chain change; the others stay as they are now
     Set {

@@ -68,7 +68,8 @@ impl Office {
         let issuer = issuer.ok_or_else(|| Failure::of(ExitCode::Usage, "issuer_unknown", &[("key", &public.id())]))?;
         let fetch = |node: &NodeClient| node.key(&issuer, public.id());
         let found = follower.registry::<KeyEntry>(&(issuer, public.id()), fetch)?;
-        let height = found.header.header.height;
+        // What is signed now comes into the next block at the earliest.
+        let height = found.header.header.height.next();
         let good = found.value.is_some_and(|entry| {
             entry.role == KeyRole::Issuing && entry.intervals.hold_at(height) && entry.distrusted_from.is_none()
         });
@@ -105,7 +106,8 @@ impl Office {
     pub fn check_right(&self, follower: &mut Follower, code: &TypeCode) -> Result<(), Failure> {
         let fetch = |node: &NodeClient| node.accreditation(&self.issuer, code);
         let found = follower.registry::<Accreditation>(&(self.issuer, code.clone()), fetch)?;
-        let height = found.header.header.height;
+        // What is signed now comes into the next block at the earliest.
+        let height = found.header.header.height.next();
         if found.value.is_some_and(|right| right.intervals.hold_at(height)) {
             return Ok(());
         }

@@ -74,7 +74,7 @@ pub fn say_in(lang: Lang, key: &str, args: &[(&str, &dyn Display)]) -> String {
 }
 
 /// The message under a key, if the catalogue has it.
-pub(super) fn find(key: &str, args: &[(&str, &dyn Display)]) -> Option<String> {
+pub fn find(key: &str, args: &[(&str, &dyn Display)]) -> Option<String> {
     let lang = Lang::current();
     let text = rust_i18n::t!(key, locale = lang.tag());
     // The catalogue answers an unknown key with its own name.

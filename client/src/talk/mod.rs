@@ -16,7 +16,7 @@ mod time;
 
 pub use exit::ExitCode;
 pub use failure::{Failure, Wire};
-pub use language::{Lang, say, say_in};
+pub use language::{Lang, find, say, say_in};
 pub use output::{Captured, Output, Said};
 pub use progress::Progress;
 pub use prompt::confirm;

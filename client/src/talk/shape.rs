@@ -31,6 +31,20 @@ pub enum Status {
     Revoked,
 }
 
+/// How a step of a case ends.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+pub enum StepOutcome {
+    /// Approved, with no officer.
+    Approved,
+    /// Rejected.
+    Rejected,
+    /// Sent back to be corrected.
+    Returned,
+    /// An officer decides.
+    Officer,
+}
+
 /// What a response is worth.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename_all = "snake_case")]

@@ -4,7 +4,7 @@ use kanhe_proto::identifiers::{Did, Vct};
 use kanhe_proto::ids::{SpanMs, TimeMs};
 use kanhe_proto::key::Signer;
 use kanhe_proto::request::{ClaimQuery, Dcql, LICENCE_FORMAT, LicenceQuery, QueryMeta, REQUEST_LIFE_MAX, Request};
-use kanhe_proto::sd_jwt::{ClaimPath, Step};
+use kanhe_proto::sd_jwt::ClaimPath;
 use kanhe_proto::text;
 
 use crate::clock;
@@ -57,21 +57,7 @@ pub fn make(
 
 /// `name.inner[0]`, as claims are shown.
 fn claim_path(text: &str) -> Result<ClaimPath, Failure> {
-    let wrong = || Failure::of(ExitCode::Usage, "claim_wrong", &[("claim", &text)]);
-    let mut steps = Vec::new();
-    for part in text.split('.') {
-        let mut pieces = part.split('[');
-        let name = pieces.next().filter(|name| !name.is_empty()).ok_or_else(wrong)?;
-        steps.push(Step::from(name));
-        for piece in pieces {
-            let index = piece.strip_suffix(']').ok_or_else(wrong)?;
-            steps.push(match index {
-                "*" => Step::Any,
-                number => Step::Index(number.parse().map_err(|_| wrong())?),
-            });
-        }
-    }
-    Ok(ClaimPath::new(steps))
+    text.parse().map_err(|_| Failure::of(ExitCode::Usage, "claim_wrong", &[("claim", &text)]))
 }
 
 #[cfg(test)]

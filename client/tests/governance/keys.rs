@@ -24,6 +24,19 @@ fn a_key_is_made_proved_elsewhere_and_rotated_by_the_bureaus_own_vote() {
     let old = kanhe_proto::key::Signer::public_key(&old).id();
     assert_eq!((&action["old"], &action["overlap"]), (&json!(old), &json!(604_800_000u64)), "{action}");
 
+    // Each is listed with its proof; the old one is still there.
+    let listed = home.ok(&["gov", "key", "list", &uscc.to_string()]).json();
+    let issuing: Vec<&Value> =
+        listed["keys"].as_array().unwrap().iter().filter(|key| key["role"] == "issuing").collect();
+    assert!(issuing.iter().any(|key| (&key["id"], &key["state"]) == (&made["id"], &json!("holds"))), "{listed}");
+    let words = home.run_with(&["gov", "key", "list", &uscc.to_string(), "--old", "--lang", "zh"], false);
+    assert!(words.data.contains("有效") && words.data.contains("每把密钥均有证明"), "{words:?}");
+    // A node that answers with the keys of another is not believed.
+    consortium.node.chain.lock().unwrap().keys_of = Some(consortium.bureaus[1].0);
+    let lied = home.run(&["gov", "key", "list", &uscc.to_string()]);
+    assert_eq!(lied.code, 3, "{lied:?}");
+    consortium.node.chain.lock().unwrap().keys_of = None;
+
     // The validator's key stays on its machine: what travels is its proof.
     let machine = Home::new(Some(&consortium.node.url));
     home.copy("genesis", &machine.at("genesis"));

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use kanhe_client::sample::Subject;
 use kanhe_proto::api::{
-    BatchAnswer, EvidenceAnswer, HeaderAnswer, LeafAnswer, NodeStatus, TransactionState, TransactionStatus, TrustAnswer,
+    BatchAnswer, EvidenceAnswer, HeaderAnswer, KeysAnswer, LeafAnswer, NodeStatus, TransactionState, TransactionStatus,
+    TrustAnswer,
 };
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::certificate::Certificate;
@@ -66,6 +67,8 @@ pub struct Chain {
     pub letters: Letters,
     /// The node says that now is this much earlier.
     pub lag_ms: u64,
+    /// Whose keys it lists, whoever is asked for.
+    pub keys_of: Option<Uscc>,
 }
 
 /// What a node does with a transaction.
@@ -219,6 +222,7 @@ impl Chain {
             intake: Intake::Works,
             letters: Letters::default(),
             lag_ms: 0,
+            keys_of: None,
         }
     }
 
@@ -492,6 +496,16 @@ impl Chain {
         let leaf = self.registry_leaf(T::key_of(id));
         let certified = Blob::new(codec::encode(&self.certified())).unwrap();
         LeafAnswer { certified, leaf: Blob::new(codec::encode(&leaf)).unwrap() }
+    }
+
+    pub fn keys(&mut self, bureau: &Uscc) -> KeysAnswer {
+        let registry = self.registry_now();
+        let entries = registry.values().filter_map(|value| KeyEntry::from_value(value).ok());
+        let bureau = self.keys_of.unwrap_or(*bureau);
+        let own: Vec<KeyEntry> = entries.filter(|entry| entry.bureau == bureau).collect();
+        let prove = |entry: &KeyEntry| Blob::new(codec::encode(&self.registry_leaf(entry.key()))).unwrap();
+        let keys = own.iter().map(prove).collect();
+        KeysAnswer { certified: Blob::new(codec::encode(&self.certified())).unwrap(), keys }
     }
 
     pub fn evidence(&mut self, batch: LogIndex, digest: &LicenceDigest) -> Option<EvidenceAnswer> {

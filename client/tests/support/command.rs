@@ -44,6 +44,7 @@ fn schema_of(words: &[&str]) -> Option<String> {
         ("gov", _) if has("--dry-run") => "gov-show".to_owned(),
         ("gov", _) if has("--out") && !matches!(second, "card" | "key" | "template") => "gov-written".to_owned(),
         ("gov", "propose" | "vote" | "submit" | "rotate" | "key-compromised" | "reaffirm") => "gov-sent".to_owned(),
+        ("gov", "key") if has("list") => "gov-keys".to_owned(),
         ("licence", "issue" | "renew") if has("--abandon") => "licence-abandon".to_owned(),
         ("licence", "issue") if has("--dry-run") => "licence-issue-dry-run".to_owned(),
         ("licence", "batches") if has("--watch") => "licence-batches-watch".to_owned(),

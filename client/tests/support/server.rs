@@ -5,7 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use kanhe_proto::registry::{
-    Accreditation, Bureau, KeyEntry, LicenceType, Membership, Parameters, RelyingParty, Seats,
+    Accreditation, Bureau, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters, RelyingParty, Schedule, Seats,
+    ServiceItem,
 };
 use serde::Serialize;
 
@@ -148,6 +149,15 @@ fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
             json(chain.registry::<Accreditation>(&(uscc.parse().ok()?, code.parse().ok()?)))
         }
         ["registry", "keys", uscc, key] => json(chain.registry::<KeyEntry>(&(uscc.parse().ok()?, key.parse().ok()?))),
+        ["registry", "keys", uscc] => json(chain.keys(&uscc.parse().ok()?)),
+        ["registry", "schedule"] => json(chain.registry::<Schedule>(&())),
+        ["registry", "items"] => json(chain.registry::<ItemCatalogue>(&())),
+        ["registry", "items", code, version] => {
+            let version = kanhe_proto::item::ItemVersion(version.parse().ok()?);
+            let code = kanhe_proto::bounded::Text::new(code).ok()?;
+            json(chain.registry::<ServiceItem>(&(code, version)))
+        }
+        ["schemas", digest] => chain.text(digest).map(String::into_bytes),
         ["registry", "types", code, version] => {
             let version = kanhe_proto::identifiers::TypeVersion(version.parse().ok()?);
             json(chain.registry::<LicenceType>(&(code.parse().ok()?, version)))

@@ -180,7 +180,8 @@ pub async fn acts(
     if let Some(id) = sponsor.sent_before(&body, &state) {
         return Ok((StatusCode::ACCEPTED, Json(transactions::status_of(&state, id).await?)));
     }
-    let (id, bytes) = sponsor.transaction(&Payload::Case(payload), &state.chain.tip()).ok_or_else(ApiError::internal)?;
+    let (id, bytes) =
+        sponsor.transaction(&Payload::Case(payload), &state.chain.tip()).ok_or_else(ApiError::internal)?;
     match transactions::hand_in(&state, bytes.into()).await {
         Ok(status) => {
             sponsor.remember(&body, id);

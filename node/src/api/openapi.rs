@@ -24,6 +24,7 @@ use super::{blocks, cases, diagnosis, evidence, health, mail, proposals, registr
         evidence::many,
         registry::bureau,
         registry::key,
+        registry::keys,
         registry::licence_type,
         registry::accreditation,
         registry::relying_party,

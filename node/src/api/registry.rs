@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract;
-use kanhe_proto::api::{LeafAnswer, Problem};
+use kanhe_proto::api::{KeysAnswer, LeafAnswer, Problem};
 use kanhe_proto::bounded::Text;
+use kanhe_proto::codec;
 use kanhe_proto::governance::alive_key;
 use kanhe_proto::hash::{LicenceDigest, MapKey};
 use kanhe_proto::identifiers::{TypeCode, TypeVersion, Uscc};
@@ -18,12 +19,15 @@ use kanhe_proto::registry::{
 };
 use kanhe_proto::status::{batch_status_key, licence_status_key};
 
-use super::body::{Segments, parse};
+use super::body::{Segments, blob, parse};
 use super::problem::ApiError;
 use super::state::{self, State};
 
 type Shared = extract::State<Arc<State>>;
 type Answer = Result<Json<LeafAnswer>, ApiError>;
+
+/// Keys in one answer.
+const KEYS_MAX: usize = 256;
 
 async fn registry(state: Arc<State>, key: MapKey) -> Answer {
     let answer = state.read(move |_, snapshot| state::leaf(snapshot, &snapshot.prove_registry(&key)?));
@@ -124,6 +128,28 @@ leaf_route!(
     batch_status, "/v1/status/batches/{issuer}/{batch}", "status", status, ("issuer" issuer, "batch" batch),
     parse("batch id", &batch).and_then(|batch| Ok(batch_status_key(&uscc(&issuer)?, LogIndex(batch))))
 );
+
+/// All keys of a bureau, also those that have ended.
+#[utoipa::path(
+    get, path = "/v1/registry/keys/{bureau}", tag = "registry", params(("bureau" = String, Path)),
+    responses(
+        (status = 200, body = KeysAnswer),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn keys(
+    extract::State(state): Shared,
+    Segments(bureau): Segments<String>,
+) -> Result<Json<KeysAnswer>, ApiError> {
+    let bureau = uscc(&bureau)?;
+    let answer = state.read(move |_, snapshot| {
+        let keys = snapshot.keys_of(&bureau, KEYS_MAX)?;
+        let keys = keys.iter().map(|leaf| blob(codec::encode(leaf))).collect::<Result<_, ApiError>>()?;
+        Ok(KeysAnswer { certified: state::certified(snapshot)?, keys })
+    });
+    answer.await.map(Json)
+}
 
 /// All service items with their newest versions. Absence means that none was ever registered.
 #[utoipa::path(

@@ -88,6 +88,7 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .route("/v1/transactions/{id}", get(transactions::transaction))
         .route("/v1/evidence/{batch}/{digest}", get(evidence::one))
         .route("/v1/registry/bureaus/{bureau}", get(registry::bureau))
+        .route("/v1/registry/keys/{bureau}", get(registry::keys))
         .route("/v1/registry/keys/{bureau}/{key}", get(registry::key))
         .route("/v1/registry/types/{type}/{version}", get(registry::licence_type))
         .route("/v1/registry/accreditations/{bureau}/{type}", get(registry::accreditation))

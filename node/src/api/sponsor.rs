@@ -62,10 +62,7 @@ impl Sponsor {
         let digest = sha256(&[acts]);
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, id) = sent.iter().rev().find(|(known, _)| *known == digest)?;
-        let stands = matches!(
-            state.pool.state(id),
-            TransactionState::Pending | TransactionState::Committed { .. }
-        );
+        let stands = matches!(state.pool.state(id), TransactionState::Pending | TransactionState::Committed { .. });
         stands.then_some(*id)
     }
 

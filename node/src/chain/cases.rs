@@ -46,12 +46,7 @@ impl Snapshot<'_> {
     }
 
     /// Events of a case from one on back, at most `max`; without one from the last. None if `from` is no event of it.
-    pub fn case_events(
-        &self,
-        id: &CaseId,
-        from: Option<LogIndex>,
-        max: usize,
-    ) -> Result<Option<Events>, ChainError> {
+    pub fn case_events(&self, id: &CaseId, from: Option<LogIndex>, max: usize) -> Result<Option<Events>, ChainError> {
         let (case, leaf) = self.case(id)?;
         let mut next = from.or(case.map(|case| case.last));
         let mut records = Vec::new();

@@ -8,8 +8,9 @@ use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::{Height, LogIndex, TimeMs};
 use kanhe_proto::key::PublicKey;
 use kanhe_proto::map_value::MapValue;
+use kanhe_proto::proof::ProvedLeaf;
 use kanhe_proto::record::{Record, RecordKind};
-use kanhe_proto::registry::{Bureau, KeyEntry, KeyRole, Names, Schedule};
+use kanhe_proto::registry::{Bureau, KeyEntry, KeyRole, Names, RegistryRecord as _, Schedule};
 use kanhe_proto::validators::Address;
 
 use super::error::ChainError;
@@ -78,6 +79,18 @@ impl Snapshot<'_> {
         }
         iter.status().map_err(StorageError::from)?;
         Ok(roster)
+    }
+
+    /// The keys of a bureau, proved: first those that have ended, then by their beginning; of more than the limit the last.
+    pub fn keys_of(&self, bureau: &Uscc, limit: usize) -> Result<Vec<ProvedLeaf>, ChainError> {
+        let (roster, next) = (self.roster()?, self.tip.header.height.next());
+        let mut own: Vec<&KeyLine> = roster.keys.iter().filter(|key| key.bureau == *bureau).collect();
+        own.sort_by_key(|key| {
+            let begins = key.begins.unwrap_or(Height(u64::MAX));
+            (key.begins.is_none() || key.holds_at(next), begins, key.key.id())
+        });
+        let kept = own.split_off(own.len().saturating_sub(limit));
+        kept.iter().map(|key| self.prove_registry(&KeyEntry::key_of(&(*bureau, key.key.id())))).collect()
     }
 
     /// The last height whose committed certificate each validator signed, with its time; of the tip, whom this node has

@@ -16,6 +16,7 @@ use kanhe_proto::key_file::{KdfCost, Passphrase};
 use kanhe_proto::limits::GENESIS_BYTES_MAX;
 use kanhe_proto::registry::Names;
 
+use super::agent::{AgentError, Believed, agent};
 use super::print;
 use crate::bounded_file;
 use crate::config::Config;
@@ -26,6 +27,8 @@ use crate::run::{exit, now};
 
 /// Longest wait for a genesis over the network.
 const FETCH_MAX: Duration = Duration::from_secs(60);
+/// A chain longer than this is joined by a snapshot, unless the operator wants all blocks.
+const SNAPSHOT_ABOVE: u64 = 1_000;
 /// A passphrase that guards a bureau's keys is not shorter, in bytes.
 const PASSPHRASE_MIN: usize = 12;
 
@@ -103,9 +106,19 @@ pub(super) struct JoinArguments {
     /// or from the API of a member's node: the hash says whether it is the right one.
     #[arg(long, value_name = "URL")]
     from: Option<String>,
-    /// A member's engine, `/ip4/<address>/tcp/<port>/p2p/<peer id>`, if the founders of genesis are no longer there.
+    /// Certificates (PEM) of the authorities that are believed for an https URL, instead of the public ones.
+    #[arg(long, value_name = "FILE", requires = "from")]
+    ca: Option<PathBuf>,
+    /// A member's engine, `/ip4/<address>/tcp/<port>/p2p/<peer id>`, if the founders of genesis are no longer there,
     #[arg(long, value_name = "ADDRESS")]
     peer: Vec<PeerAddress>,
+    /// and its swarm, in the same form: this node gets a snapshot from it.
+    #[arg(long, value_name = "ADDRESS")]
+    network_peer: Vec<PeerAddress>,
+    /// Fetch and execute all blocks, however long the chain is. Otherwise a node without blocks gets the state of a chain
+    /// longer than 1,000 blocks in proved pieces, and has no blocks from before.
+    #[arg(long)]
+    all_blocks: bool,
     /// File with the passphrase of the keys, mode 0600; else it is asked for.
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
@@ -134,6 +147,8 @@ pub(super) enum FoundingError {
     Unwritable { path: PathBuf, source: io::Error },
     #[error("{url} gives no genesis: {problem}")]
     Fetch { url: String, problem: String },
+    #[error("--ca")]
+    Ca(#[from] AgentError),
 }
 
 impl FoundingError {
@@ -149,7 +164,7 @@ impl FoundingError {
             Self::Key(error) | Self::Install(InstallError::Key(error)) if error.is_passphrase() => exit::PASSPHRASE,
             Self::Key(_) | Self::Install(InstallError::Key(_)) => exit::KEY,
             Self::Short => exit::PASSPHRASE,
-            Self::Unreadable { .. } | Self::Fetch { .. } => exit::OTHER,
+            Self::Unreadable { .. } | Self::Fetch { .. } | Self::Ca(_) => exit::OTHER,
         }
     }
 
@@ -175,6 +190,7 @@ impl FoundingError {
             Self::Init(InitError::Io { .. }) | Self::Unreadable { .. } | Self::Unwritable { .. } => {
                 "check the path, its owner and its mode"
             }
+            Self::Ca(_) => "name a PEM file with the authority's certificate",
             Self::Fetch { .. } => "check the URL, or take the file from a colleague and name it with --genesis",
         }
     }
@@ -259,10 +275,11 @@ fn describe(genesis: &Genesis) -> String {
 }
 
 pub(super) fn join(arguments: JoinArguments) -> anyhow::Result<ExitCode> {
-    let JoinArguments { home, genesis_hash, genesis, from, peer, passphrase_file } = arguments;
+    let JoinArguments { home, genesis_hash, genesis, from, ca, peer, network_peer, all_blocks, passphrase_file } =
+        arguments;
     let bytes = match (&genesis, &from) {
         (Some(path), _) => read(path)?,
-        (None, Some(url)) => fetch(url)?,
+        (None, Some(url)) => fetch(url, ca.as_deref())?,
         (None, None) => unreachable!("clap asks for one of them"),
     };
     let mut config = Config::load(&home).map_err(InstallError::from).map_err(FoundingError::from)?;
@@ -271,14 +288,25 @@ pub(super) fn join(arguments: JoinArguments) -> anyhow::Result<ExitCode> {
         None => Passphrase::new(Vec::new()),
     };
     let genesis = founding::install(&home, &bytes, genesis_hash, &passphrase).map_err(FoundingError::from)?;
-    let new: Vec<PeerAddress> = peer.into_iter().filter(|peer| !config.consensus.peers.contains(peer)).collect();
-    if !new.is_empty() {
-        config.consensus.peers.extend(new);
+    let known = config.clone();
+    add(&mut config.consensus.peers, peer);
+    add(&mut config.network.peers, network_peer);
+    config.sync.snapshot_above = match config.sync.snapshot_above {
+        _ if all_blocks => 0,
+        0 => SNAPSHOT_ABOVE,
+        set => set,
+    };
+    if config != known {
         let path = home.join(crate::config::CONFIG_FILE);
         fs::write(&path, config.to_toml()).map_err(|source| FoundingError::Unwritable { path, source })?;
     }
     let chain = ChainRef::new(genesis.name.clone(), &genesis.chain_id());
     print(&format!("{} belongs to {chain}\nNext: kanhe-node run --home {}\n", home.display(), home.display()))
+}
+
+fn add(peers: &mut Vec<PeerAddress>, more: Vec<PeerAddress>) {
+    let new: Vec<PeerAddress> = more.into_iter().filter(|peer| !peers.contains(peer)).collect();
+    peers.extend(new);
 }
 
 fn read_genesis(path: &Path) -> Result<Genesis, FoundingError> {
@@ -290,10 +318,9 @@ fn read(path: &Path) -> Result<Vec<u8>, FoundingError> {
     bounded_file::read(path, GENESIS_BYTES_MAX).map_err(unreadable)
 }
 
-fn fetch(url: &str) -> Result<Vec<u8>, FoundingError> {
+fn fetch(url: &str, ca: Option<&Path>) -> Result<Vec<u8>, FoundingError> {
     let failed = |problem: String| FoundingError::Fetch { url: url.to_owned(), problem };
-    let config = ureq::Agent::config_builder().timeout_global(Some(FETCH_MAX)).max_redirects(0);
-    let agent: ureq::Agent = config.build().into();
+    let agent = agent(&ca.map_or(Believed::Public, Believed::Of), FETCH_MAX)?;
     let answer = agent.get(format!("{}/v1/genesis", url.trim_end_matches('/'))).call();
     let mut answer = answer.map_err(|error| failed(error.to_string()))?;
     let body = answer.body_mut().with_config().limit(GENESIS_BYTES_MAX as u64 + 1);

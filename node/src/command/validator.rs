@@ -37,6 +37,16 @@ pub(super) enum ValidatorCommand {
         #[command(flatten)]
         passphrases: Passphrases,
     },
+    /// Makes the next validator key of a node, which takes over from the one in use without a pause of the chain. Repeated,
+    /// it shows the key again.
+    Rotate {
+        /// The node's home.
+        #[arg(long, value_name = "DIR")]
+        home: PathBuf,
+        /// File with the passphrase of the home's keys, mode 0600; else the configured one, else it is asked for.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
 }
 
 #[derive(Args)]
@@ -63,6 +73,22 @@ impl Passphrases {
 
 pub(super) fn validator(command: ValidatorCommand) -> anyhow::Result<ExitCode> {
     match command {
+        ValidatorCommand::Rotate { home, passphrase_file } => {
+            let config = Config::load(&home).map_err(MoveError::from)?;
+            let source = PassphraseSource::of(&home, &config, passphrase_file);
+            let made = moving::rotate(&home, &source.read().map_err(MoveError::from)?)?;
+            let bureau = made.bureau.map_or_else(|| "USCC".to_owned(), |bureau| bureau.to_string());
+            print(&format!(
+                "next key   {}\nfile       {}{}\n\nNext:\n1. Start the node again: it learns of the key.\n2. Here: kanhe gov \
+                 key prove {} --as {bureau} --out proof.json\n3. With the governance key: kanhe gov rotate validator --new \
+                 proof.json --key gov.key\nThe node then takes the seat and changes its key by itself. Do not delete the old \
+                 key's guard.\n",
+                made.key,
+                made.file.display(),
+                if made.again { " (made before)" } else { "" },
+                made.file.display(),
+            ))
+        }
         ValidatorCommand::Export { home, out, passphrases } => {
             let (keys, file) = passphrases.read(&home)?;
             let done = moving::export(&home, &out, &keys, &file)?;

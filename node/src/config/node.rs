@@ -1,5 +1,6 @@
 //! The configuration as a whole.
 
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -80,11 +81,13 @@ pub struct KeysSection {
     pub network: PathBuf,
     /// The validator key; without one the node only follows.
     pub validator: Option<PathBuf>,
+    /// The validator key that is to take over from it.
+    pub validator_next: Option<PathBuf>,
 }
 
 impl Default for KeysSection {
     fn default() -> Self {
-        Self { network: "keys/network.key".into(), validator: None }
+        Self { network: "keys/network.key".into(), validator: None, validator_next: None }
     }
 }
 
@@ -241,6 +244,16 @@ impl Config {
         toml::to_string(self).expect("texts, numbers and lists of them can be written as TOML")
     }
 
+    /// Writes it to a home, durably and all or nothing. What the file explained beside the keys is lost.
+    pub fn save(&self, home: &Path) -> std::io::Result<()> {
+        let path = home.join(CONFIG_FILE);
+        let new = path.with_extension("toml.new");
+        fs::write(&new, self.to_toml())?;
+        fs::File::open(&new)?.sync_all()?;
+        fs::rename(&new, &path)?;
+        fs::File::open(home)?.sync_all()
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let at_least_one = [
             ("api.connections_max", self.api.connections_max as u64),
@@ -303,6 +316,7 @@ mod tests {
         default.bureau = Some(Uscc::with_check("11370100MB1A00001").unwrap());
         default.passphrase_file = Some("p".into());
         default.keys.validator = Some("v".into());
+        default.keys.validator_next = Some("n".into());
         default.api.tls = Some(TlsSection { certificate: "c".into(), key: "k".into(), handshake_seconds: 1 });
         for line in default.to_toml().lines().filter(|line| line.contains(" = ")) {
             let key = line.split(" = ").next().unwrap();

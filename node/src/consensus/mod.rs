@@ -20,6 +20,7 @@ pub mod observer;
 pub mod pacing;
 pub mod peers;
 pub mod signer;
+pub mod strangers;
 pub mod streaming;
 pub mod tips;
 pub mod wal;

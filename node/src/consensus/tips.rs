@@ -34,7 +34,7 @@ impl StatusKey {
 }
 
 /// The key that an Ed25519 peer id holds.
-fn key_of(peer: &PeerId) -> Option<PublicKey> {
+pub fn key_of(peer: &PeerId) -> Option<PublicKey> {
     let key = libp2p::identity::PublicKey::try_decode_protobuf(peer.as_ref().digest()).ok()?;
     Some(PublicKey::ed25519(key.try_into_ed25519().ok()?.to_bytes()))
 }

@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -38,6 +39,8 @@ pub struct DevnetOptions {
     pub bureaus: usize,
     /// Bureaus more, with homes and membership cards, that the chain does not know yet.
     pub outside: usize,
+    /// Addresses of the machines of their nodes, one each; all on this one if there are none.
+    pub hosts: Vec<Ipv4Addr>,
     /// Longest time without a block.
     pub heartbeat: SpanMs,
     /// Heights between two sets of validators.
@@ -53,6 +56,14 @@ pub enum DevnetError {
     /// Too few or too many.
     #[error("a local network has 1 to {BUREAUS_MAX} bureaus, not {0}")]
     Bureaus(usize),
+    /// Not one for each.
+    #[error("{hosts} addresses are not one for each of {bureaus} bureaus")]
+    Hosts {
+        /// Addresses given.
+        hosts: usize,
+        /// Bureaus, with those outside.
+        bureaus: usize,
+    },
     /// The options make no genesis.
     #[error("these options found no chain")]
     Genesis(#[from] GenesisError),
@@ -78,6 +89,9 @@ pub fn init(options: &DevnetOptions) -> Result<Description, DevnetError> {
     if options.bureaus == 0 || all > BUREAUS_MAX {
         return Err(DevnetError::Bureaus(all));
     }
+    if !options.hosts.is_empty() && options.hosts.len() != all {
+        return Err(DevnetError::Hosts { hosts: options.hosts.len(), bureaus: all });
+    }
     let dir = std::path::absolute(&options.dir).map_err(|error| io_error(&options.dir, error))?;
     if fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_some()) || dir.is_file() {
         return Err(DevnetError::NotEmpty(dir));
@@ -100,7 +114,7 @@ pub fn init(options: &DevnetOptions) -> Result<Description, DevnetError> {
 fn build(options: &DevnetOptions, dir: &Path, building: &Path) -> Result<Description, DevnetError> {
     let io = |error| io_error(building, error);
     fs::create_dir_all(building).map_err(io)?;
-    let members = members(options.bureaus, options.outside).map_err(io)?;
+    let members = members(options.bureaus, options.outside, &options.hosts).map_err(io)?;
     let types = network_types();
     let bank = bank();
     let request_key = FreshKey::new(KeyFileRole::Request).map_err(io)?;
@@ -226,9 +240,12 @@ mod tests {
             dir: dir.path().join("net"),
             bureaus: 5,
             outside: 1,
+            hosts: Vec::new(),
             heartbeat: SpanMs(5_000),
             epoch_blocks: 10,
         };
+        let few = DevnetOptions { hosts: vec![Ipv4Addr::LOCALHOST], ..options.clone() };
+        assert!(matches!(init(&few), Err(DevnetError::Hosts { hosts: 1, bureaus: 6 })));
         let description = init(&options).unwrap();
         assert_eq!(description.bureaus.iter().filter(|bureau| bureau.founder).count(), 5);
         assert!(matches!(init(&options), Err(DevnetError::NotEmpty(_))));

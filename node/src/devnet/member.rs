@@ -1,6 +1,7 @@
 //! A bureau of a local network on its way to disk.
 
 use std::io;
+use std::net::Ipv4Addr;
 
 use kanhe_proto::bounded::{List, Text};
 use kanhe_proto::governance::{CardBody, MembershipCard};
@@ -21,6 +22,8 @@ pub(super) struct Member {
     /// Whether genesis names it.
     pub(super) founder: bool,
     pub(super) keys: BureauKeys,
+    /// Of its machine.
+    host: Ipv4Addr,
     /// Of the engine, the swarm and the API.
     ports: [u16; 3],
 }
@@ -28,11 +31,11 @@ pub(super) struct Member {
 impl Member {
     fn address(&self, port: u16) -> PeerAddress {
         let peer = peer_id(&self.keys.of(KeyRole::Network).public()).expect("network keys are Ed25519");
-        let address = format!("/ip4/127.0.0.1/tcp/{port}").parse().expect("an address of the loopback");
+        let address = format!("/ip4/{}/tcp/{port}", self.host).parse().expect("an IPv4 address");
         PeerAddress { peer, address }
     }
     pub(super) fn api(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ports[2])
+        format!("http://{}:{}", self.host, self.ports[2])
     }
     /// Where its node listens, as the registry has it.
     pub(super) fn addresses(&self) -> Addresses {
@@ -62,14 +65,15 @@ impl Member {
     }
 }
 
-/// So many founders, and so many bureaus more.
-pub(super) fn members(founders: usize, outside: usize) -> io::Result<Vec<Member>> {
+/// So many founders, and so many bureaus more, each on its own machine if there are addresses.
+pub(super) fn members(founders: usize, outside: usize, hosts: &[Ipv4Addr]) -> io::Result<Vec<Member>> {
     let count = founders + outside;
     let ports = free_ports(3 * count)?;
     let mut members = Vec::with_capacity(count);
     for (office, ports) in offices(count).into_iter().zip(ports.as_chunks::<3>().0) {
         let founder = members.len() < founders;
-        members.push(Member { office, founder, keys: BureauKeys::new()?, ports: *ports });
+        let host = hosts.get(members.len()).copied().unwrap_or(Ipv4Addr::LOCALHOST);
+        members.push(Member { office, founder, keys: BureauKeys::new()?, host, ports: *ports });
     }
     Ok(members)
 }
@@ -77,7 +81,7 @@ pub(super) fn members(founders: usize, outside: usize) -> io::Result<Vec<Member>
 /// The configuration of its node. Nobody is configured to know a bureau from outside: the registry will tell.
 pub(super) fn config_of(member: &Member, members: &[Member]) -> Config {
     let others = || members.iter().filter(|other| other.founder && other.office.uscc != member.office.uscc);
-    let listen = |port: u16| format!("/ip4/127.0.0.1/tcp/{port}").parse().expect("an address of the loopback");
+    let listen = |port: u16| format!("/ip4/{}/tcp/{port}", member.host).parse().expect("an IPv4 address");
     let mut config = Config {
         name: member.office.folder.clone(),
         bureau: Some(member.office.uscc),
@@ -90,7 +94,7 @@ pub(super) fn config_of(member: &Member, members: &[Member]) -> Config {
     config.consensus.peers = others().map(|other| other.address(other.ports[0])).collect();
     config.network.listen = listen(member.ports[1]);
     config.network.peers = others().map(|other| other.address(other.ports[1])).collect();
-    config.api.listen = ([127, 0, 0, 1], member.ports[2]).into();
+    config.api.listen = (member.host, member.ports[2]).into();
     // All clients of a local network share one address.
     config.api.requests_per_second = 50_000;
     config.api.requests_burst = 50_000;

@@ -73,7 +73,7 @@ pub fn install(home: &Path, bytes: &[u8], wanted: ChainId, passphrase: &Passphra
     }
     // The guard before the database: a home with a database counts as whole.
     if let Some(path) = &config.keys.validator
-        && !home::guard(home).exists()
+        && !home::guard_of(home, path).exists()
     {
         let key = keys::open_secret(&home.join(path), KeyFileRole::Validator, passphrase)?;
         drop(Guard::create(&home::guard(home), &genesis.chain(), &kanhe_proto::key::Signer::public_key(&key), false)?);

@@ -41,11 +41,14 @@ pub fn export(home: &Path, out: &Path, keys: &Passphrase, file: &Passphrase) -> 
     let genesis = read_genesis(home, &config)?;
     let chain = genesis.chain();
     let path = config.keys.validator.as_ref().ok_or(MoveError::NoKey)?;
+    if let Some(next) = &config.keys.validator_next {
+        return Err(MoveError::Rotating(home.join(next)));
+    }
     if out.exists() {
         return Err(MoveError::Exists(out.to_owned()));
     }
     let key = open_secret(&home.join(path), KeyFileRole::Validator, keys)?;
-    let guard_path = home::guard(home);
+    let guard_path = home::guard_of(home, path);
     if !guard_path.exists() {
         return Err(RunError::GuardMissing(guard_path).into());
     }

@@ -41,6 +41,9 @@ pub struct Imported {
 /// The first passphrase is that of the home's keys, the second opens the file.
 pub fn import(home: &Path, file: &Path, keys: &Passphrase, passphrase: &Passphrase) -> Result<Imported, MoveError> {
     let mut config = Config::load(home)?;
+    if let Some(next) = &config.keys.validator_next {
+        return Err(MoveError::Rotating(home.join(next)));
+    }
     let genesis = read_genesis(home, &config)?;
     let text = read(file)?;
     let wrong = |source| MoveError::File { path: file.to_owned(), source };
@@ -55,10 +58,11 @@ pub fn import(home: &Path, file: &Path, keys: &Passphrase, passphrase: &Passphra
     let storage = Storage::open(&home::chain(home), &genesis.chain_id())?;
     let relative = config.keys.validator.clone().unwrap_or_else(|| key_path("validator"));
     let key = home.join(&relative);
+    let guard_path = home::guard_of(home, &relative);
     let public = &label.public_key;
-    make_room(&home::guard(home), &key, &genesis, public, &packed)?;
+    make_room(&guard_path, &key, &genesis, public, &packed)?;
 
-    let guard = Guard::install(&home::guard(home), &genesis.chain(), public, &packed)?;
+    let guard = Guard::install(&guard_path, &genesis.chain(), public, &packed)?;
     let unwritable = |path: &Path| {
         let path = path.to_owned();
         move |source| MoveError::Unwritable { path, source }
@@ -66,8 +70,7 @@ pub fn import(home: &Path, file: &Path, keys: &Passphrase, passphrase: &Passphra
     write_key(&key, &moved, keys).map_err(unwritable(&key))?;
     if config.keys.validator.is_none() {
         config.keys.validator = Some(relative);
-        let path = home.join(CONFIG_FILE);
-        replace(&path, config.to_toml().as_bytes()).map_err(unwritable(&path))?;
+        config.save(home).map_err(unwritable(&home.join(CONFIG_FILE)))?;
     }
     drop((guard, storage));
     let Label { validator, height, .. } = label;

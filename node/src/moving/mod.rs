@@ -2,10 +2,12 @@
 //!
 //! [`export()`] first ends the guard of the source, durably, then writes the file: whenever it is interrupted, either the
 //! source signs on and there is no file, or it never signs again and the file can be written again. [`import()`] installs
-//! the guard, silenced, before the key: a home with the key and without the guard does not start.
+//! the guard, silenced, before the key: a home with the key and without the guard does not start. [`rotate()`] makes the key that
+//! takes over from the one in use.
 
 mod export;
 mod import;
+mod rotate;
 
 use std::io;
 use std::path::PathBuf;
@@ -16,6 +18,7 @@ use kanhe_proto::key_file::KeyFileError;
 
 pub use export::{Exported, export};
 pub use import::{Imported, import};
+pub use rotate::{Rotating, rotate};
 
 use crate::config::ConfigError;
 use crate::consensus::guard::{GuardError, SignSlot};
@@ -32,6 +35,9 @@ pub enum MoveError {
     /// There is no validator key here.
     #[error("this home has no validator key")]
     NoKey,
+    /// A next key waits to take over from the one that would move.
+    #[error("the key in {} is to take over from this home's validator key", .0.display())]
+    Rotating(PathBuf),
     /// Something is there already.
     #[error("{} exists", .0.display())]
     Exists(PathBuf),
@@ -118,6 +124,7 @@ impl MoveError {
             Self::File { source: KeyFileError::WrongPassphrase, .. } => exit::PASSPHRASE,
             Self::File { .. } | Self::Packed { .. } => exit::DAMAGED,
             Self::OtherChain { .. } => exit::OTHER_CHAIN,
+            Self::Rotating(_) => exit::USAGE,
             Self::OtherKey(_) | Self::Older(_) => exit::NOT_IMPORTED,
             Self::Unreadable { .. } => exit::OTHER,
             Self::Unwritable { .. } => exit::UNWRITABLE,
@@ -129,6 +136,9 @@ impl MoveError {
         match self {
             Self::Home(error) => error.hint(),
             Self::NoKey => "[keys] in config.toml names none: this node follows without a vote",
+            Self::Rotating(_) => {
+                "let it take over first (`kanhe gov rotate validator`), or take `validator_next` out of [keys] in config.toml"
+            }
             Self::Exists(_) => "name another file; if it is the earlier export of this key, it is whole and of use",
             Self::File { source: KeyFileError::WrongPassphrase, .. } => {
                 "it is the passphrase that the file was exported with; name it with --file-passphrase-file"

@@ -52,6 +52,8 @@ counters! {
     received_requests_total,
     /// Requests of peers dropped for their rate or for want of room.
     dropped_requests_total,
+    /// Requests of peers that are none, or too long.
+    malformed_requests_total,
     /// Requests to peers without an answer.
     failed_requests_total,
     /// Peers shut out for a while.

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use kanhe_proto::diagnosis::RefusedWhy;
 use kanhe_proto::ids::TimeMs;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, MessageId, PublishError};
-use libp2p::request_response::{self, OutboundFailure, OutboundRequestId, ResponseChannel};
+use libp2p::request_response::{self, InboundFailure, OutboundFailure, OutboundRequestId, ResponseChannel};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{DialError, ListenError, SwarmEvent};
 use libp2p::{PeerId, Swarm};
@@ -287,10 +287,19 @@ impl Task {
             RequestEvent::OutboundFailure { peer, request_id, error, .. } => {
                 self.on_failure(peer, request_id, &error);
             }
-            RequestEvent::InboundFailure { peer, error, .. } => {
-                tracing::debug!(%peer, %error, "request not answered");
-            }
+            RequestEvent::InboundFailure { peer, error, .. } => self.on_inbound_failure(peer, &error),
             RequestEvent::ResponseSent { .. } => {}
+        }
+    }
+
+    /// Longer than any request, or none at all: no honest node sends that. Other failures are the line's.
+    fn on_inbound_failure(&mut self, peer: PeerId, error: &InboundFailure) {
+        tracing::debug!(%peer, %error, "request not answered");
+        if matches!(error, InboundFailure::Io(error) if error.kind() == std::io::ErrorKind::InvalidData) {
+            count(&self.metrics.malformed_requests_total);
+            let now = Instant::now();
+            let judgement = self.table.conduct(peer, now).forgery(now);
+            self.judged(peer, judgement);
         }
     }
 

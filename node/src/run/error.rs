@@ -60,6 +60,8 @@ pub mod exit {
     pub const DOCTOR: u8 = 35;
     /// No node answers at the admin socket, it says no, or the socket cannot be made.
     pub const ADMIN: u8 = 36;
+    /// The validator's next key counts, and the node could not start itself again with it.
+    pub const HANDED_OVER: u8 = 37;
 }
 
 /// The exit codes as shown in help.
@@ -73,6 +75,7 @@ Exit codes:
   32  too few files may be open  33  the validator key was exported from this home
   34  not imported: another validator key is in use here, or the file is older than this home's guard
   35  doctor found what must be mended  36  admin socket: no answer, or a refusal
+  37  the next validator key counts: start the node again
   71  the engine stopped itself  72  votes under this validator's key that its guard does not know
   73  signing guard failed       74  a certified block does not execute to its header
   75  a durable write failed     76  the consensus engine ended";
@@ -199,7 +202,9 @@ const fn create_code(error: &CreateError) -> u8 {
 
 const fn devnet_code(error: &DevnetError) -> u8 {
     match error {
-        DevnetError::NotEmpty(_) | DevnetError::Bureaus(_) | DevnetError::Genesis(_) => exit::USAGE,
+        DevnetError::NotEmpty(_) | DevnetError::Bureaus(_) | DevnetError::Hosts { .. } | DevnetError::Genesis(_) => {
+            exit::USAGE
+        }
         DevnetError::Io { .. } => exit::UNWRITABLE,
         DevnetError::Storage(error) => create_code(error),
         DevnetError::Guard(error) => guard_code(error),
@@ -209,7 +214,9 @@ const fn devnet_code(error: &DevnetError) -> u8 {
 const fn devnet_hint(error: &DevnetError) -> &'static str {
     match error {
         DevnetError::NotEmpty(_) => "name a folder with --dir that does not exist yet, or is empty",
-        DevnetError::Bureaus(_) | DevnetError::Genesis(_) => "see `kanhe-node devnet init --help`",
+        DevnetError::Bureaus(_) | DevnetError::Hosts { .. } | DevnetError::Genesis(_) => {
+            "see `kanhe-node devnet init --help`"
+        }
         DevnetError::Io { .. } | DevnetError::Storage(_) | DevnetError::Guard(_) => {
             "check owner, permissions and free space of the folder, and the limit of open files (`ulimit -n`)"
         }

@@ -12,6 +12,7 @@ use kanhe_proto::registry::{Seat, SeatState, Seats};
 use kanhe_proto::transaction::{Payload, TRANSACTION_VERSION, TransactionBody};
 use tokio::sync::watch;
 
+use super::node::handed_over;
 use super::{Pool, now, peers};
 use crate::chain::{Chain, ChainError, Members};
 use crate::consensus::Wanted;
@@ -33,6 +34,10 @@ pub struct Duties {
     pub network: NetworkHandle,
     /// The validator key, if this node has one.
     pub signer: Option<Arc<dyn Signer>>,
+    /// The validator key that is to take over from it.
+    pub next: Option<Arc<dyn Signer>>,
+    /// Told once it counts and the other does not.
+    pub handed_over: watch::Sender<bool>,
     /// Whom the swarm lets in.
     pub swarm: watch::Sender<Peers>,
     /// Whom the engine talks to.
@@ -48,6 +53,7 @@ pub struct Duties {
 struct Found {
     members: Option<Members>,
     seat: Option<Seat>,
+    next: Option<Seat>,
 }
 
 impl Duties {
@@ -72,6 +78,14 @@ impl Duties {
                 asked = None;
                 continue;
             }
+            let own = self.signer.as_ref().map(|signer| signer.public_key());
+            if let Some(next) = &self.next
+                && handed_over(&tip.next_validators, own.as_ref(), &next.public_key())
+            {
+                tracing::warn!(height = %tip.header.height.next(), "this validator's next key counts from now on");
+                self.handed_over.send_replace(true);
+                return;
+            }
             for misdeed in self.chain.take_misdeeds() {
                 self.report(misdeed).await;
             }
@@ -84,12 +98,13 @@ impl Duties {
     async fn look(&self, with_members: bool) -> Result<Found, ChainError> {
         let chain = Arc::clone(&self.chain);
         let own = self.signer.as_ref().map(|signer| signer.public_key());
+        let next = self.next.as_ref().map(|signer| signer.public_key());
         let looked = tokio::task::spawn_blocking(move || {
             let snapshot = chain.snapshot()?;
             let members = if with_members { Some(snapshot.members()?) } else { None };
             let seats = snapshot.registry::<Seats>(&())?.0;
-            let seat = seats.as_ref().zip(own).and_then(|(seats, own)| seats.get(&own).cloned());
-            Ok(Found { members, seat })
+            let seat = |key: Option<PublicKey>| seats.as_ref()?.get(&key?).cloned();
+            Ok(Found { members, seat: seat(own), next: seat(next) })
         });
         looked.await.unwrap_or_else(|_| Ok(Found::default()))
     }
@@ -99,8 +114,10 @@ impl Duties {
             replace(&self.swarm, peers::swarm(&members));
             replace(&self.engine, peers::engine(&members, &self.engine_peers, &self.own));
         }
-        let (Some(signer), Some(seat)) = (&self.signer, found.seat) else { return None };
-        let given = seat.by.filter(|_| seat.state != SeatState::Active)?;
+        let waits = |seat: &Seat| seat.state != SeatState::Active && seat.by.is_some();
+        let of = |signer: &Option<Arc<dyn Signer>>, seat: Option<Seat>| signer.clone().zip(seat.filter(waits));
+        let (signer, seat) = of(&self.signer, found.seat).or_else(|| of(&self.next, found.next))?;
+        let given = seat.by?;
         if asked.is_some() {
             return asked;
         }
@@ -108,7 +125,7 @@ impl Duties {
         let (bureau, key) = (seat.bureau, seat.key.clone());
         let signature = signer.sign(&activate_bytes(&chain, &bureau, &given)).ok()?;
         let payload = GovernancePayload::Activate { bureau, key, proposal: given, signature };
-        if let Some(id) = self.send(&seat, Payload::Governance(payload)).await {
+        if let Some(id) = self.send(&signer, &seat, Payload::Governance(payload)).await {
             tracing::info!(proposal = %given, transaction = %id, "this node's key was given a seat; taking it");
         }
         Some(self.chain.tip().header.height)
@@ -116,13 +133,13 @@ impl Duties {
 
     /// Hands in a proof; some node with a seat does, and the first counts.
     async fn report(&self, proof: EquivocationPayload) {
+        let Some(signer) = &self.signer else { return };
         let Ok(Found { seat: Some(seat), .. }) = self.look(false).await else { return };
         tracing::error!(validator = %proof.address(), height = %proof.first.vote.height, "a validator signed two values");
-        self.send(&seat, Payload::Equivocation(proof)).await;
+        self.send(signer, &seat, Payload::Equivocation(proof)).await;
     }
 
-    async fn send(&self, seat: &Seat, payload: Payload) -> Option<TransactionId> {
-        let signer = self.signer.as_ref()?;
+    async fn send(&self, signer: &Arc<dyn Signer>, seat: &Seat, payload: Payload) -> Option<TransactionId> {
         let tip = self.chain.tip();
         let body = TransactionBody {
             version: TRANSACTION_VERSION,

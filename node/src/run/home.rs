@@ -10,6 +10,16 @@ pub fn chain(home: &Path) -> PathBuf {
 pub fn guard(home: &Path) -> PathBuf {
     home.join("guard")
 }
+/// The signing guard of the key in this file, relative to the home: beside it for a key that took over from another,
+/// the home's for the first.
+pub fn guard_of(home: &Path, key: &Path) -> PathBuf {
+    let beside = guard_beside(&home.join(key));
+    if beside.exists() { beside } else { guard(home) }
+}
+/// The signing guard of a key that takes over from another.
+pub fn guard_beside(key: &Path) -> PathBuf {
+    key.with_extension("guard")
+}
 /// The write-ahead log of the consensus engine.
 pub fn wal(home: &Path) -> PathBuf {
     home.join("consensus.wal")

@@ -32,8 +32,8 @@ const ATTEMPTS: usize = 5;
 const PER_PEER: usize = 2;
 /// and the pause before each: together well below the rate that a node grants a peer.
 const PACE: Duration = Duration::from_millis(50);
-/// The snapshot asked for is of a block so far ahead of what most peers have, that none of them has it yet: so they
-/// offer the same.
+/// Where blocks are made, the snapshot asked for is of a block so far ahead of what most peers have, that none of them
+/// has it yet: so they offer the same.
 const AHEAD: u64 = 3;
 /// Pause after a peer was too busy.
 const BUSY: Duration = Duration::from_millis(500);
@@ -184,23 +184,34 @@ impl Joining<'_> {
         asked.join_all().await
     }
 
-    /// The height that most peers will reach soon; a few that lie do not move it far.
-    async fn soon(&self, bad: &BTreeSet<PeerId>) -> Height {
+    /// The height that most peers have, and whether all have the same block; a few that lie do not move it far.
+    async fn tip(&self, bad: &BTreeSet<PeerId>) -> (Height, bool) {
         let answers = self.ask_all(bad, Request::Status).await;
-        let mut heights: Vec<u64> = answers
+        let mut tips: Vec<(Height, HeaderHash)> = answers
             .into_iter()
             .filter_map(|(_, answer)| match answer {
-                Ok(Response::Status(status)) => Some(status.height.0),
+                Ok(Response::Status(status)) => Some((status.height, status.header_hash)),
                 _ => None,
             })
             .collect();
-        heights.sort_unstable();
-        Height(heights.get(heights.len() / 2).map_or(0, |median| median.saturating_add(AHEAD)))
+        tips.sort_unstable();
+        let median = tips.get(tips.len() / 2).map_or(Height(0), |(height, _)| *height);
+        (median, tips.iter().all(|tip| tip.1 == tips[0].1))
     }
 
     /// All snapshots on offer, the one of most peers first, of those the newest.
     async fn groups(&self, bad: &mut BTreeSet<PeerId>) -> Vec<Group> {
-        let from = self.soon(bad).await;
+        let (tip, at_rest) = self.tip(bad).await;
+        if at_rest {
+            let groups = self.groups_from(tip, bad).await;
+            if groups.len() == 1 {
+                return groups;
+            }
+        }
+        self.groups_from(Height(tip.0.saturating_add(AHEAD)), bad).await
+    }
+
+    async fn groups_from(&self, from: Height, bad: &mut BTreeSet<PeerId>) -> Vec<Group> {
         let mut groups: BTreeMap<HeaderHash, Group> = BTreeMap::new();
         for answered in self.ask_all(bad, Request::SnapshotOffer(from)).await {
             match answered {

@@ -2,10 +2,13 @@
 
 use std::sync::OnceLock;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::SystemTime;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt, reload};
 
 use crate::config::{ConfigError, LogFormat, LogSection};
+use crate::consensus::strangers;
 
 type Change = Box<dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync>;
 
@@ -16,24 +19,19 @@ static CHANGE: OnceLock<Change> = OnceLock::new();
 pub fn start(section: &LogSection, format: Option<LogFormat>) -> Result<(), ConfigError> {
     let wrong = |reason: String| ConfigError::Value { key: "log.filter", reason };
     let filter = EnvFilter::try_new(&section.filter).map_err(|error| wrong(error.to_string()))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let (filter, handle) = reload::Layer::new(filter);
+    let lines = fmt::layer()
         .with_writer(std::io::stderr)
         .with_timer(SystemTime)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
-    let (change, started): (Change, _) = match format.unwrap_or(section.format) {
-        LogFormat::Text => {
-            let builder = builder.with_filter_reloading();
-            let handle = builder.reload_handle();
-            (Box::new(move |new: EnvFilter| handle.reload(new).map_err(|error| error.to_string())), builder.try_init())
-        }
-        LogFormat::Json => {
-            let builder = builder.json().flatten_event(true).with_filter_reloading();
-            let handle = builder.reload_handle();
-            (Box::new(move |new: EnvFilter| handle.reload(new).map_err(|error| error.to_string())), builder.try_init())
-        }
+    // The filter is for the lines alone: who is counted does not depend on what is said.
+    let lines = match format.unwrap_or(section.format) {
+        LogFormat::Text => lines.with_filter(filter).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
     };
+    let started = tracing_subscriber::registry().with(lines).with(strangers::layer()).try_init();
     started.map_err(|error| wrong(error.to_string()))?;
+    let change: Change = Box::new(move |new: EnvFilter| handle.reload(new).map_err(|error| error.to_string()));
     // A second start has failed before this line.
     let _ = CHANGE.set(change);
     Ok(())

@@ -21,7 +21,7 @@ pub mod serving;
 mod watchers;
 
 pub use error::{EXIT_CODES, RunError, exit};
-pub use node::{Node, Opened, open, read_genesis};
+pub use node::{Ended, Node, Opened, open, read_genesis};
 pub use ready::{Readiness, readiness};
 
 use kanhe_proto::ids::TimeMs;

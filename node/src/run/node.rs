@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::identifiers::ChainRef;
-use kanhe_proto::key::{SecretKey, Signer};
+use kanhe_proto::key::{PublicKey, SecretKey, Signer};
 use kanhe_proto::key_file::KeyFileRole;
 use kanhe_proto::limits::{BLOCK_BYTES_MAX, GENESIS_BYTES_MAX};
-use kanhe_proto::validators::Address;
+use kanhe_proto::validators::{Address, ValidatorSet};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -43,8 +43,18 @@ pub struct Opened {
     genesis: Genesis,
     network_key: SecretKey,
     validator: Option<ValidatorKey>,
+    next: Option<Arc<dyn Signer>>,
     chain: Arc<Chain>,
     tls: Option<Arc<Tls>>,
+}
+
+/// How a node ended that ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody asked for it.
+    Asked,
+    /// The next validator key counts from now on: the node is to be started again, with it.
+    HandedOver,
 }
 
 /// A running node.
@@ -57,6 +67,7 @@ pub struct Node {
     /// Set when it is asked to end over the admin socket.
     stop: watch::Receiver<bool>,
     tasks: Vec<JoinHandle<()>>,
+    handed_over: watch::Receiver<bool>,
 }
 
 /// Reads the founders' file of a home.
@@ -71,17 +82,23 @@ pub fn read_genesis(home: &Path, config: &Config) -> Result<Genesis, RunError> {
 ///
 /// A home that rejoins may be older than what its validator signed: what is missing is founded again to be filled by
 /// peers, and the guard is silent until it cannot contradict what it may have forgotten.
-pub fn open(home: &Path, config: Config, passphrase_file: Option<PathBuf>, rejoin: bool) -> Result<Opened, RunError> {
+pub fn open(
+    home: &Path,
+    mut config: Config,
+    passphrase_file: Option<PathBuf>,
+    rejoin: bool,
+) -> Result<Opened, RunError> {
     descriptors::raise(&config)?;
     let tls = config.api.tls.as_ref().map(|section| Tls::open(home, section)).transpose()?.map(Arc::new);
     let genesis = read_genesis(home, &config)?;
     let chain_id = genesis.chain_id();
     let passphrase = PassphraseSource::of(home, &config, passphrase_file).read()?;
     let network_key = open_secret(&home.join(&config.keys.network), KeyFileRole::Network, &passphrase)?;
-    let validator_key = match &config.keys.validator {
-        Some(path) => Some(open_secret(&home.join(path), KeyFileRole::Validator, &passphrase)?),
-        None => None,
+    let secret = |path: &Option<PathBuf>| match path {
+        Some(path) => open_secret(&home.join(path), KeyFileRole::Validator, &passphrase).map(Some),
+        None => Ok(None),
     };
+    let (mut validator_key, mut next) = (secret(&config.keys.validator)?, secret(&config.keys.validator_next)?);
     let storage = match Storage::open(&home::chain(home), &chain_id) {
         Err(StorageError::Gone(_) | StorageError::NotInitialised(_)) if rejoin => {
             tracing::warn!("there is no database here: all blocks come from peers");
@@ -90,21 +107,50 @@ pub fn open(home: &Path, config: Config, passphrase_file: Option<PathBuf>, rejoi
         opened => opened?,
     };
     let chain = Chain::open(Arc::new(storage), config.chain.config(), Arc::new(now))?;
-    let validator = match validator_key {
-        Some(key) => Some(open_guard(home, &genesis, key, rejoin)?),
-        None => None,
-    };
     let tip = chain.tip();
+    let own = validator_key.as_ref().map(Signer::public_key);
+    if let Some(other) = &next
+        && handed_over(&tip.next_validators, own.as_ref(), &other.public_key())
+    {
+        take_next(home, &mut config);
+        validator_key = next.take();
+    }
+    let validator = match (validator_key, &config.keys.validator) {
+        (Some(key), Some(path)) => Some(open_guard(&home::guard_of(home, path), &genesis, key, rejoin)?),
+        _ => None,
+    };
+    if let (true, Some(key), Some(path)) = (rejoin, &next, &config.keys.validator_next) {
+        // What is restored here may be older than what the next key signed; it takes over after this start.
+        drop(open_guard(&home::guard_beside(&home.join(path)), &genesis, key.clone(), true)?);
+    }
+    let next = next.map(|key| Arc::new(key) as Arc<dyn Signer>);
     tracing::info!(chain = %chain_id, height = %tip.header.height, header = %tip.hash, "home opened");
-    Ok(Opened { config, home: home.to_owned(), genesis, network_key, validator, chain: Arc::new(chain), tls })
+    Ok(Opened { config, home: home.to_owned(), genesis, network_key, validator, next, chain: Arc::new(chain), tls })
 }
 
-fn open_guard(home: &Path, genesis: &Genesis, key: SecretKey, rejoin: bool) -> Result<ValidatorKey, RunError> {
-    let path = home::guard(home);
+/// Whether the next key of a validator counts in a set and the one before, if there is one, does not.
+pub(super) fn handed_over(set: &ValidatorSet, key: Option<&PublicKey>, next: &PublicKey) -> bool {
+    let counts = |key: &PublicKey| set.get(&Address::of(key)).is_some();
+    counts(next) && !key.is_some_and(counts)
+}
+
+/// The next validator key becomes the one of this home. Key and guard before it stay where they are. Where the
+/// configuration cannot be written each start finds the same by the chain.
+fn take_next(home: &Path, config: &mut Config) {
+    let before = std::mem::replace(&mut config.keys.validator, config.keys.validator_next.take());
+    tracing::warn!(before = ?before, now = ?config.keys.validator, "this validator has changed its key");
+    if let Err(error) = config.save(home) {
+        tracing::warn!(
+            "config.toml could not be written ({error}): name the next key as `validator` in [keys] yourself"
+        );
+    }
+}
+
+fn open_guard(path: &Path, genesis: &Genesis, key: SecretKey, rejoin: bool) -> Result<ValidatorKey, RunError> {
     let guard = match path.exists() {
-        true => Guard::open(&path, &genesis.chain(), &key.public_key())?,
-        false if rejoin => Guard::create(&path, &genesis.chain(), &key.public_key(), true)?,
-        false => return Err(RunError::GuardMissing(path)),
+        true => Guard::open(path, &genesis.chain(), &key.public_key())?,
+        false if rejoin => Guard::create(path, &genesis.chain(), &key.public_key(), true)?,
+        false => return Err(RunError::GuardMissing(path.to_owned())),
     };
     if let Some(height) = guard.moved() {
         return Err(RunError::Moved(height));
@@ -129,7 +175,7 @@ impl Opened {
             return Ok(self);
         }
         let members = self.chain.snapshot()?.members()?;
-        let (_members, swarm) = watch::channel(peers::swarm(&members));
+        let (_members, swarm) = watch::channel(peers::joining(&members, &self.config.network.peers));
         let (_tip, tip) = watch::channel(watchers::tip_status(&self.chain));
         // Nothing is worked on yet: what peers send is dropped.
         let (inbound_sender, mut inbound) = mpsc::channel(1);
@@ -151,7 +197,7 @@ impl Opened {
             tracing::info!("no snapshot: all blocks come from peers");
             return Ok(self);
         };
-        let Self { config, home, genesis, network_key, validator, chain, tls } = self;
+        let Self { config, home, genesis, network_key, validator, next, chain, tls } = self;
         // The database of genesis alone is closed, so that the other can take its place.
         drop(chain);
         let (chain_id, chain_config) = (genesis.chain_id(), config.chain.config());
@@ -163,12 +209,12 @@ impl Opened {
         let source = |error: tokio::task::JoinError| io::Error::other(error.to_string());
         let chain = replaced.map_err(|error| RunError::System { what: "the snapshot", source: source(error) })??;
         tracing::info!(height = %chain.base(), "joined by a snapshot: there are no blocks from before here");
-        Ok(Self { config, home, genesis, network_key, validator, chain: Arc::new(chain), tls })
+        Ok(Self { config, home, genesis, network_key, validator, next, chain: Arc::new(chain), tls })
     }
 
     /// Starts all parts.
     pub async fn start(self) -> Result<Node, RunError> {
-        let Self { config, home, genesis, network_key, validator, chain, tls } = self;
+        let Self { config, home, genesis, network_key, validator, next, chain, tls } = self;
         let socket = match config.admin.socket.as_os_str().is_empty() {
             true => None,
             false => Some(AdminSocket::bind(&home.join(&config.admin.socket))?),
@@ -255,11 +301,14 @@ impl Opened {
         tracing::info!(name = config.name, role, api = %address, scheme, swarm = %network.address(), "node started");
         let api = tokio::spawn(api.serve(listener, stopped));
         let clocks = watchers::watch_clocks(network.peers());
+        let (handed, handed_over) = watch::channel(false);
         let duties = Duties {
             chain: Arc::clone(&chain),
             pool: Arc::clone(&pool),
             network: network.clone(),
             signer,
+            next,
+            handed_over: handed,
             swarm: swarm_sender,
             engine: engine_sender,
             engine_peers,
@@ -282,7 +331,7 @@ impl Opened {
             tokio::spawn(follow),
             tokio::spawn(duties.serve()),
         ];
-        Ok(Node { chain, network, consensus, api, api_stop, stop, tasks })
+        Ok(Node { chain, network, consensus, api, api_stop, stop, tasks, handed_over })
     }
 }
 
@@ -324,12 +373,13 @@ fn consensus_config(
 
 impl Node {
     /// Runs until asked to end, or until a part cannot go on; ends the others then.
-    pub async fn run(mut self, asked: impl Future<Output = ()>) -> Result<(), RunError> {
+    pub async fn run(mut self, asked: impl Future<Output = ()>) -> Result<Ended, RunError> {
         let mut consensus_ended = None;
         let first = tokio::select! {
-            () = asked => Ok(()),
+            () = asked => Ok(Ended::Asked),
+            Ok(_) = self.handed_over.wait_for(|handed| *handed) => Ok(Ended::HandedOver),
             // Without its sender nobody can ask.
-            Ok(_) = self.stop.wait_for(|stop| *stop) => Ok(()),
+            Ok(_) = self.stop.wait_for(|stop| *stop) => Ok(Ended::Asked),
             ended = &mut self.consensus.join => {
                 consensus_ended = Some(());
                 Err(RunError::Fatal(match ended {
@@ -356,6 +406,6 @@ impl Node {
         self.network.shutdown().await;
         self.tasks.iter().for_each(JoinHandle::abort);
         tracing::info!(height = %self.chain.tip().header.height, "ended");
-        first.and(stopped)
+        first.and_then(|ended| stopped.map(|()| ended))
     }
 }

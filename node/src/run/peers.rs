@@ -11,6 +11,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
 use crate::chain::{MemberNodes, Members};
+use crate::consensus::tips::key_of;
 use crate::network::{self, PeerAddress, peer_id};
 
 /// Prefix of addresses of the swarm.
@@ -31,6 +32,14 @@ pub fn swarm(members: &Members) -> network::Peers {
     let listed = members.nodes.values().flat_map(listed);
     let addresses = listed.filter_map(|(peers, text)| address(text.strip_prefix(NETWORK)?, &peers));
     network::Peers { keys, addresses: addresses.collect() }
+}
+
+/// Whom a node asks that has no chain yet: the founders, and those whom its operator names. Nothing is believed that they
+/// hand over.
+pub fn joining(founders: &Members, configured: &[PeerAddress]) -> network::Peers {
+    let mut peers = swarm(founders);
+    peers.keys.extend(configured.iter().filter_map(|address| key_of(&address.peer)));
+    peers
 }
 
 /// The engine talks to the configured peers and to all that the registry names, but not to those whose key has ended.

@@ -4,7 +4,7 @@
 //! its own, one piece after another: who joins takes no more than one processor here.
 
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,6 +19,8 @@ use crate::network::{PeerId, Refusal, Reply, Response};
 const KEPT_MAX: usize = 2;
 /// One that nobody asks any more is let go after this,
 const IDLE_MAX: Duration = Duration::from_secs(300);
+/// sooner if there is no room for another,
+const PARKED_MAX: Duration = Duration::from_secs(60);
 /// and any after this.
 const LIFE_MAX: Duration = Duration::from_secs(4 * 3_600);
 /// One this young is offered again, so that those who join at the same time share it, and one asks several nodes.
@@ -41,12 +43,14 @@ struct Kept {
 pub struct Serving {
     chain: Arc<Chain>,
     kept: Mutex<Vec<Kept>>,
+    /// Held while one is made: that may take long, and pieces of the others are handed over meanwhile.
+    making: Mutex<()>,
 }
 
 impl Serving {
     /// None yet.
     pub fn new(chain: Arc<Chain>) -> Self {
-        Self { chain, kept: Mutex::default() }
+        Self { chain, kept: Mutex::default(), making: Mutex::default() }
     }
 
     /// Which snapshot is handed over: of the first block from this height on, so that several nodes offer the same; of
@@ -62,34 +66,44 @@ impl Serving {
     }
 
     fn offer_now(&self, peer: &PeerId, from: Height) -> Response {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        kept.retain(|kept| now - kept.asked < IDLE_MAX && now - kept.born < LIFE_MAX);
-        let tip = self.chain.tip().hash;
-        let is_fresh = |last: &Kept| now - last.born < FRESH && last.height >= from;
-        let again = kept.last().is_some_and(|last| is_fresh(last) || last.header == tip);
-        if !again && kept.len() < KEPT_MAX {
-            match self.keep() {
-                Some(new) => {
-                    tracing::info!(%peer, header = %new.header, "a snapshot is handed over");
-                    kept.push(new);
-                }
-                None => return Response::Refused(Refusal::Busy),
-            }
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.wants_another(from) {
+            let Some(new) = self.keep() else { return Response::Refused(Refusal::Busy) };
+            tracing::info!(%peer, header = %new.header, "a snapshot is handed over");
+            self.kept().push(new);
         }
-        match kept.last_mut() {
+        match self.kept().last_mut() {
             Some(last) => {
-                last.asked = now;
+                last.asked = Instant::now();
                 Response::Offer(last.offer.clone())
             }
             None => Response::Refused(Refusal::Busy),
         }
     }
 
+    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets go what nobody asks any more; whether the newest that is left does not do, and there is room for another.
+    fn wants_another(&self, from: Height) -> bool {
+        let (now, tip) = (Instant::now(), self.chain.tip().hash);
+        let mut kept = self.kept();
+        kept.retain(|kept| now - kept.asked < IDLE_MAX && now - kept.born < LIFE_MAX);
+        let is_fresh = |last: &Kept| now - last.born < FRESH && last.height >= from;
+        if kept.last().is_some_and(|last| is_fresh(last) || last.header == tip) {
+            return false;
+        }
+        if kept.len() >= KEPT_MAX {
+            kept.retain(|kept| now - kept.asked < PARKED_MAX);
+        }
+        kept.len() < KEPT_MAX
+    }
+
     /// Answers a question for a piece, when its turn comes.
     pub fn piece(&self, ask: &[u8], reply: Reply) {
         let Ok(ask) = Ask::from_bytes(ask) else { return reply.send(Response::Refused(Refusal::Malformed)) };
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
         let gone = || Response::Piece(Content::Gone.to_bytes().into());
         let Some(at) = kept.iter().position(|kept| kept.header == ask.header) else { return reply.send(gone()) };
         kept[at].asked = Instant::now();

@@ -10,7 +10,9 @@ use crate::identifiers::Uscc;
 use crate::ids::TimeMs;
 use crate::item::{ItemCode, ItemVersion, PartName};
 use crate::key::{KeyError, KeyId, PublicKey, SignError, Signature, Signer};
-use crate::limits::{CASE_ACTS_MAX, CASE_PAYLOAD_BYTES_MAX, CASE_SLOTS_MAX, CLERK_BYTES_MAX, ENGINE_BYTES_MAX, ITEM_ROLES_MAX};
+use crate::limits::{
+    CASE_ACTS_MAX, CASE_PAYLOAD_BYTES_MAX, CASE_SLOTS_MAX, CLERK_BYTES_MAX, ENGINE_BYTES_MAX, ITEM_ROLES_MAX,
+};
 use crate::registry::PurposeCode;
 use crate::tags;
 use crate::vote::{self, ChainContext};

@@ -16,6 +16,7 @@ use crate::record::{Record, RecordError, RecordKind};
 /// What happened to a case.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "nearly all events are acts: a box would save nothing")]
 pub enum CaseEvent {
     /// Somebody acted.
     Act(SignedAct),

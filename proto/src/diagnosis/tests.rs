@@ -282,3 +282,23 @@ fn an_answer_survives_json() {
     let text = serde_json::to_string(&answer).unwrap();
     assert_eq!(serde_json::from_str::<DiagnosisAnswer>(&text).unwrap(), answer);
 }
+
+#[test]
+fn an_open_connection_does_not_hide_who_signs_nothing_while_blocks_come() {
+    let mut seen = seen();
+    let quiet = 20_000 + 2 * BEAT;
+    seen.validators[2].last_signed_ms = Some(seen.time_ms - quiet);
+    assert_eq!(seen.presence(&seen.validators[2]), Presence::Present, "it may have missed two");
+    seen.validators[2].last_signed_ms = Some(seen.time_ms - quiet - 1);
+    let found = only(&seen, Code::ValidatorsMissing);
+    let missing: Vec<_> = found.missing.iter().map(|missing| (missing.address, missing.presence)).collect();
+    assert_eq!(missing, [(address(3), Presence::Mute)]);
+    let heard = |ago_ms| Some(VoteSeen { height: 101, round: 0, ago_ms });
+    for (ago_ms, presence) in [(quiet, Presence::Present), (quiet + 1, Presence::Mute)] {
+        seen.validators[2].last_vote = heard(ago_ms);
+        assert_eq!(seen.presence(&seen.validators[2]), presence, "its vote may come too late for the certificate");
+    }
+    seen.validators[2].last_vote = None;
+    seen.validators[2].last_signed_ms = None;
+    assert_eq!(seen.presence(&seen.validators[2]), Presence::Present, "new");
+}

@@ -64,13 +64,22 @@ impl Diagnosis {
         let heard = validator.last_vote.map(|vote| vote.ago_ms);
         // As long as a height stands, everyone sends its votes again and again.
         let owed = self.stands() && self.engine.standing_ms > VOTE_FRESH_MS;
+        // And while blocks come, it votes once in a heartbeat at the least. A connection may outlive its peer by many
+        // minutes, so that it is open says nothing.
+        let quiet = VOTE_FRESH_MS + 2 * self.heartbeat_ms;
         match (validator.on_engine, heard) {
             (true, Some(ago)) if ago <= VOTE_FRESH_MS => Presence::Present,
-            (true, _) if owed => Presence::Mute,
+            (true, Some(ago)) if ago <= quiet && !owed => Presence::Present,
+            (true, _) if owed || self.unsigned_for(validator) > quiet => Presence::Mute,
             (true, _) => Presence::Present,
             (false, Some(ago)) if ago <= VOTE_PASSED_ON_MS => Presence::Present,
             (false, _) => Presence::Away,
         }
+    }
+    /// For how long blocks came without its signature, in milliseconds. Of one that never signed nothing is said: it may
+    /// have its seat since this block.
+    fn unsigned_for(&self, validator: &ValidatorSeen) -> u64 {
+        validator.last_signed_ms.map_or(0, |last| self.time_ms.saturating_sub(last))
     }
     /// Power of the validators that are there.
     pub fn present(&self) -> u64 {

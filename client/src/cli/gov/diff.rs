@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use kanhe_proto::api::RegistryChange;
 use kanhe_proto::map_value::{Kind, MapValue};
 use kanhe_proto::registry::{
-    Accreditation, Bureau, KeyEntry, LicenceType, Membership, Parameters, Purpose, RelyingParty, Schedule, Seats,
-    Supervision,
+    Accreditation, Bureau, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters, Purpose, RelyingParty,
+    Schedule, Seats, ServiceItem, Supervision,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -71,6 +71,8 @@ fn kind_word(kind: &str) -> String {
         "membership" => say("gov.diff.membership", &[]),
         "seats" => say("gov.diff.seats", &[]),
         "schedule" => say("gov.diff.schedule", &[]),
+        "item" => say("gov.diff.item", &[]),
+        "items" => say("gov.diff.items", &[]),
         _ => say("gov.diff.unknown", &[]),
     }
 }
@@ -86,6 +88,8 @@ fn read(value: &[u8]) -> (&'static str, Value) {
         Some(Kind::Parameters) => ("parameters", json::<Parameters>(value)),
         Some(Kind::Purpose) => ("purpose", json::<Purpose>(value)),
         Some(Kind::Membership) => ("membership", json::<Membership>(value)),
+        Some(Kind::ServiceItem) => ("item", json::<ServiceItem>(value)),
+        Some(Kind::ItemCatalogue) => ("items", json::<ItemCatalogue>(value)),
         Some(Kind::Seats) => ("seats", json::<Seats>(value)),
         Some(Kind::Schedule) => ("schedule", json::<Schedule>(value)),
         _ => ("unknown", Value::Null),
@@ -110,7 +114,7 @@ fn flatten(path: &str, value: &Value, found: &mut BTreeMap<String, String>) {
         Value::Object(members) => members.iter().for_each(|(name, value)| flatten(&below(name), value, found)),
         Value::Array(items) => {
             for (place, item) in items.iter().enumerate() {
-                let key = ["key", "type_code"].iter().find_map(|name| item.get(*name)).map(plain);
+                let key = ["key", "type_code", "code"].iter().find_map(|name| item.get(*name)).map(plain);
                 match (item, key) {
                     (Value::Object(_), key) => {
                         let name = key.unwrap_or_else(|| (place + 1).to_string());

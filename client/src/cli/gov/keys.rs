@@ -82,6 +82,15 @@ pub enum Key {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Lists the keys of a bureau, each proved
+    List {
+        /// The bureau
+        #[arg(value_name = "USCC")]
+        bureau: Uscc,
+        /// Also those that have ended, were reported as stolen, or never began
+        #[arg(long)]
+        old: bool,
+    },
 }
 
 /// A new key takes the place of an old one.
@@ -120,6 +129,7 @@ pub fn run(command: Key, context: &Context) -> Result<ExitCode, Failure> {
     match command {
         Key::New { role, out } => new(role, &out, context),
         Key::Prove { file, bureau, out } => prove_to_file(&file, bureau, &out, context),
+        Key::List { bureau, old } => super::key_list::list(bureau, old, context),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod card;
 pub mod diff;
+pub mod key_list;
 pub mod keys;
 mod propose;
 pub mod show;

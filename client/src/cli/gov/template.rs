@@ -63,7 +63,7 @@ mod tests {
             toml::from_str::<Proposing>(text).unwrap();
             let all: Proposing = toml::from_str(&uncommented(text)).unwrap();
             let kinds: std::collections::HashSet<_> = all.action.iter().map(std::mem::discriminant).collect();
-            assert_eq!(kinds.len(), 24);
+            assert_eq!(kinds.len(), 26);
         }
     }
 }

@@ -7,6 +7,7 @@ use kanhe_proto::genesis::Genesis;
 use kanhe_proto::governance::{Action, DecidedBy};
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::SpanMs;
+use kanhe_proto::item::{BoundRole, Item};
 use kanhe_proto::record::Choice;
 use kanhe_proto::registry::{Bureau, Effect, HolderKind, KeyRole, Names, PurposeClass};
 
@@ -219,7 +220,32 @@ fn of_catalogue(action: &Action, who: &Who) -> String {
             say("gov.act.purpose", &[("code", &code), ("name", &name), ("class", &class)])
         }
         Action::RetirePurpose { code } => say("gov.act.retire_purpose", &[("code", &clean(code))]),
+        Action::RegisterItem { file, bound } => register_item(file, bound, who),
+        Action::RetireItem { code } => say("gov.act.retire_item", &[("item", &clean(code))]),
         other => unreachable!("{other:?} is not about the catalogue"),
+    }
+}
+
+fn register_item(file: &str, bound: &[BoundRole], who: &Who) -> String {
+    let roles = bound.iter().map(|role| {
+        let bureaus: Vec<String> = role.bureaus.iter().map(|bureau| who.is(bureau)).collect();
+        format!("{} = {}", clean(&role.role), bureaus.join(" / "))
+    });
+    let roles = roles.collect::<Vec<_>>().join("; ");
+    match Item::from_json(file) {
+        Ok(item) => {
+            let (code, name, digest) = (clean(&item.code), clean(name(&item.names)), item.digest());
+            let args: &[(&str, &dyn Display)] = &[
+                ("item", &code),
+                ("version", &item.version),
+                ("name", &name),
+                ("steps", &item.step.len()),
+                ("roles", &roles),
+                ("digest", &digest),
+            ];
+            say("gov.act.register_item", args)
+        }
+        Err(error) => say("gov.act.register_item_unread", &[("cause", &clean(&error.to_string())), ("roles", &roles)]),
     }
 }
 
@@ -339,6 +365,8 @@ mod tests {
             Action::Reaffirm { bureau, batches: List::new(vec![LogIndex(1)]).unwrap() },
             Action::SetAddresses { bureau, addresses: List::empty() },
             Action::Veto { proposal: ProposalId([1; 32]) },
+            Action::RegisterItem { file: text_of_schema(), bound: List::empty() },
+            Action::RetireItem { code: text("flat-registration") },
         ]
     }
 

@@ -8,9 +8,10 @@ use kanhe_proto::governance::{
 };
 use kanhe_proto::hand_over::{Act, HAND_OVER_VERSION, HandOver};
 use kanhe_proto::hash::ProposalId;
+use kanhe_proto::item::Item;
 use kanhe_proto::limits::PROPOSAL_BYTES_MAX;
 use kanhe_proto::record::{Choice, GovernanceRecord, GovernanceVote};
-use kanhe_proto::registry::{Membership, Seat, SeatState, Seats};
+use kanhe_proto::registry::{CatalogueEntry, ItemCatalogue, Membership, Seat, SeatState, Seats};
 
 use super::*;
 
@@ -43,6 +44,19 @@ impl Chain {
         }
         chain.genesis.check().unwrap();
         (chain, bureaus)
+    }
+
+    /// The text of this digest: a schema of genesis, or the file of an item that was decided.
+    pub fn text(&self, digest: &str) -> Option<String> {
+        let files = self.records.iter().filter_map(|record| GovernanceRecord::from_record(record).ok());
+        let proposals = files.filter_map(|record| Proposal::from_bytes(&record.proposal).ok());
+        let actions = proposals.flat_map(|proposal| proposal.actions.into_vec());
+        let files = actions.filter_map(|action| match action {
+            Action::RegisterItem { file, .. } => Some(file.to_string()),
+            _ => None,
+        });
+        let mut texts = self.genesis.schemas.iter().map(ToString::to_string).chain(files);
+        texts.find(|text| schema_digest(text).to_string() == digest)
     }
 
     /// The registry now.
@@ -216,6 +230,22 @@ impl Chain {
                     let mut entry: KeyEntry = self.get(&self.registry_now(), &(bureau, key)).unwrap();
                     entry.distrusted_from = Some(since);
                     put(entry.key(), entry.to_value());
+                }
+                Action::RegisterItem { file, bound } => {
+                    let item = Item::from_json(&file).unwrap();
+                    let mut record = item.service_item(&bound).unwrap();
+                    record.intervals = Intervals::from(from, by());
+                    put(record.key(), record.to_value());
+                    let known: Option<ItemCatalogue> = self.get(&self.registry_now(), &());
+                    let entry = CatalogueEntry { code: item.code, newest: item.version, in_force: true };
+                    let catalogue = known.unwrap_or_default().with(entry).unwrap();
+                    put(catalogue.key(), catalogue.to_value());
+                }
+                Action::RetireItem { code } => {
+                    let known: ItemCatalogue = self.get(&self.registry_now(), &()).unwrap();
+                    let entry = CatalogueEntry { in_force: false, ..known.find(&code).unwrap().clone() };
+                    let catalogue = known.with(entry).unwrap();
+                    put(catalogue.key(), catalogue.to_value());
                 }
                 _ => {}
             }

@@ -105,6 +105,9 @@ impl Examined<'_> {
             Some(path) => self.key("validator", KeyFileRole::Validator, &self.home.join(path)),
             None => self.say(Check::good("validator", "no validator key: it only follows", "没有验证者密钥：只跟随")),
         }
+        if let Some(path) = &self.config.keys.validator_next {
+            self.key("validator_next", KeyFileRole::Validator, &self.home.join(path));
+        }
         let Some(path) = self.config.passphrase_file.as_ref().map(|path| self.home.join(path)) else { return };
         let check = match fs::metadata(&path) {
             Err(error) => {
@@ -145,10 +148,8 @@ impl Examined<'_> {
     }
 
     fn guard(&mut self) {
-        if self.config.keys.validator.is_none() {
-            return;
-        }
-        let path = home::guard(self.home);
+        let Some(key) = &self.config.keys.validator else { return };
+        let path = home::guard_of(self.home, key);
         if !path.exists() {
             return self.fails("guard", &RunError::GuardMissing(path));
         }

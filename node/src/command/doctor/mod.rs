@@ -13,6 +13,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use kanhe_proto::diagnosis::{DiagnosisAnswer, Severity};
 
+use super::agent::{Believed, agent};
 use super::print;
 use crate::config::Config;
 use crate::run::{RunError, exit};
@@ -118,9 +119,10 @@ fn ask(config: &Config) -> Result<DiagnosisAnswer, String> {
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
-    let settings = ureq::Agent::config_builder().timeout_global(Some(ANSWER_MAX)).max_redirects(0).proxy(None);
-    let agent: ureq::Agent = settings.build().into();
-    let mut answer = agent.get(format!("http://{address}/v1/diagnosis")).call().map_err(|error| error.to_string())?;
+    let scheme = if config.api.tls.is_some() { "https" } else { "http" };
+    let agent = agent(&Believed::Local, ANSWER_MAX).map_err(|error| error.to_string())?;
+    let asked = agent.get(format!("{scheme}://{address}/v1/diagnosis")).call();
+    let mut answer = asked.map_err(|error| error.to_string())?;
     let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
     serde_json::from_slice(&body.map_err(|error| error.to_string())?).map_err(|error| error.to_string())
 }

@@ -61,7 +61,7 @@ impl Run {
         let (decided, next) = (tip.height, tip.height.next());
         self.last_certificate = match decided {
             BlockNumber(0) => None,
-            _ => self.ask(move |app| app.certificate(decided)).await?,
+            _ => self.ask(move |app| app.decided(decided)).await?.map(|decided| decided.certificate),
         };
         self.working = next;
         for header_hash in self.ask(move |app| app.undecided(next)).await? {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use kanhe_proto::api::NodeStatus;
 use serde::Serialize;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::count::{Counted, count};
@@ -82,29 +83,14 @@ pub async fn flood(
 ) -> anyhow::Result<Flooded> {
     let from = network.settle(DRAIN).await?;
     let disk_before = network.disk_bytes()?;
-    let hosts = network.hosts();
-    let shared = Arc::new(Shared {
-        transactions,
-        next: AtomicUsize::new(0),
-        stop: AtomicBool::new(false),
-        shut: hosts.iter().map(|_| AtomicBool::new(false)).collect(),
-        accepted: AtomicU64::new(0),
-        turned_away: AtomicU64::new(0),
-    });
-    let mut tasks = Vec::new();
-    for (node, host) in hosts.iter().enumerate() {
-        tasks.push(tokio::spawn(gate(Arc::clone(&shared), node, host.clone(), plan.waiting_max)));
-        for _ in 0..plan.senders_per_node {
-            tasks.push(tokio::spawn(send(Arc::clone(&shared), node, host.clone())));
-        }
-    }
+    let (shared, gates, senders) = start(network, transactions, plan);
     sleep(Duration::from_secs(plan.warm_up_seconds)).await;
     let (began, cpu_began, own_began) = (Instant::now(), network.cpu_seconds()?, cpu_seconds("self")?);
     sleep(Duration::from_secs(plan.window_seconds)).await;
     let (ended, cpu_ended, own_ended) = (Instant::now(), network.cpu_seconds()?, cpu_seconds("self")?);
     let ran_out = shared.next.load(Ordering::Relaxed) >= shared.transactions.len();
     shared.stop.store(true, Ordering::Relaxed);
-    for task in tasks {
+    for task in senders.into_iter().chain(gates) {
         task.await.context("a sender")??;
     }
     let to = network.settle(DRAIN).await?;
@@ -127,6 +113,48 @@ pub async fn flood(
         cores_driver: (own_ended - own_began) / seconds,
         disk_bytes_per_transaction: network.disk_bytes()?.saturating_sub(disk_before) as f64 / total.max(1) as f64,
     })
+}
+
+/// Sends all of them and waits until they are committed.
+pub async fn send_all(
+    network: &Network,
+    transactions: Vec<Signed>,
+    plan: &Plan,
+    limit: Duration,
+) -> anyhow::Result<()> {
+    let (shared, gates, senders) = start(network, transactions, plan);
+    for task in senders {
+        task.await.context("a sender")??;
+    }
+    shared.stop.store(true, Ordering::Relaxed);
+    for task in gates {
+        task.await.context("a gate")??;
+    }
+    network.settle(limit).await?;
+    Ok(())
+}
+
+type Task = JoinHandle<anyhow::Result<()>>;
+
+/// Starts to send: what they share, those who ask whether a node has enough, and the senders.
+fn start(network: &Network, transactions: Vec<Signed>, plan: &Plan) -> (Arc<Shared>, Vec<Task>, Vec<Task>) {
+    let hosts = network.hosts();
+    let shared = Arc::new(Shared {
+        transactions,
+        next: AtomicUsize::new(0),
+        stop: AtomicBool::new(false),
+        shut: hosts.iter().map(|_| AtomicBool::new(false)).collect(),
+        accepted: AtomicU64::new(0),
+        turned_away: AtomicU64::new(0),
+    });
+    let (mut gates, mut senders) = (Vec::new(), Vec::new());
+    for (node, host) in hosts.iter().enumerate() {
+        gates.push(tokio::spawn(gate(Arc::clone(&shared), node, host.clone(), plan.waiting_max)));
+        for _ in 0..plan.senders_per_node {
+            senders.push(tokio::spawn(send(Arc::clone(&shared), node, host.clone())));
+        }
+    }
+    (shared, gates, senders)
 }
 
 async fn gate(shared: Arc<Shared>, node: usize, host: String, waiting_max: u64) -> anyhow::Result<()> {

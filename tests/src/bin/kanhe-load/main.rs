@@ -6,6 +6,7 @@
 mod count;
 mod evidence;
 mod flood;
+mod grow;
 mod http;
 mod latency;
 mod machine;
@@ -47,6 +48,8 @@ enum Part {
     Issue,
     /// Evidence; needs batches, so a part before it.
     Evidence,
+    /// Nothing: makes the chain large, for scripts/bench-join.
+    Grow,
 }
 
 /// Measures a running local network.
@@ -76,6 +79,12 @@ struct Arguments {
     /// Transactions signed for each second; more than the network can take
     #[arg(long, value_name = "N", default_value_t = 8_000, value_parser = clap::value_parser!(u64).range(1..=50_000))]
     signed_per_second: u64,
+    /// Batches that `grow` anchors
+    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    batches: u64,
+    /// Licences that `grow` revokes, in thousands
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    exceptions_thousands: u64,
     /// Rows of the spreadsheet
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rows: Option<u32>,
@@ -123,6 +132,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
         latency: None,
         evidence: None,
         issued: None,
+        grown: None,
     };
     for part in &arguments.parts {
         network.settle(REST).await?;
@@ -141,6 +151,10 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
                 report.latency = Some(latency::latency(&network, transactions, LATENCY_PER_SECOND, skipped).await?);
             }
             Part::Evidence => report.evidence = Some(evidence::query(&network, &plan, arguments.senders).await?),
+            Part::Grow => {
+                let (batches, exceptions) = (arguments.batches, arguments.exceptions_thousands * 1_000);
+                report.grown = Some(grow::grow(&network, &mut signing, &plan, batches, exceptions).await?);
+            }
             Part::Issue => {
                 let scratch = tempfile::tempdir().context("a folder for homes")?;
                 let batch = 10_000;

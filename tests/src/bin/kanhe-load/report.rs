@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::evidence::Queried;
 use super::flood::{Flooded, Plan};
+use super::grow::Grown;
 use super::latency::Spread;
 use super::machine::Machine;
 use super::office::Issued;
@@ -36,6 +37,8 @@ pub struct Report {
     pub evidence: Option<Queried>,
     /// Licences end to end.
     pub issued: Option<Issued>,
+    /// A chain made large.
+    pub grown: Option<Grown>,
 }
 
 /// A line of the table; the expectation is that of two cores for everything.
@@ -105,6 +108,13 @@ impl Report {
             let rate = issued.licences_per_second;
             let what = format!("licences/s, row to anchored and on disk ({})", issued.licences);
             line(&what, format!("{rate:.0}"), ">= 10,000", Some(rate >= 10_000.0));
+        }
+        if let Some(grown) = &self.grown {
+            line("batches anchored", grown.batches.to_string(), "", None);
+            line("licences revoked", grown.exceptions.to_string(), "", None);
+            line("  seconds", format!("{:.0}", grown.seconds), "", None);
+            line("  height", grown.height.to_string(), "", None);
+            line("  disk of one node (MiB)", (grown.disk_bytes_per_node >> 20).to_string(), "", None);
         }
         lines
     }

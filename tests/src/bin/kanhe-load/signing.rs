@@ -1,15 +1,18 @@
-//! Transactions signed before the measurement begins.
+//! Transactions signed before they are sent.
 
 use anyhow::Context as _;
 use kanhe_node::run::keys::{self, PassphraseSource};
 use kanhe_node::run::now;
 use kanhe_proto::bounded::List;
-use kanhe_proto::hash::{Hash, TransactionId, sha256};
+use kanhe_proto::hash::{Hash, LicenceDigest, TransactionId, sha256};
 use kanhe_proto::identifiers::{TypeCode, TypeVersion, Uscc};
-use kanhe_proto::ids::SpanMs;
+use kanhe_proto::ids::{SpanMs, TimeMs};
 use kanhe_proto::key::{SecretKey, Signer as _};
 use kanhe_proto::key_file::KeyFileRole;
-use kanhe_proto::transaction::{IssueBatch, Payload, TRANSACTION_VERSION, TransactionBody};
+use kanhe_proto::status::{Reason, Status};
+use kanhe_proto::transaction::{
+    ChangeStatus, IssueBatch, Payload, StatusChange, StatusTarget, TRANSACTION_VERSION, TransactionBody,
+};
 use kanhe_proto::vote::ChainContext;
 
 use super::network::Network;
@@ -33,7 +36,7 @@ pub struct Signed {
     pub bytes: Vec<u8>,
 }
 
-/// Signs batches in the name of every bureau that may issue something, in turn.
+/// Signs in the name of every bureau that may issue something, in turn.
 pub struct Signing {
     chain: ChainContext,
     issuers: Vec<Issuer>,
@@ -60,13 +63,27 @@ impl Signing {
 
     /// So many batches of so many licences each. The chain sees root and count, so any root does.
     pub fn batches(&mut self, transactions: u64, licences: u32) -> anyhow::Result<Vec<Signed>> {
+        self.many(transactions, |signing, number| signing.batch(number, licences))
+    }
+
+    /// So many transactions that each revoke so many licences. The chain sees their digests, so any do.
+    pub fn revocations(&mut self, transactions: u64, changes: u64) -> anyhow::Result<Vec<Signed>> {
+        self.many(transactions, |signing, number| signing.revocation(number, changes))
+    }
+
+    fn many(
+        &mut self,
+        transactions: u64,
+        one: impl Fn(&Self, u64) -> anyhow::Result<Signed> + Sync,
+    ) -> anyhow::Result<Vec<Signed>> {
         let numbers: Vec<u64> = (self.next..self.next + transactions).collect();
         self.next += transactions;
+        let one = &one;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let portion = numbers.len().div_ceil(threads).max(1);
         let signing = &*self;
         std::thread::scope(|scope| {
-            let sign = |part: &[u64]| part.iter().map(|number| signing.batch(*number, licences)).collect::<Vec<_>>();
+            let sign = |part: &[u64]| part.iter().map(|number| one(signing, *number)).collect::<Vec<_>>();
             let running: Vec<_> = numbers.chunks(portion).map(|part| scope.spawn(move || sign(part))).collect();
             let parts = running.into_iter().map(|thread| thread.join().expect("signing does not panic"));
             parts.flatten().collect()
@@ -82,6 +99,26 @@ impl Signing {
             count: licences,
             changes: List::empty(),
         });
+        self.sign(issuer, &payload)
+    }
+
+    fn revocation(&self, number: u64, changes: u64) -> anyhow::Result<Signed> {
+        let issuer = &self.issuers[number as usize % self.issuers.len()];
+        let digest = |at: u64| LicenceDigest(sha256(&[&self.salt, &number.to_be_bytes(), &at.to_be_bytes()]));
+        let change = |at| StatusChange {
+            issuer: issuer.uscc,
+            target: StatusTarget::Licence(digest(at)),
+            supervised_type: None,
+            expected_length: 0,
+            status: Status::Revoked,
+            reason: Reason::Issuer,
+            effective_from: TimeMs(1),
+        };
+        let changes = List::new((0..changes).map(change).collect()).context("too many changes")?;
+        self.sign(issuer, &Payload::ChangeStatus(ChangeStatus { changes }))
+    }
+
+    fn sign(&self, issuer: &Issuer, payload: &Payload) -> anyhow::Result<Signed> {
         let body = TransactionBody {
             version: TRANSACTION_VERSION,
             chain: self.chain,

@@ -1,0 +1,86 @@
+//! What a rule of a step may name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kanhe_proto::item::{Item, Step};
+
+/// What evidence says of a licence.
+const EVIDENCE: [&str; 6] = ["as_of", "issued", "issuer", "status", "type", "version"];
+/// What is known of the case itself.
+const CASE: [&str; 3] = ["item", "opened", "parties"];
+
+/// Names under names; nothing: whatever comes below is not looked at.
+type Known = BTreeMap<String, Option<BTreeSet<String>>>;
+
+/// Names that expressions may begin with, and what is known below them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scope(BTreeMap<&'static str, Known>);
+
+/// What is wrong with a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NotKnown {
+    /// The name as far as it is wrong.
+    pub(super) name: String,
+    /// What could be said instead.
+    pub(super) instead: Vec<String>,
+}
+
+impl Scope {
+    /// What the rules of a step see: what its bureau is sent, reads, and is passed by the steps that it needs.
+    pub fn of(item: &Item, step: &Step) -> Self {
+        let to = |roles: &[kanhe_proto::item::PartName]| roles.contains(&step.by);
+        let tops = |claims: &mut dyn Iterator<Item = &str>| -> BTreeSet<String> {
+            claims.map(|claim| claim.split(['.', '[']).next().unwrap_or_default().to_owned()).collect()
+        };
+        let asks = item.ask.iter().filter(|ask| to(&ask.to));
+        let given: Known = asks
+            .map(|ask| (ask.code.to_string(), Some(tops(&mut ask.claims.iter().map(|claim| claim.as_str())))))
+            .collect();
+        let evidence = given.keys().map(|code| (code.clone(), Some(EVIDENCE.map(str::to_owned).into()))).collect();
+        let form = item.field.iter().filter(|field| to(&field.to)).map(|field| (field.code.to_string(), None));
+        let reads = item.read.iter().filter(|read| read.by == step.by);
+        let read = reads
+            .map(|read| (read.code.to_string(), Some(tops(&mut read.claims.iter().map(|claim| claim.as_str())))))
+            .collect();
+        let needed = before(item, step);
+        let passed = item.step.iter().filter(|other| needed.contains(other.code.as_str())).map(|other| {
+            (other.code.to_string(), Some(other.passes.keys().map(ToString::to_string).collect::<BTreeSet<_>>()))
+        });
+        Self(BTreeMap::from([
+            ("given", given),
+            ("evidence", evidence),
+            ("form", form.collect()),
+            ("read", read),
+            ("passed", passed.collect()),
+            ("case", CASE.map(|name| (name.to_owned(), None)).into()),
+        ]))
+    }
+
+    /// Checks the names from the first to the last.
+    pub(super) fn look_up(&self, names: &[&str]) -> Result<(), NotKnown> {
+        let wrong = |count: usize, instead: Vec<String>| NotKnown { name: names[..count].join("."), instead };
+        let Some(root) = self.0.get(names[0]) else {
+            return Err(wrong(1, self.0.keys().map(|name| (*name).to_owned()).collect()));
+        };
+        let Some(second) = names.get(1) else { return Ok(()) };
+        let Some(below) = root.get(*second) else { return Err(wrong(2, root.keys().cloned().collect())) };
+        match (below, names.get(2)) {
+            (Some(known), Some(third)) if !known.contains(*third) => Err(wrong(3, known.iter().cloned().collect())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Steps that this one needs, directly or not.
+fn before<'a>(item: &'a Item, step: &'a Step) -> BTreeSet<&'a str> {
+    let mut found = BTreeSet::new();
+    let mut open: Vec<&str> = step.needs.iter().map(|need| need.as_str()).collect();
+    while let Some(name) = open.pop() {
+        if found.insert(name)
+            && let Some(step) = item.step.iter().find(|step| step.code.as_str() == name)
+        {
+            open.extend(step.needs.iter().map(|need| need.as_str()));
+        }
+    }
+    found
+}
