@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use common::flat::{Flat, payload, registering};
 use common::{Dice, World, change, changes, digest};
 use kanhe_node::storage::fsck::{Report, fsck};
 use kanhe_node::storage::{Column, CreateError, Storage, StorageError, layout};
@@ -77,11 +78,11 @@ fn a_home_is_made_once_and_never_begins_anew() {
     assert!(home.join("CHAIN").exists());
 
     // Newer or older software was here.
-    for schema in [1, 3] {
+    for schema in [1, 2, 4] {
         fs::write(home.join("CHAIN"), format!("schema {schema}\nchain {chain_id}\n")).unwrap();
         let before = picture(&home);
         let other = Storage::open(&home, &chain_id).unwrap_err();
-        assert!(matches!(other, StorageError::OtherSchema { found, known: 2, .. } if found == schema), "{other}");
+        assert!(matches!(other, StorageError::OtherSchema { found, known: 3, .. } if found == schema), "{other}");
         assert_eq!(picture(&home), before, "nothing is written");
     }
     fs::write(home.join("CHAIN"), "what?").unwrap();
@@ -159,6 +160,15 @@ fn grown(world: &World, dir: &Path) {
             let sent = [&decided, &open].map(|payload| world.transaction(0, expiry(1), payload));
             transactions.extend(sent);
         }
+        // Items, and a case of one.
+        let actions = registering(world);
+        let more = match round {
+            1 => Some(world.decision(&node, &[0, 1, 2, 3], actions[..1].to_vec())),
+            3 => Some(world.decision(&node, &[0, 1, 2, 3], actions[1..].to_vec())),
+            5 => Some(payload(&[Flat::new(world, 1).open(world, node.now())])),
+            _ => None,
+        };
+        transactions.extend(more.map(|payload| world.transaction(0, expiry(1), &payload)));
         node.block(world, &transactions);
         assert!(node.source.rejected.lock().unwrap().is_empty());
     }
@@ -279,7 +289,7 @@ fn fsck_finds_each_flipped_byte() {
     let mut flips = 0;
     for column in Column::ALL {
         let all: Vec<_> = entries(&storage, column).into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        let empty = matches!(column, Column::Expiries | Column::IssuerBatches | Column::Acts);
+        let empty = matches!(column, Column::Expiries | Column::IssuerBatches | Column::Acts | Column::Cases);
         assert_eq!(all.is_empty(), empty, "{column:?}");
         for _ in 0..if empty { 0 } else { 12 } {
             let (key, value) = &all[dice.below(all.len() as u64) as usize];
