@@ -3,9 +3,6 @@
 
 mod common;
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
-
 use common::flat::{BUYER, DAY, DEVELOPER, Flat, KIN, REGISTER, SPOUSE, TAX, file, payload, put};
 use common::{MemoryView, START, World};
 use kanhe_node::ledger::{
@@ -33,7 +30,6 @@ struct Bench {
     parent_time: TimeMs,
     parameters: Parameters,
     flat: Flat,
-    seen: RefCell<BTreeSet<Code>>,
 }
 
 impl Bench {
@@ -48,7 +44,6 @@ impl Bench {
             time: TimeMs(START.0 + 1_000),
             parent_time: START,
             parameters: Parameters::default(),
-            seen: RefCell::default(),
             world,
         }
     }
@@ -103,7 +98,6 @@ impl Bench {
     }
     fn refuses(&self, act: SignedAct, code: Code) {
         assert_eq!(self.run(&[act]).map(|_| ()), Err(code));
-        self.seen.borrow_mut().insert(code);
     }
     fn case_of(&self, flat: &Flat) -> Option<Case> {
         self.view.state.get(&case_key(&flat.id())).map(|value| Case::from_value(value).unwrap())
