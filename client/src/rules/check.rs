@@ -21,7 +21,7 @@ const OPERATORS: [&str; 17] = [
     operators::LOGICAL_AND,
     operators::LOGICAL_OR,
     operators::LOGICAL_NOT,
-    operators::SUBSTRACT,
+    operators::SUBSTRACT, // typos:ignore
     operators::ADD,
     operators::MULTIPLY,
     operators::DIVIDE,

@@ -49,11 +49,11 @@ fn mistakes_are_explained_where_they_are() {
     };
     let line = |part: &str| good[..good.find(part).unwrap()].matches('\n').count() + 1;
 
-    let checked = check("needs = [\"tax\", \"mortgage\"]", "needs = [\"tax\", \"mortage\"]");
+    let checked = check("needs = [\"tax\", \"mortgage\"]", "needs = [\"tax\", \"mortage\"]"); // typos:ignore
     let unknown = checked["mistakes"].as_array().unwrap().iter().find(|mistake| mistake["code"] == "unknown").unwrap();
     assert_eq!(unknown["line"], line("needs = [\"tax\", \"mortgage\"]"));
     assert_eq!((&unknown["column"], &unknown["place"]), (&json!(17), &json!("step[3].needs[1]")));
-    assert!(unknown["message"].as_str().unwrap().contains("mortage") && unknown["hint"].is_string());
+    assert!(unknown["message"].as_str().unwrap().contains("mortage") && unknown["hint"].is_string()); // typos:ignore
 
     let rule = "given.purchase.CZZT == given.identity.CZZT";
     let checked = check(rule, "given.purchase.CZZT == given.identity.KZ_XB");

@@ -7,12 +7,10 @@ use axum::extract;
 use kanhe_proto::api::Problem;
 use kanhe_proto::diagnosis::{DiagnosisAnswer, why};
 
-use super::listener::Peer;
 use super::problem::ApiError;
 use super::state::State;
 
-/// What this node sees of itself and of the others, and what follows from it. Room on its disk and who was refused are
-/// told on its own machine alone.
+/// What this node sees of itself and of the others, and what follows from it.
 #[utoipa::path(
     get, path = "/v1/diagnosis", tag = "node",
     responses(
@@ -20,13 +18,9 @@ use super::state::State;
         (status = 503, body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub async fn diagnosis(
-    extract::State(state): extract::State<Arc<State>>,
-    extract::ConnectInfo(Peer(asker)): extract::ConnectInfo<Peer>,
-) -> Result<Json<DiagnosisAnswer>, ApiError> {
+pub async fn diagnosis(extract::State(state): extract::State<Arc<State>>) -> Result<Json<DiagnosisAnswer>, ApiError> {
     let _permit = state.reads.acquire().await.map_err(|_| ApiError::internal())?;
     let diagnosis = Arc::clone(&state.diagnoser).diagnose().await?;
-    let diagnosis = if asker.ip().to_canonical().is_loopback() { diagnosis } else { diagnosis.for_others() };
     let findings = why(&diagnosis);
     Ok(Json(DiagnosisAnswer { diagnosis, findings }))
 }

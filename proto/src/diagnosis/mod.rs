@@ -265,11 +265,11 @@ pub struct Diagnosis {
     pub validators: Vec<ValidatorSeen>,
     /// Connected peers.
     pub peers: Vec<PeerSeen>,
-    /// Peers that are refused or not reached; none are told to another machine.
+    /// Peers that are refused or not reached.
     pub refused: Vec<RefusedSeen>,
     /// How far ahead of the node's clock a block may be, in milliseconds.
     pub clock_drift_ms: u64,
-    /// Room on the disk; none if the system does not say, or another machine asks.
+    /// Room on the disk; none if the system does not say.
     pub disk: Option<DiskSeen>,
     /// Keys of its bureau that end.
     pub keys_ending: Vec<KeyEnding>,
@@ -277,14 +277,6 @@ pub struct Diagnosis {
     pub damaged: Option<String>,
     /// Double signatures on the chain, the newest ones.
     pub double_signers: Vec<DoubleSigner>,
-}
-
-impl Diagnosis {
-    /// Without what concerns the operator of the node's machine alone.
-    #[must_use]
-    pub fn for_others(self) -> Self {
-        Self { refused: Vec::new(), disk: None, ..self }
-    }
 }
 
 /// What `GET /v1/diagnosis` answers.
