@@ -1,7 +1,7 @@
 //! Rules of service items: CEL over what was disclosed, the same for ever.
 //!
 //! A rule sees one JSON document and nothing else: no clock, no double, no regular expression, no map whose order could
-//! differ. [`check`] refuses what cannot be so by its form. Rules run in a process of their own ([`Runner`]) that is killed
+//! differ. [`check()`] refuses what cannot be so by its form. Rules run in a process of their own ([`Runner`]) that is killed
 //! after a second; what cannot be evaluated is never taken for yes or no. What [`run_of`] gives names the rules, the engine and the
 //! inputs, so that whoever has the inputs runs it again and compares.
 
