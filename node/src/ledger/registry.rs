@@ -137,9 +137,8 @@ impl<'v, V: View> Registry<'v, V> {
     /// Is the purpose in force, and of public benefit?
     pub fn is_public_purpose(&mut self, code: &PurposeCode) -> Result<bool, ReadError> {
         let (source, height) = (Source { view: self.view, changes: &self.changes }, self.height);
-        let public = |purpose: Purpose| {
-            purpose.class == PurposeClass::PublicBenefit && purpose.intervals.hold_at(height)
-        };
+        let public =
+            |purpose: Purpose| purpose.class == PurposeClass::PublicBenefit && purpose.intervals.hold_at(height);
         remember(&mut self.purposes, code.clone(), |id| Ok(source.read(id)?.is_some_and(public))).copied()
     }
 

@@ -18,8 +18,8 @@ use rocksdb::{DB, DBRawIteratorWithThreadMode, ReadOptions, Snapshot};
 use super::column::{Column, layout};
 use super::error::StorageError;
 use super::store::Storage;
-use crate::ledger::{CaseDue, SpentKey};
 use crate::ledger::map::{LeafReader, ReadError, split_record};
+use crate::ledger::{CaseDue, SpentKey};
 
 /// Bytes of a validator set: 128 members of less than 128 bytes.
 const VALIDATORS_BYTES_MAX: usize = 32 << 10;
@@ -196,10 +196,13 @@ impl<'a> Reader<'a> {
         max: usize,
     ) -> Result<Vec<(TimeMs, CaseId, u8)>, StorageError> {
         let until = |key: &[u8]| layout::read_case_step(key).map(|step| (step.0 < before).then_some(step));
-        let from = after.map_or_else(|| vec![layout::CASE_STEP], |(time, id, place)| {
-            // The key after it.
-            [&[layout::CASE_STEP], &time.0.to_be_bytes()[..], id.bytes(), &[place, 0]].concat()
-        });
+        let from = after.map_or_else(
+            || vec![layout::CASE_STEP],
+            |(time, id, place)| {
+                // The key after it.
+                [&[layout::CASE_STEP], &time.0.to_be_bytes()[..], id.bytes(), &[place, 0]].concat()
+            },
+        );
         self.cases(from, max, until)
     }
 

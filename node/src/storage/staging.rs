@@ -27,8 +27,8 @@ use super::column::{Column, layout};
 use super::error::StorageError;
 use super::home::Home;
 use super::store::{CreateError, Mode, Storage};
-use crate::ledger::{CaseChange, SpentKey};
 use crate::ledger::map::{Map, split_record};
+use crate::ledger::{CaseChange, SpentKey};
 
 /// Records whose indexes are written in one step.
 const RECORDS_STEP: usize = 10_000;

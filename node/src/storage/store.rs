@@ -24,8 +24,8 @@ use super::error::StorageError;
 use super::home::{Home, SCHEMA_VERSION};
 use super::options;
 use super::reader::Reader;
-use crate::ledger::{CaseChange, SpentKey};
 use crate::ledger::map::{Changes, leaf_record};
+use crate::ledger::{CaseChange, SpentKey};
 
 /// A home could not be made.
 #[derive(Debug, thiserror::Error)]

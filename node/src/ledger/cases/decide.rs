@@ -13,11 +13,7 @@ use super::turn::Turn;
 use crate::ledger::code::{Code, Refusal};
 use crate::ledger::view::View;
 
-pub(super) fn decide<V: View>(
-    turn: &mut Turn<'_, '_, V>,
-    signed: &SignedAct,
-    decide: &Decide,
-) -> Result<(), Refusal> {
+pub(super) fn decide<V: View>(turn: &mut Turn<'_, '_, V>, signed: &SignedAct, decide: &Decide) -> Result<(), Refusal> {
     let mut case = turn.running(&decide.case)?;
     let item = turn.item(&case)?;
     let (place, time) = (usize::from(decide.step), turn.time());
@@ -72,11 +68,7 @@ fn hand_back(case: &mut Case, item: &ServiceItem, place: usize) {
     }
 }
 
-pub(super) fn issued<V: View>(
-    turn: &mut Turn<'_, '_, V>,
-    signed: &SignedAct,
-    issued: &Issued,
-) -> Result<(), Refusal> {
+pub(super) fn issued<V: View>(turn: &mut Turn<'_, '_, V>, signed: &SignedAct, issued: &Issued) -> Result<(), Refusal> {
     let mut case = turn.running(&issued.case)?;
     let item = turn.item(&case)?;
     let (place, time) = (usize::from(issued.step), turn.time());

@@ -40,11 +40,7 @@ pub(super) fn register<V: View>(
     Ok(())
 }
 
-pub(super) fn retire<V: View>(
-    desk: &mut Desk<'_, '_, V>,
-    decision: &Decision,
-    code: &ItemCode,
-) -> Result<(), Refusal> {
+pub(super) fn retire<V: View>(desk: &mut Desk<'_, '_, V>, decision: &Decision, code: &ItemCode) -> Result<(), Refusal> {
     let catalogue = desk.read::<ItemCatalogue>(&())?.unwrap_or_default();
     let entry = catalogue.find(code).filter(|entry| entry.in_force).ok_or(Code::NoSuch)?.clone();
     end(desk, decision, code, entry.newest)?;
@@ -63,11 +59,7 @@ fn end<V: View>(
     Ok(())
 }
 
-fn list<V: View>(
-    desk: &mut Desk<'_, '_, V>,
-    catalogue: &ItemCatalogue,
-    entry: CatalogueEntry,
-) -> Result<(), Refusal> {
+fn list<V: View>(desk: &mut Desk<'_, '_, V>, catalogue: &ItemCatalogue, entry: CatalogueEntry) -> Result<(), Refusal> {
     desk.write(&catalogue.with(entry).ok_or(Code::RegistryFull)?);
     Ok(())
 }
