@@ -8,6 +8,7 @@ pub mod application;
 pub mod block;
 pub mod bounded;
 pub mod case;
+pub mod case_file;
 pub mod certificate;
 pub mod codec;
 pub mod diagnosis;

@@ -72,7 +72,7 @@ impl SealError {
     }
 }
 
-/// What is sealed; 4 is kept for case files.
+/// What is sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SealPurpose {
     /// A person's secret inside an application.
@@ -81,8 +81,10 @@ pub enum SealPurpose {
     Request,
     /// An issuer's answer.
     Answer,
+    /// A part of a case file.
+    CaseFile,
 }
-crate::ids::byte_enum!(SealPurpose { HolderSecret = 1, Request = 2, Answer = 3 });
+crate::ids::byte_enum!(SealPurpose { HolderSecret = 1, Request = 2, Answer = 3, CaseFile = 4 });
 
 /// What a sealed message is bound to, besides its recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
