@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded::Blob;
 use crate::governance::{LastSigned, Tally};
-use crate::hash::{CaseId, LicenceDigest, ProposalId, TransactionId};
+use crate::hash::{CaseId, Commitment, LicenceDigest, ProposalId, TransactionId};
 use crate::identifiers::Uscc;
 use crate::ids::{Height, LogIndex, TimeMs};
 use crate::item::{ItemCode, ItemVersion};
@@ -435,6 +435,45 @@ pub struct CasesAnswer {
     /// The cases.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
     pub cases: Vec<CaseId>,
+    /// What to ask on with, if there may be more.
+    pub next: Option<String>,
+}
+
+/// Case files in one answer.
+pub const CASE_FILES_PAGE: usize = 256;
+
+/// How much of a case file a node has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CaseFileState {
+    /// Parts of the whole.
+    pub parts: u16,
+    /// Parts that were written here, durably.
+    pub stored: u16,
+    /// Whether a node of its recipient has all of them: its word.
+    pub delivered: bool,
+}
+
+/// A case file that waits, whole, for its recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CaseFileListed {
+    /// The case.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub case: CaseId,
+    /// To its content.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub commitment: Commitment,
+    /// Its parts.
+    pub parts: u16,
+}
+
+/// Case files that a node has whole for its bureau, ascending by case and commitment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CaseFilesAnswer {
+    /// The files, at most [`CASE_FILES_PAGE`].
+    pub files: Vec<CaseFileListed>,
     /// What to ask on with, if there may be more.
     pub next: Option<String>,
 }
