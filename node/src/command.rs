@@ -13,6 +13,7 @@ use std::io::Write as _;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
+use std::time::Duration;
 
 use crate::api;
 use crate::config::{Config, DEFAULT_TOML, LogFormat};
@@ -27,6 +28,11 @@ use kanhe_proto::genesis::PROTOCOL_VERSION;
 use kanhe_proto::ids::SpanMs;
 use kanhe_proto::registry::Parameters;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Time that tasks get at the end: threads that still read must not hold it up.
+const TASKS_END: Duration = Duration::from_secs(2);
+/// Time that the database gets to close, after them.
+const DATABASE_END: Duration = Duration::from_secs(10);
 
 #[derive(Parser)]
 #[command(name = "kanhe-node", version, about = "The node of a bureau", after_help = EXIT_CODES)]
@@ -218,6 +224,7 @@ fn run_node(
     let system = |what| move |source| RunError::System { what, source };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(system("the threads could not be started"))?;
+    let mut closing = None;
     let ended = runtime.block_on(async {
         // Before the parts start: a signal that comes in between must not kill the process half-way.
         let mut terminate = signal(SignalKind::terminate()).map_err(system("SIGTERM"))?;
@@ -235,11 +242,14 @@ fn run_node(
             opened = opened.catch_up() => opened?,
         };
         let node = opened.start().await?;
+        closing = Some(node.closing());
         node.run(asked).await
-    })?;
-    // Threads that still read must not hold the end up.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
-    match ended {
+    });
+    runtime.shutdown_timeout(TASKS_END);
+    if closing.is_some_and(|closing| !closing.wait(DATABASE_END)) {
+        tracing::warn!("something still reads the database");
+    }
+    match ended? {
         Ended::Asked => Ok(ExitCode::from(exit::OK)),
         Ended::HandedOver => Ok(start_again()),
     }

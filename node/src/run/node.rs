@@ -31,7 +31,7 @@ use crate::consensus::guard::GuardError;
 use crate::consensus::{self, ConsensusConfig, Fatal, Guard, Handle, ValidatorKey};
 use crate::mempool::Mempool;
 use crate::network::{self, NetworkHandle};
-use crate::storage::{Staging, Storage, StorageError};
+use crate::storage::{Closing, Staging, Storage, StorageError};
 
 /// Time that open requests get at the end.
 const API_END: Duration = Duration::from_secs(5);
@@ -372,6 +372,11 @@ fn consensus_config(
 }
 
 impl Node {
+    /// Tells when its database is closed, after its end.
+    pub fn closing(&self) -> Closing {
+        self.chain.storage().closing()
+    }
+
     /// Runs until asked to end, or until a part cannot go on; ends the others then.
     pub async fn run(mut self, asked: impl Future<Output = ()>) -> Result<Ended, RunError> {
         let mut consensus_ended = None;

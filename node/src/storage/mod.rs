@@ -9,6 +9,7 @@
 
 pub mod fsck;
 
+mod closing;
 mod column;
 mod error;
 mod home;
@@ -18,6 +19,7 @@ mod scrub;
 mod staging;
 mod store;
 
+pub use closing::Closing;
 pub use column::{Column, layout};
 pub use error::{DAMAGED_HINT, StorageError};
 pub use home::SCHEMA_VERSION;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use kanhe_proto::case::Case;
 use kanhe_proto::certificate::Certificate;
@@ -19,6 +19,7 @@ use kanhe_proto::merkle::map::value_hash;
 use kanhe_proto::validators::ValidatorSet;
 use rocksdb::{ColumnFamily, DB, WriteBatch};
 
+use super::closing::Closing;
 use super::column::{Column, layout};
 use super::error::StorageError;
 use super::home::{Home, SCHEMA_VERSION};
@@ -94,6 +95,8 @@ pub struct Storage {
     /// Up to here, included, all ids are swept, and none is recorded there any more: it would be expired. Lets the
     /// search for the next ones skip what RocksDB has only marked deleted.
     swept: Mutex<Option<SpentKey>>,
+    /// After `db`, so that it goes when that is closed.
+    open: Arc<()>,
 }
 
 impl Storage {
@@ -153,6 +156,11 @@ impl Storage {
         Ok(storage)
     }
 
+    /// Tells when this is closed.
+    pub fn closing(&self) -> Closing {
+        Closing(Arc::downgrade(&self.open))
+    }
+
     pub(super) fn open_at(home: &Home, path: &Path, mode: Mode) -> Result<Self, StorageError> {
         let mut database = options::database();
         let columns = options::columns();
@@ -166,7 +174,7 @@ impl Storage {
             }
         };
         let db = db.map_err(|error| StorageError::opening(&home.dir, error))?;
-        Ok(Self { db, failed: AtomicBool::new(false), swept: Mutex::default() })
+        Ok(Self { db, failed: AtomicBool::new(false), swept: Mutex::default(), open: Arc::default() })
     }
 
     pub(super) fn check_meta(&self, home: &Home, chain_id: &ChainId) -> Result<(), StorageError> {
