@@ -20,4 +20,5 @@ pub mod person;
 pub mod power;
 pub mod privacy;
 pub mod programs;
+pub mod rogue;
 pub mod witness;

@@ -7,7 +7,7 @@ use kanhe_proto::item::{Item, Step};
 /// What evidence says of a licence.
 const EVIDENCE: [&str; 6] = ["as_of", "issued", "issuer", "status", "type", "version"];
 /// What is known of the case itself.
-const CASE: [&str; 3] = ["item", "opened", "parties"];
+const CASE: [&str; 4] = ["item", "opened", "parties", "serial"];
 
 /// Names under names; nothing: whatever comes below is not looked at.
 type Known = BTreeMap<String, Option<BTreeSet<String>>>;

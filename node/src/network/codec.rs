@@ -1,4 +1,7 @@
 //! Requests and responses on a stream.
+//!
+//! A request that is none is still handed on, as [`Unread`]: the library tells nobody of a request that could not be read,
+//! and whoever sends such is to be counted and shut out.
 
 use std::io;
 
@@ -8,6 +11,10 @@ use libp2p::StreamProtocol;
 use libp2p::request_response;
 
 use super::request::{REQUEST_BYTES_MAX, RESPONSE_BYTES_MAX, Request, Response};
+
+/// Bytes that are no request, or longer than any; why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unread(pub(super) String);
 
 /// Reads and writes one message each way, within the limit.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,14 +47,18 @@ fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Er
 #[async_trait]
 impl request_response::Codec for Codec {
     type Protocol = StreamProtocol;
-    type Request = Request;
+    type Request = Result<Request, Unread>;
     type Response = Response;
 
-    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Request>
+    async fn read_request<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Self::Request>
     where
         T: AsyncRead + Unpin + Send,
     {
-        Request::from_bytes(&read(io, REQUEST_BYTES_MAX).await?).map_err(invalid)
+        match read(io, REQUEST_BYTES_MAX).await {
+            Ok(bytes) => Ok(Request::from_bytes(&bytes).map_err(|error| Unread(error.to_string()))),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(Err(Unread(error.to_string()))),
+            Err(error) => Err(error),
+        }
     }
 
     async fn read_response<T>(&mut self, _: &StreamProtocol, io: &mut T) -> io::Result<Response>
@@ -57,10 +68,11 @@ impl request_response::Codec for Codec {
         Response::from_bytes(&read(io, RESPONSE_BYTES_MAX).await?).map_err(invalid)
     }
 
-    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Request) -> io::Result<()>
+    async fn write_request<T>(&mut self, _: &StreamProtocol, io: &mut T, request: Self::Request) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
+        let request = request.map_err(|Unread(why)| invalid(why))?;
         write(io, &request.to_bytes().map_err(invalid)?).await
     }
 
@@ -80,7 +92,7 @@ mod tests {
 
     const PROTOCOL: StreamProtocol = StreamProtocol::new("/test");
 
-    async fn request(bytes: Vec<u8>) -> io::Result<Request> {
+    async fn request(bytes: Vec<u8>) -> io::Result<Result<Request, Unread>> {
         Codec.read_request(&PROTOCOL, &mut Cursor::new(bytes)).await
     }
 
@@ -88,14 +100,14 @@ mod tests {
     async fn streams_are_read_within_the_limit() {
         let mail = Request::DeliverMail(vec![5; 100_000].into());
         let mut stream = Cursor::new(Vec::new());
-        Codec.write_request(&PROTOCOL, &mut stream, mail.clone()).await.unwrap();
+        Codec.write_request(&PROTOCOL, &mut stream, Ok(mail.clone())).await.unwrap();
         let bytes = stream.into_inner();
-        assert_eq!(request(bytes.clone()).await.unwrap(), mail);
-        assert!(request(bytes[..bytes.len() - 1].to_vec()).await.is_err(), "truncated");
-        assert!(request(vec![0xff; 1_000]).await.is_err(), "a length of 4 GiB");
+        assert_eq!(request(bytes.clone()).await.unwrap(), Ok(mail));
+        assert!(request(bytes[..bytes.len() - 1].to_vec()).await.is_err(), "truncated: the line's fault, perhaps");
+        assert!(request(vec![0xff; 1_000]).await.unwrap().is_err(), "a length of 4 GiB");
         assert!(request(Vec::new()).await.is_err());
         let mut garbage = bytes;
         garbage[4] ^= 1;
-        assert!(request(garbage).await.is_err(), "another version");
+        assert!(request(garbage).await.unwrap().is_err(), "another version");
     }
 }

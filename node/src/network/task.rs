@@ -9,7 +9,7 @@ use futures::StreamExt;
 use kanhe_proto::diagnosis::RefusedWhy;
 use kanhe_proto::ids::TimeMs;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, MessageId, PublishError};
-use libp2p::request_response::{self, InboundFailure, OutboundFailure, OutboundRequestId, ResponseChannel};
+use libp2p::request_response::{self, OutboundFailure, OutboundRequestId, ResponseChannel};
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{DialError, ListenError, SwarmEvent};
 use libp2p::{PeerId, Swarm};
@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::{self, MissedTickBehavior};
 
 use super::behaviour::{Behaviour, BehaviourEvent};
+use super::codec::Unread;
 use super::conduct::{Judgement, Rates};
 use super::config::{NetworkConfig, PeerAddress};
 use super::dialer::Dialer;
@@ -48,7 +49,7 @@ pub(super) struct Channels {
     pub(super) stopped: watch::Receiver<bool>,
 }
 
-type RequestEvent = request_response::Event<Request, Response>;
+type RequestEvent = request_response::Event<Result<Request, Unread>, Response>;
 
 pub(super) struct Task {
     swarm: Swarm<Behaviour>,
@@ -279,7 +280,10 @@ impl Task {
     fn on_request_event(&mut self, event: RequestEvent) {
         match event {
             RequestEvent::Message { peer, message, .. } => match message {
-                request_response::Message::Request { request, channel, .. } => self.on_request(peer, request, channel),
+                request_response::Message::Request { request: Ok(request), channel, .. } => {
+                    self.on_request(peer, request, channel);
+                }
+                request_response::Message::Request { request: Err(unread), .. } => self.on_unread(peer, &unread),
                 request_response::Message::Response { request_id, response } => {
                     self.on_response(peer, request_id, response);
                 }
@@ -287,20 +291,19 @@ impl Task {
             RequestEvent::OutboundFailure { peer, request_id, error, .. } => {
                 self.on_failure(peer, request_id, &error);
             }
-            RequestEvent::InboundFailure { peer, error, .. } => self.on_inbound_failure(peer, &error),
+            // The line's, or of a peer that waits no longer.
+            RequestEvent::InboundFailure { peer, error, .. } => tracing::debug!(%peer, %error, "request not answered"),
             RequestEvent::ResponseSent { .. } => {}
         }
     }
 
-    /// Longer than any request, or none at all: no honest node sends that. Other failures are the line's.
-    fn on_inbound_failure(&mut self, peer: PeerId, error: &InboundFailure) {
-        tracing::debug!(%peer, %error, "request not answered");
-        if matches!(error, InboundFailure::Io(error) if error.kind() == std::io::ErrorKind::InvalidData) {
-            count(&self.metrics.malformed_requests_total);
-            let now = Instant::now();
-            let judgement = self.table.conduct(peer, now).forgery(now);
-            self.judged(peer, judgement);
-        }
+    /// Longer than any request, or none at all: no honest node sends that.
+    fn on_unread(&mut self, peer: PeerId, Unread(why): &Unread) {
+        tracing::debug!(%peer, why, "no request");
+        count(&self.metrics.malformed_requests_total);
+        let now = Instant::now();
+        let judgement = self.table.conduct(peer, now).forgery(now);
+        self.judged(peer, judgement);
     }
 
     fn on_request(&mut self, peer: PeerId, request: Request, channel: ResponseChannel<Response>) {
@@ -386,7 +389,7 @@ impl Task {
         } else if self.asked.len() >= ASKED_MAX {
             RequestError::Busy
         } else {
-            let id = self.swarm.behaviour_mut().requests.send_request(&peer, request);
+            let id = self.swarm.behaviour_mut().requests.send_request(&peer, Ok(request));
             self.asked.insert(id, answer);
             return;
         };
@@ -400,7 +403,7 @@ impl Task {
     }
 
     fn ask_status(&mut self, peer: PeerId) {
-        let id = self.swarm.behaviour_mut().requests.send_request(&peer, Request::Status);
+        let id = self.swarm.behaviour_mut().requests.send_request(&peer, Ok(Request::Status));
         self.table.asked(&peer, id, (self.clock)());
     }
 

@@ -1,0 +1,148 @@
+# shellcheck shell=bash
+# What all scenarios stand on: a network of four bureaus whose catalogue has the types and items of deploy/, people with
+# wallets and licences, and a desk for each bureau.
+#
+# Read by scripts/scenario, which gives $DEMO (this run's folder) and $NET (the network).
+
+BUREAUS=(market-regulation public-security natural-resources big-data)
+
+# field NAME KEY — a field of a bureau (or of the bank) in devnet.json.
+field() {
+    python3 - "$NET/devnet.json" "$1" "$2" <<'PYTHON'
+import json, sys
+net = json.load(open(sys.argv[1]))
+found = [b for b in net["bureaus"] if b["name"] == sys.argv[2]] or [net[sys.argv[2]]]
+print(found[0][sys.argv[3]])
+PYTHON
+}
+
+# at NAME COMMAND… — runs a command of kanhe in somebody's home. `run at …` would show a word that nobody types, so the
+# words are put into AT.
+at() {
+    AT=(kanhe --home "$DEMO/$1" --passphrase-file "$DEMO/$1.pass" --yes "${@:2}")
+}
+run_at() { at "$@"; run "${AT[@]}"; }
+quietly_at() { at "$@"; quietly "${AT[@]}"; }
+capture_at() { at "${@:2}"; capture "$1" "${AT[@]}"; }
+must_fail_at() { at "${@:2}"; must_fail "$1" "${AT[@]}"; }
+
+pin() { quietly_at "$1" --node "$(field "${2:-market-regulation}" api)" trust pin --genesis "$NET/genesis.bin"; }
+
+# person NAME — a home with a wallet.
+person() {
+    (umask 077; head -c 18 /dev/urandom | base64 >"$DEMO/$1.pass")
+    pin "$1" "${2:-market-regulation}"
+    quietly_at "$1" wallet init
+}
+
+# found_network — four nodes; each bureau's desk has a home that knows the passphrase of its keys.
+found_network() {
+    local name
+    quietly kanhe-node devnet init --dir "$NET" --bureaus 4
+    devnet_up "$NET"
+    for name in "${BUREAUS[@]}"; do
+        install -m 600 "$(field "$name" passphrase_file)" "$DEMO/$name.pass"
+        pin "$name" "$name"
+    done
+    install -m 600 "$(field bank passphrase_file)" "$DEMO/bank.pass"
+    pin bank
+}
+
+# decide FILE — the first bureau proposes, the others vote until it is done.
+decide() {
+    local id name
+    at "${BUREAUS[0]}" --json gov propose --file "$1" --key "$(field "${BUREAUS[0]}" governance_key)"
+    in_group "${AT[@]}" >"$DEMO/proposed.json" || die 1 "a proposal was refused: $1"
+    id=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["proposals"][0]["id"])' "$DEMO/proposed.json")
+    for name in "${BUREAUS[@]:1:2}"; do
+        quietly_at "$name" gov vote "$id" yes --key "$(field "$name" governance_key)"
+    done
+}
+
+# vote_catalogue — all types and items of deploy/, by vote.
+vote_catalogue() {
+    local file
+    while IFS= read -r file; do
+        decide "$file"
+    done < <(python3 "$ROOT/scripts/lib/catalogue.py" "$NET/devnet.json" "$ROOT/deploy" "$DEMO/catalogue")
+}
+
+# give BUREAU TYPE HOLDER COLUMN=VALUE… — HOLDER applies, BUREAU issues a licence with these claims, HOLDER collects it.
+# Columns are the names of claims.
+give() {
+    local bureau=$1 type=$2 holder=$3 sheet
+    shift 3
+    sheet=$DEMO/give-$holder-$type
+    quietly_at "$holder" wallet apply --type "$type" --issuer "$(field "$bureau" uscc)" --out "$sheet.txt"
+    python3 - "$sheet.csv" "$sheet.txt" "$@" <<'PYTHON'
+import csv, sys
+out, application, *pairs = sys.argv[1:]
+names, values = zip(*(pair.split("=", 1) for pair in pairs))
+with open(out, "w", encoding="utf-8-sig", newline="") as file:
+    writer = csv.writer(file)
+    writer.writerow([*names, "application"])
+    writer.writerow([*values, open(application, encoding="utf-8").read().strip()])
+PYTHON
+    quietly_at "$bureau" licence issue "$sheet.csv" --type "$type" --key "$(field "$bureau" issuing_key)" --sealing-key "$(field "$bureau" sealing_key)" --out "$sheet"
+    # What the bureau writes for this application is the licence; the counter gives it to the holder.
+    quietly_at "$holder" wallet import "$sheet"/deliveries-*.jsonl
+}
+
+declare -A DESKS=()
+
+# desk_start BUREAU — the bureau's running process, as `kanhe desk run`. It ends with the scenario, or by desk_stop.
+desk_start() {
+    at "$1" desk run --key "$(field "$1" issuing_key)" --sealing-key "$(field "$1" sealing_key)"
+    show_command "${AT[@]}"
+    note "(in the background)"
+    start_group "$DEMO/desk-$1.log" "${AT[@]}"
+    DESKS[$1]=$STARTED_PID
+}
+
+# desk_stop BUREAU — a clean end, as an operating system asks for it.
+desk_stop() {
+    local code=0 pid=${DESKS[$1]}
+    kill -TERM "$pid"
+    wait "$pid" || code=$?
+    forget_group "$pid"
+    unset "DESKS[$1]"
+    ((code == 0)) || die 1 "the desk of $1 ended with code $code" "its log: $(tail -n 3 "$DEMO/desk-$1.log")"
+}
+
+desks_start() { local name; for name in "$@"; do desk_start "$name"; done; }
+desks_stop() { local name; for name in "${!DESKS[@]}"; do desk_stop "$name"; done; }
+
+# json NAME EXPRESSION COMMAND… — a value of what a command of NAME says with --json; `d` is the document.
+json() {
+    local who=$1 expression=$2
+    shift 2
+    at "$who" --json "$@"
+    in_group "${AT[@]}" | python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$expression"
+}
+
+# open_case NAME ITEM OPTION… — opens a case; its id is in CASE, and codes of invitations in INVITED.
+open_case() {
+    local who=$1
+    shift
+    at "$who" case open "$@"
+    show_command "${AT[@]}"
+    at "$who" --json case open "$@"
+    in_group "${AT[@]}" >"$DEMO/opened.json" || die 1 "the case was not opened"
+    CASE=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["id"])' "$DEMO/opened.json")
+    mapfile -t INVITED < <(python3 -c 'import json, sys
+for invitation in json.load(open(sys.argv[1]))["invitations"]: print(invitation["code"])' "$DEMO/opened.json")
+    say "case $CASE"
+}
+
+# waits_at BUREAU STEP — whether a step waits for an officer of a bureau.
+waits_at() { [[ $(json "$1" "[row['step'] for row in d if row['state'] == 'waiting']" desk list) == *"'$2'"* ]]; }
+
+# case_is STATUS CASE — as the chain has it, proved.
+case_is() { [[ $(json auditor "d['status']" audit case "$2") == "$1" ]]; }
+
+# officer BUREAU STEP — an officer looks at a step and approves it.
+officer() {
+    wait_until 60 "$2 waits for an officer of $1" waits_at "$1" "$2"
+    run_at "$1" desk show "$CASE" --step "$2"
+    run_at "$1" desk approve "$CASE" --step "$2" --officer 0017
+}

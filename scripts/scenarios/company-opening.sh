@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# 企业开办 (S1, S2): one application; licence by an officer, then seal, social insurance and bank account in parallel.
+
+scenario() {
+    step "Four bureaus found a chain and vote a catalogue of types and items"
+    found_network
+    vote_catalogue
+    (umask 077; head -c 18 /dev/urandom | base64 >"$DEMO/auditor.pass")
+    pin auditor big-data
+    run_at auditor item list
+
+    step "Li Shili has an identity card in her wallet"
+    person li
+    give public-security DEMOJMSFZ001 li CZZT=李示例 CZZTDM=11010519491231002X KZ_XB=女 KZ_MZ=汉 KZ_CSRQ=1949-12-31 \
+        KZ_ZZ=济南市历下区示例路1号 KZ_QFJG=济南市公安局 ZZYXQQSRQ=2022-01-05 ZZYXQJZRQ=长期
+    run_at li item show company-opening
+
+    step "Every bureau runs its desk"
+    desks_start market-regulation public-security big-data
+
+    step "She opens a company, with a name that is none"
+    open_case li company-opening --field name=济南示例软件 --field code=91370100MA3EXAMPL8 --field capital=100 \
+        --field domicile=济南市高新区示例路2号 --field scope=软件开发。 --field staff=3
+    wait_until 60 "market regulation has handed it back by rule" case_returned li
+    run_at li case show "$CASE"
+
+    step "She corrects the name; nothing else is asked again"
+    run_at li case correct "$CASE" --field name=济南示例软件有限公司
+    officer market-regulation licence
+
+    step "Seal and social insurance follow by themselves; the bank's officer opens the account"
+    officer big-data account
+    wait_until 90 "the case is closed" case_is closed "$CASE"
+
+    step "She collects the business licence, and says how it was"
+    run_at li case collect "$CASE"
+    run_at li wallet list
+    run_at li case rate "$CASE" 5
+    must_fail_at 4 li case rate "$CASE" 4
+    run_at li case show "$CASE"
+
+    step "Somebody who sees no content proves every step of it"
+    run_at auditor audit case "$CASE"
+    desks_stop
+    summary "papers handed in; visits to a counter" "0; 0"
+    summary "bureaus that decided" "3, in 4 steps, 2 of them by rules alone"
+}
+
+case_returned() {
+    [[ $(json "$1" "[event['done'] for event in d['events']]" audit case "$CASE") == *returned* ]]
+}
