@@ -59,7 +59,7 @@ impl<'a> Desk<'a> {
         let (status, body) = self.network.http.post(&url, OCTETS, &[]).unwrap();
         assert_eq!(status, 200);
         let answer: MailChallenge = serde_json::from_slice(&body).unwrap();
-        answer.challenge.as_slice().try_into().unwrap()
+        <[u8; 32]>::try_from(&answer.challenge[..]).unwrap()
     }
     fn proof(&self, of: usize, challenge: [u8; 32]) -> Vec<u8> {
         let chain = self.network.genesis.chain_id();
@@ -251,7 +251,7 @@ fn a_bureau_that_was_down_gets_its_files_when_it_returns_and_kills_lose_none() {
     assert_eq!(desk.list("").files, [mine.clone(), others.clone()]);
     assert_eq!(desk.fetch(mine), large);
     network.stop_all();
-    (0..network.size()).for_each(|node| drop(audit::fsck(&network, node)));
+    (0..network.size()).for_each(|node| audit::fsck(&network, node));
 }
 
 fn item() -> Item {
@@ -307,7 +307,7 @@ fn open_case(network: &mut Network) -> CaseId {
 
 #[test]
 fn what_no_case_belongs_to_is_dropped_and_a_full_node_refuses() {
-    let mut network = Network::found(1, 500);
+    let mut network = Network::found(1, 1_000);
     network.start_fast();
     network.configure(0, "case_files.unclaimed_seconds", "2");
     // Two files of one short part.
