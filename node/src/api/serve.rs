@@ -21,7 +21,9 @@ use super::problem::ApiError;
 use super::sponsor::Sponsor;
 use super::state::State;
 use super::tls::Tls;
-use super::{blocks, case_files, cases, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions, trust};
+use super::{
+    blocks, case_files, cases, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions, trust,
+};
 use crate::case_files::CaseFiles;
 use crate::chain::Chain;
 use crate::config::ApiSection;

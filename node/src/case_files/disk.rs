@@ -107,7 +107,13 @@ fn none_if_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 /// Entries whose names are what this writes for a value, in order.
 fn named<T: FromStr + ToString + Ord>(dir: &Path) -> Result<Vec<T>, FilesError> {
-    let Some(entries) = none_if_missing(fs::read_dir(dir)).map_err(at(dir))? else { return Ok(Vec::new()) };
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(at(dir)(error)),
+    };
     let mut names = Vec::new();
     for entry in entries {
         let name = entry.map_err(at(dir))?.file_name();

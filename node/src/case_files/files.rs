@@ -10,15 +10,16 @@ use tokio::sync::{Semaphore, watch};
 use super::disk::{FileId, FilesError};
 use super::store::Store;
 
-/// Reads and writes at the same time; more wait.
-const AT_ONCE_MAX: usize = 8;
+/// Reads at the same time; more wait. Writes go one after the other, and keep no read waiting.
+const READS_MAX: usize = 8;
 
 /// The case files of a node, and news of them.
 #[derive(Debug)]
 pub struct CaseFiles {
     store: Arc<Store>,
     clock: fn() -> TimeMs,
-    room: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    writes: Arc<Semaphore>,
     news: watch::Sender<u64>,
 }
 
@@ -28,7 +29,8 @@ impl CaseFiles {
         Self {
             store: Arc::new(store),
             clock,
-            room: Arc::new(Semaphore::new(AT_ONCE_MAX)),
+            reads: Arc::new(Semaphore::new(READS_MAX)),
+            writes: Arc::new(Semaphore::new(1)),
             news: watch::Sender::new(0),
         }
     }
@@ -43,10 +45,11 @@ impl CaseFiles {
 
     async fn blocking<T: Send + 'static>(
         &self,
+        room: &Arc<Semaphore>,
         work: impl FnOnce(&Store) -> Result<T, FilesError> + Send + 'static,
     ) -> Result<T, FilesError> {
         let failed = |what: String| FilesError::Io { path: "case-files".into(), source: std::io::Error::other(what) };
-        let permit = Arc::clone(&self.room).acquire_owned().await.map_err(|error| failed(error.to_string()))?;
+        let permit = Arc::clone(room).acquire_owned().await.map_err(|error| failed(error.to_string()))?;
         let store = Arc::clone(&self.store);
         let done = tokio::task::spawn_blocking(move || {
             let _permit = permit;
@@ -58,7 +61,7 @@ impl CaseFiles {
     /// Keeps a part; it is durable when this returns.
     pub async fn keep(&self, part: FilePart) -> Result<CaseFileState, FilesError> {
         let (now, to) = ((self.clock)(), part.to);
-        let state = self.blocking(move |store| store.keep(&part, now)).await?;
+        let state = self.blocking(&self.writes, move |store| store.keep(&part, now)).await?;
         if Some(to) != self.store.bureau() {
             self.news.send_modify(|count| *count = count.wrapping_add(1));
         }
@@ -66,10 +69,10 @@ impl CaseFiles {
     }
     /// A part, encoded.
     pub async fn read(&self, file: FileId, place: u16) -> Result<Option<Vec<u8>>, FilesError> {
-        self.blocking(move |store| store.read(&file, place)).await
+        self.blocking(&self.reads, move |store| store.read(&file, place)).await
     }
     /// A node of the recipient has all parts.
     pub async fn mark_delivered(&self, file: FileId) -> Result<(), FilesError> {
-        self.blocking(move |store| store.mark_delivered(&file)).await
+        self.blocking(&self.writes, move |store| store.mark_delivered(&file)).await
     }
 }

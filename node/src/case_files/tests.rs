@@ -106,7 +106,9 @@ fn a_delivered_file_is_known_by_its_mark_alone() {
     let store = open(dir.path(), ROOM);
     let parts = [part(theirs(), 1, 0, 2), part(theirs(), 1, 1, 2)];
     let file = FileId::of(&parts[0]);
-    parts.iter().for_each(|part| drop(store.keep(part, NOW).unwrap()));
+    for part in &parts {
+        store.keep(part, NOW).unwrap();
+    }
     store.mark_delivered(&file).unwrap();
     store.mark_delivered(&file).unwrap();
     for store in [store, open(dir.path(), ROOM)] {
@@ -127,7 +129,7 @@ fn a_delivered_file_is_known_by_its_mark_alone() {
 fn what_a_kill_left_half_done_goes_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let kept = part(theirs(), 1, 0, 2);
-    drop(open(dir.path(), ROOM).keep(&kept, NOW).unwrap());
+    open(dir.path(), ROOM).keep(&kept, NOW).unwrap();
     let unfinished = dir.path().join("case-files/unfinished");
     fs::write(unfinished.join("new"), &part(theirs(), 1, 1, 2).encode()[..100]).unwrap();
     // Folders of a file that were made, and then nothing.
@@ -144,7 +146,7 @@ fn what_a_kill_left_half_done_goes_at_the_start() {
 fn what_lies_there_and_is_no_part_is_neither_counted_nor_served() {
     let dir = tempfile::tempdir().unwrap();
     let good = part(theirs(), 1, 0, 4);
-    drop(open(dir.path(), ROOM).keep(&good, NOW).unwrap());
+    open(dir.path(), ROOM).keep(&good, NOW).unwrap();
     let folder = path_of(dir.path(), &good).parent().unwrap().to_owned();
     let put = |name: &str, content: &[u8]| fs::write(folder.join(name), content).unwrap();
     let moved = FilePart { place: 1, ..good.clone() };
@@ -159,6 +161,7 @@ fn what_lies_there_and_is_no_part_is_neither_counted_nor_served() {
     fs::create_dir_all(dir.path().join("case-files/11370100mb28900024/x")).unwrap();
     fs::create_dir_all(dir.path().join("case-files").join(theirs().to_string()).join("AB".repeat(32))).unwrap();
     fs::write(folder.join("delivered"), b"no mark").unwrap();
+    fs::write(dir.path().join("case-files").join(ours().to_string()), b"no folder").unwrap();
     let store = open(dir.path(), ROOM);
     let file = FileId::of(&good);
     assert_eq!(store.state(&file), Some(told(4, 1, false)));

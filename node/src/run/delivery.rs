@@ -28,8 +28,9 @@ const REST_MIN: Duration = Duration::from_secs(1);
 const REST_MAX: Duration = Duration::from_secs(60);
 /// Longest pause of a file of which all parts here are there, but not all of the file.
 const PROBE_MAX: Duration = Duration::from_secs(600);
-/// Files for one recipient before it is the next one's turn.
+/// Files that are sent to one recipient, and looked at, before it is the next one's turn.
 const FILES_IN_TURN: usize = 16;
+const LOOKED_AT_IN_TURN: usize = 4_096;
 /// The first protocol that has cases; nodes of chains under older ones may not know this request.
 const CASES_FROM: ProtocolVersion = ProtocolVersion(3);
 
@@ -166,8 +167,11 @@ impl Delivery {
 
     /// Some files of one recipient; whether one of them was delivered.
     async fn turn(&mut self, to: &Uscc, peers: &[PeerId]) -> bool {
-        let mut moved = false;
-        for _ in 0..FILES_IN_TURN {
+        let (mut moved, mut tried) = (false, 0);
+        for _ in 0..LOOKED_AT_IN_TURN {
+            if tried == FILES_IN_TURN {
+                break;
+            }
             let Some(waiting) = self.files.store().next_waiting(to, self.turns.get(to).copied()) else {
                 // From the first one on, the next time.
                 self.turns.remove(to);
@@ -178,6 +182,7 @@ impl Delivery {
             if rests.is_some_and(|rest| !rest.is_over()) {
                 continue;
             }
+            tried += 1;
             match self.deliver(&waiting, peers).await {
                 Turn::Delivered => {
                     moved = true;
