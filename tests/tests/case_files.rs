@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use kanhe_node::run::keys::{self, PassphraseSource};
@@ -23,9 +24,12 @@ use kanhe_proto::key_file::KeyFileRole;
 use kanhe_proto::mail::QueueProof;
 use kanhe_proto::registry::{Names, PurposeClass};
 use kanhe_proto::seal::SealingSecret;
+use kanhe_tests::aim::{Aimer, CASE_FILE_POINTS, DELIVERED_POINTS, Point, Shot};
 use kanhe_tests::audit;
+use kanhe_tests::dice::Dice;
 use kanhe_tests::network::Network;
 use kanhe_tests::officer::Officer;
+use kanhe_tests::power::Shim;
 use serde_json::{Value, json};
 
 const WAIT: Duration = Duration::from_secs(60);
@@ -197,6 +201,8 @@ fn nobody_else_gets_it(network: &Network, listed: &CaseFileListed) {
 fn a_bureau_that_was_down_gets_its_files_when_it_returns_and_kills_lose_none() {
     let mut network = Network::found(4, 1_000);
     network.start_fast();
+    let shim = Rc::new(Shim::build());
+    network.record_syncs(Rc::clone(&shim));
     network.start_all();
     network.wait_ready(WAIT);
     let (large, parts) = file(&network, RECIPIENT, CaseId([3; 32]), 3 * PART_BYTES);
@@ -213,7 +219,9 @@ fn a_bureau_that_was_down_gets_its_files_when_it_returns_and_kills_lose_none() {
     hand_in(&network, TAKER, &halves[0]);
     hand_in(&network, OTHER, &halves[1]);
 
+    // Not only a kill: what was not synced is gone.
     network.kill(&[TAKER]);
+    shim.cut(network.home(TAKER));
     network.start(TAKER);
     network.wait(TAKER, "an answer", WAIT, |_| true);
     assert_eq!(state(&network, TAKER, &large), Some(CaseFileState { parts: 4, stored: 4, delivered: false }));
@@ -241,8 +249,9 @@ fn a_bureau_that_was_down_gets_its_files_when_it_returns_and_kills_lose_none() {
     nobody_else_gets_it(&network, &listed[0]);
     let (mine, others) = (&listed[0], &listed[1]);
 
-    // Both nodes are killed: what was said stays true.
+    // Both nodes lose what was not synced: what was said stays true.
     network.kill(&[TAKER, RECIPIENT]);
+    [TAKER, RECIPIENT].into_iter().for_each(|node| drop(shim.cut(network.home(node))));
     network.start(TAKER);
     network.start(RECIPIENT);
     network.wait_ready(WAIT);
@@ -252,6 +261,95 @@ fn a_bureau_that_was_down_gets_its_files_when_it_returns_and_kills_lose_none() {
     assert_eq!(desk.fetch(mine), large);
     network.stop_all();
     (0..network.size()).for_each(|node| audit::fsck(&network, node));
+}
+
+/// Nodes that die at points.
+struct Range<'a> {
+    network: &'a mut Network,
+    aimer: &'a mut Aimer,
+    dice: &'a mut Dice,
+}
+
+impl Range<'_> {
+    fn start(&mut self, node: usize) {
+        self.network.start(node);
+        self.network.wait(node, "an answer", WAIT, |_| true);
+    }
+    fn start_at(&mut self, node: usize, point: Point) -> Shot {
+        let (aimer, dice, mut shot) = (&mut *self.aimer, &mut *self.dice, None);
+        self.network.start_with(node, |command, home| shot = Some(aimer.aim(command, home, point, dice)));
+        shot.unwrap()
+    }
+    fn wait_death(&mut self, node: usize, shot: &Shot) {
+        let ended = self.network.wait_end(node, WAIT);
+        assert!(self.aimer.hit(shot, ended), "{shot}: {ended}\n{}", self.network.last_words(node));
+    }
+    fn wait_delivered(&mut self, file: &BoundFile) {
+        let network = &*self.network;
+        let told = |node| state(network, node, file).is_some_and(|state| state.delivered);
+        wait_for(network, "delivery", || told(TAKER) && told(RECIPIENT));
+        let desk = Desk::of(network, RECIPIENT);
+        let listed = desk.list("").files;
+        let mine = listed.iter().find(|listed| listed.commitment == file.commitment()).unwrap();
+        assert_eq!(desk.fetch(mine), *file);
+        self.network.kill(&[TAKER, RECIPIENT]);
+    }
+
+    fn taker_dies(&mut self, point: Point, case: CaseId) {
+        let (file, parts) = file(self.network, RECIPIENT, case, 3 * PART_BYTES);
+        let shot = self.start_at(TAKER, point);
+        self.network.wait(TAKER, "an answer", WAIT, |_| true);
+        let url = format!("{}/v1/cases/files", self.network.api(TAKER));
+        let is_taken = |part: &&FilePart| {
+            self.network.http.post(&url, OCTETS, &part.encode()).is_some_and(|(status, _)| status == 202)
+        };
+        let taken = parts.iter().take_while(is_taken).count();
+        self.wait_death(TAKER, &shot);
+        self.start(TAKER);
+        let stored = state(self.network, TAKER, &file).map_or(0, |state| usize::from(state.stored));
+        assert!((taken..=taken + 1).contains(&stored), "{shot}: {taken} taken, {stored} stored");
+        parts.iter().for_each(|part| assert!(hand_in(self.network, TAKER, part).stored > 0));
+        self.start(RECIPIENT);
+        self.wait_delivered(&file);
+    }
+
+    fn recipient_dies(&mut self, point: Point, case: CaseId) {
+        let (file, parts) = file(self.network, RECIPIENT, case, 3 * PART_BYTES);
+        self.start(TAKER);
+        parts.iter().for_each(|part| assert!(!hand_in(self.network, TAKER, part).delivered));
+        let shot = self.start_at(RECIPIENT, point);
+        self.wait_death(RECIPIENT, &shot);
+        self.start(RECIPIENT);
+        self.wait_delivered(&file);
+    }
+
+    fn taker_dies_at_the_end(&mut self, point: Point, case: CaseId) {
+        let (file, parts) = file(self.network, RECIPIENT, case, 3 * PART_BYTES);
+        let shot = self.start_at(TAKER, point);
+        self.network.wait(TAKER, "an answer", WAIT, |_| true);
+        parts.iter().for_each(|part| assert!(!hand_in(self.network, TAKER, part).delivered));
+        self.network.start(RECIPIENT);
+        self.wait_death(TAKER, &shot);
+        self.start(TAKER);
+        self.wait_delivered(&file);
+    }
+}
+
+#[test]
+fn a_kill_where_something_comes_onto_the_disk_loses_nothing() {
+    let mut network = Network::found(2, 1_000);
+    network.start_fast();
+    let (mut aimer, mut dice) = (Aimer::build(), Dice::of_test("case_files", 5));
+    let mut range = Range { network: &mut network, aimer: &mut aimer, dice: &mut dice };
+    let mut cases = (1_u8..).map(|number| CaseId([number; 32]));
+    for point in CASE_FILE_POINTS {
+        range.taker_dies(point, cases.next().unwrap());
+        range.recipient_dies(point, cases.next().unwrap());
+    }
+    for point in DELIVERED_POINTS {
+        range.taker_dies_at_the_end(point, cases.next().unwrap());
+    }
+    aimer.table(&[CASE_FILE_POINTS.as_slice(), &DELIVERED_POINTS].concat());
 }
 
 fn item() -> Item {
