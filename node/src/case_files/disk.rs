@@ -97,6 +97,14 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> FilesError + '_ {
     move |source| FilesError::Io { path: path.to_owned(), source }
 }
 
+/// A full disk is no failure of the disk.
+fn full_or(other: impl FnOnce(io::Error) -> FilesError) -> impl FnOnce(io::Error) -> FilesError {
+    |error| match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => FilesError::Full,
+        _ => other(error),
+    }
+}
+
 fn none_if_missing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -238,6 +246,11 @@ impl Disk {
         Ok(head.map(|head| (head.6, len, written(&metadata))))
     }
 
+    /// Bytes that are free; as many as there can be where the system does not tell.
+    pub(super) fn free(&self) -> u64 {
+        rustix::fs::statvfs(&self.dir).map_or(u64::MAX, |room| room.f_bavail.saturating_mul(room.f_frsize))
+    }
+
     /// Writes a part, durably. One at a time: the caller sees to that.
     pub(super) fn write(&self, file: &FileId, place: u16, content: &[u8]) -> Result<(), FilesError> {
         self.put(file, &place.to_string(), content)
@@ -254,8 +267,12 @@ impl Disk {
             new.write_all(content)?;
             new.sync_all()
         });
-        written.map_err(at(&new))?;
-        fs::create_dir_all(&folder).map_err(at(&folder))?;
+        if let Err(error) = written {
+            // It takes room that a full disk does not have; where it stays the next one is written over it.
+            let _ = fs::remove_file(&new);
+            return Err(full_or(at(&new))(error));
+        }
+        fs::create_dir_all(&folder).map_err(full_or(at(&folder)))?;
         let path = folder.join(name);
         fs::rename(&new, &path).map_err(at(&path))?;
         // Folders above may have been made just now, or by a process that ended before it could sync them.

@@ -15,4 +15,4 @@ mod store;
 
 pub use disk::{FileId, FilesError};
 pub use files::CaseFiles;
-pub use store::{Store, Waiting};
+pub use store::{Room, Store, Waiting};

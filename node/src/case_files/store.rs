@@ -18,6 +18,15 @@ const FILE_BYTES: u64 = 16 << 10;
 /// Room of a part is a multiple of this.
 const BLOCK_BYTES: u64 = 4 << 10;
 
+/// How much may be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes of all.
+    pub bytes_max: u64,
+    /// Bytes of the disk that are left to others: the chain stops where it cannot write.
+    pub free_min: u64,
+}
+
 /// A file that another bureau does not have yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
@@ -51,7 +60,7 @@ struct Index {
 pub struct Store {
     disk: Disk,
     bureau: Option<Uscc>,
-    bytes_max: u64,
+    room: Room,
     index: Mutex<Index>,
     /// Held while something is written or removed, the index not.
     writing: Mutex<()>,
@@ -63,13 +72,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Room that so many bytes take on a disk.
-const fn room(bytes: u64) -> u64 {
+const fn taken(bytes: u64) -> u64 {
     bytes.div_ceil(BLOCK_BYTES) * BLOCK_BYTES
 }
 
 impl Entry {
     fn of(found: &Found) -> Self {
-        let parts: u64 = found.places.values().map(|bytes| room(*bytes)).sum();
+        let parts: u64 = found.places.values().map(|bytes| taken(*bytes)).sum();
         Self {
             parts: found.parts,
             places: found.places.keys().copied().collect(),
@@ -84,8 +93,8 @@ impl Entry {
 }
 
 impl Store {
-    /// In this folder, which is made, for a node of this bureau; at most so many bytes.
-    pub fn open(dir: PathBuf, chain: ChainId, bureau: Option<Uscc>, bytes_max: u64) -> Result<Self, FilesError> {
+    /// In this folder, which is made, for a node of this bureau.
+    pub fn open(dir: PathBuf, chain: ChainId, bureau: Option<Uscc>, room: Room) -> Result<Self, FilesError> {
         let disk = Disk::open(dir, chain)?;
         let mut index = Index::default();
         for (file, found) in disk.scan()? {
@@ -101,7 +110,7 @@ impl Store {
             }
             index.files.insert(file, entry);
         }
-        Ok(Self { disk, bureau, bytes_max, index: Mutex::new(index), writing: Mutex::new(()) })
+        Ok(Self { disk, bureau, room, index: Mutex::new(index), writing: Mutex::new(()) })
     }
 
     /// Whose node keeps them.
@@ -148,12 +157,15 @@ impl Store {
                     return Ok(self.told(&file, entry));
                 }
             }
-            let bytes = room(content.len() as u64) + if entry.is_none() { FILE_BYTES } else { 0 };
-            if index.bytes.saturating_add(bytes) > self.bytes_max {
+            let bytes = taken(content.len() as u64) + if entry.is_none() { FILE_BYTES } else { 0 };
+            if index.bytes.saturating_add(bytes) > self.room.bytes_max {
                 return Err(FilesError::Full);
             }
             bytes
         };
+        if self.disk.free().saturating_sub(bytes) < self.room.free_min {
+            return Err(FilesError::Full);
+        }
         self.disk.write(&file, part.place, &content)?;
         let mut index = lock(&self.index);
         index.bytes += bytes;

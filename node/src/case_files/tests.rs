@@ -33,7 +33,7 @@ fn part(to: Uscc, case: u8, place: u16, parts: u16) -> FilePart {
 }
 
 fn open(dir: &Path, bytes_max: u64) -> Store {
-    Store::open(dir.join("case-files"), CHAIN, Some(ours()), bytes_max).unwrap()
+    Store::open(dir.join("case-files"), CHAIN, Some(ours()), Room { bytes_max, free_min: 0 }).unwrap()
 }
 
 fn told(parts: u16, stored: u16, delivered: bool) -> CaseFileState {
@@ -98,6 +98,15 @@ fn a_full_store_refuses_and_what_goes_makes_room() {
     store.keep(&parts[2], NOW).unwrap();
     assert_eq!(store.bytes(), 48 << 10);
     assert_eq!(open(dir.path(), 0).bytes(), 48 << 10);
+}
+
+#[test]
+fn room_is_left_for_the_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    let room = Room { bytes_max: u64::MAX, free_min: 1 << 60 };
+    let store = Store::open(dir.path().join("case-files"), CHAIN, None, room).unwrap();
+    assert!(matches!(store.keep(&part(theirs(), 1, 0, 1), NOW), Err(FilesError::Full)));
+    assert_eq!((store.bytes(), store.count()), (0, 0));
 }
 
 #[test]
@@ -212,7 +221,7 @@ fn only_what_is_old_is_dropped() {
 #[test]
 fn waiting_files_are_found_by_their_recipient() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path().join("case-files"), CHAIN, None, ROOM).unwrap();
+    let store = Store::open(dir.path().join("case-files"), CHAIN, None, Room { bytes_max: ROOM, free_min: 0 }).unwrap();
     for (to, case) in [(theirs(), 0xff), (ours(), 3), (theirs(), 1), (ours(), 0)] {
         store.keep(&part(to, case, 0, 1), NOW).unwrap();
     }

@@ -147,13 +147,15 @@ const fn handshake_seconds() -> u64 {
 pub struct CaseFilesSection {
     /// Room that they take on disk; more are refused.
     pub bytes_max: u64,
+    /// Room of the disk that is left free; they are refused where less is.
+    pub free_bytes_min: u64,
     /// A file of a case that the chain does not have is dropped after so long.
     pub unclaimed_seconds: u64,
 }
 
 impl Default for CaseFilesSection {
     fn default() -> Self {
-        Self { bytes_max: 8 << 30, unclaimed_seconds: 3_600 }
+        Self { bytes_max: 8 << 30, free_bytes_min: 2 << 30, unclaimed_seconds: 3_600 }
     }
 }
 

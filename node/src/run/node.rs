@@ -27,7 +27,7 @@ use super::{Pool, descriptors, forgetting, home, inbound, now, peers, ports, scr
 use crate::admin::{Admin, AdminSocket};
 use crate::api::{Api, PostOffice, Sponsor, Tls};
 use crate::bounded_file;
-use crate::case_files::{CaseFiles, Store};
+use crate::case_files::{CaseFiles, Room, Store};
 use crate::chain::{Chain, ChainAdmission};
 use crate::config::Config;
 use crate::consensus::guard::GuardError;
@@ -127,7 +127,8 @@ pub fn open(
         // What is restored here may be older than what the next key signed; it takes over after this start.
         drop(open_guard(&home::guard_beside(&home.join(path)), &genesis, key.clone(), true)?);
     }
-    let files = Store::open(home::case_files(home), chain_id, config.bureau, config.case_files.bytes_max)?;
+    let room = Room { bytes_max: config.case_files.bytes_max, free_min: config.case_files.free_bytes_min };
+    let files = Store::open(home::case_files(home), chain_id, config.bureau, room)?;
     let next = next.map(|key| Arc::new(key) as Arc<dyn Signer>);
     tracing::info!(chain = %chain_id, height = %tip.header.height, header = %tip.hash, "home opened");
     let (home, chain) = (home.to_owned(), Arc::new(chain));
