@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod api;
 mod bounded_file;
+pub mod case_files;
 pub mod chain;
 pub mod command;
 pub mod config;

@@ -13,6 +13,9 @@ use kanhe_proto::application::Application;
 use kanhe_proto::block::Block;
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::case::{self, CaseEvent, CasePayload, CaseRecord, CaseStatus};
+use kanhe_proto::case_file::{
+    Attachment, Author, BoundFile, CASE_FILE_VERSION, CaseFile, FilePart, NamedValue, PART_BYTES,
+};
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::codec::{self, BYTES_MAX, Decode, Encode};
 use kanhe_proto::equivocation::{EquivocationPayload, EquivocationRecord, SignedVote};
@@ -24,7 +27,7 @@ use kanhe_proto::governance::{
     ProposalContent, ProposalVotes, activate_bytes, withdraw_bytes,
 };
 use kanhe_proto::hand_over::HandOver;
-use kanhe_proto::hash::{ChainId, Hash, HeaderHash, ProposalId};
+use kanhe_proto::hash::{CaseId, ChainId, Hash, HeaderHash, ProposalId};
 use kanhe_proto::header::Header;
 use kanhe_proto::ids::{Era, Height, LogIndex, Power, ProtocolVersion, Round, SpanMs, TimeMs};
 use kanhe_proto::item::{Item, ItemVersion};
@@ -753,4 +756,39 @@ fn service_items() {
         "hashes-items.txt",
         &format!("file {}\nitem {}\ncatalogue {}\n", item.digest(), record.key(), catalogue.key()),
     );
+}
+
+#[test]
+fn case_files() {
+    let chain = World::new().genesis.chain_id();
+    let file = |attachment: &[u8]| CaseFile {
+        version: CASE_FILE_VERSION,
+        chain,
+        case: CaseId([3; 32]),
+        to: bureau(0),
+        from: Author::Bureau { place: 1, step: 2 },
+        round: 4,
+        values: List::new(vec![NamedValue {
+            name: Text::new("area").unwrap(),
+            value: Text::new("\"370102\"").unwrap(),
+        }])
+        .unwrap(),
+        presentation: Blob::new(*b"response").unwrap(),
+        applications: List::new(vec![Text::new("a.b.c").unwrap()]).unwrap(),
+        attachments: List::new(vec![Attachment {
+            name: Text::new("contract.pdf").unwrap(),
+            content: Blob::new(attachment).unwrap(),
+        }])
+        .unwrap(),
+    };
+    let bound = file(b"pdf").bind([7; 32]).unwrap();
+    golden_bytes("case-file.hex", bound.to_bytes());
+    assert_eq!(BoundFile::from_bytes(bound.to_bytes().to_vec()).unwrap(), bound);
+
+    // The last of two parts, so that it is short.
+    let bound = file(&vec![5; PART_BYTES]).bind([7; 32]).unwrap();
+    let parts = bound.seal(&sealing().public_key(), [[8; 32], [9; 32]].into_iter()).unwrap();
+    golden("file-part.hex", &parts[1]);
+    assert_eq!(FilePart::decode(&parts[1].encode(), &chain).unwrap(), parts[1]);
+    assert_eq!(BoundFile::open(&parts, &sealing()).unwrap(), bound);
 }

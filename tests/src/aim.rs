@@ -1,7 +1,7 @@
 //! Kills at named points: a process ends itself by SIGKILL at the n-th write, sync or rename of a file.
 //!
-//! [`Aimer`] is `shim/aimed.c`, compiled here; nothing of it is in the programs. [`NODE_POINTS`] and [`ISSUER_POINTS`]
-//! are the places where something that was promised comes onto the disk.
+//! [`Aimer`] is `shim/aimed.c`, compiled here; nothing of it is in the programs. [`NODE_POINTS`], [`CASE_FILE_POINTS`],
+//! [`DELIVERED_POINTS`] and [`ISSUER_POINTS`] are the places where something that was promised comes onto the disk.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -122,6 +122,21 @@ pub const ISSUER_POINTS: [Point; 7] = [
     Point::new("trusted header: torn", "home/trust.bin.new-*", TORN, 6),
     Point::new("deliveries: not named", "issued/deliveries-*.jsonl", UNNAMED, 1),
     Point::new("deliveries: named", "issued/deliveries-*.jsonl", NAMED, 1),
+];
+
+/// Where a node dies that takes parts of case files, by hand or from another node.
+pub const CASE_FILE_POINTS: [Point; 5] = [
+    Point::new("part: not written", "case-files/unfinished/new", UNSENT, 4),
+    Point::new("part: torn", "case-files/unfinished/new", TORN, 4),
+    Point::new("part: not synced", "case-files/unfinished/new", UNSYNCED, 4),
+    Point::new("part: not named", "case-files/*", UNNAMED, 4),
+    Point::new("part: named, not told", "case-files/*", NAMED, 4),
+];
+
+/// Where a node dies that writes down that a case file is delivered.
+pub const DELIVERED_POINTS: [Point; 2] = [
+    Point::new("delivered: not named", "case-files/*/delivered", UNNAMED, 1),
+    Point::new("delivered: named", "case-files/*/delivered", NAMED, 1),
 ];
 
 /// All points in an order that the dice give.

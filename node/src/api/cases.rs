@@ -40,7 +40,7 @@ pub struct EventsQuery {
 #[into_params(parameter_in = Query)]
 pub struct AfterQuery {
     /// `next` of the answer before.
-    after: Option<String>,
+    pub(super) after: Option<String>,
 }
 
 /// Whose cases, and from where on.

@@ -95,6 +95,9 @@ fn exposition(state: &State) -> String {
         ("kanhe_consensus_silent", u64::from(consensus.silent)),
         ("kanhe_ready", u64::from(ready(state) == Readiness::Ready)),
         ("kanhe_mail_requests", state.mail.waiting() as u64),
+        ("kanhe_case_files", state.files.store().count() as u64),
+        ("kanhe_case_files_bytes", state.files.store().bytes()),
+        ("kanhe_case_files_undelivered", state.files.store().waiting_count() as u64),
     ];
     let counters = [
         ("kanhe_chain_committed_blocks_total", totals.blocks),

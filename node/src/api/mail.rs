@@ -153,7 +153,7 @@ pub async fn challenge(extract::State(state): extract::State<Arc<State>>) -> Res
 }
 
 /// Checks that an issuing key of this node's bureau, valid now, answered an open challenge.
-async fn check(state: &Arc<State>, proof: &[u8]) -> Result<(), ApiError> {
+pub(super) async fn check(state: &Arc<State>, proof: &[u8]) -> Result<(), ApiError> {
     let refused = |code: &'static str, detail: String| ApiError::forbidden(code, detail);
     let proof = QueueProof::decode(proof).map_err(|error| ApiError::malformed(error.code(), error.to_string()))?;
     if state.mail.bureau() != Some(proof.issuer) {

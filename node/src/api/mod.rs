@@ -10,6 +10,7 @@
 
 mod blocks;
 mod body;
+mod case_files;
 mod cases;
 mod diagnosis;
 mod evidence;

@@ -4,7 +4,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
-use super::{blocks, cases, diagnosis, evidence, health, mail, proposals, registry, transactions, trust};
+use super::{blocks, case_files, cases, diagnosis, evidence, health, mail, proposals, registry, transactions, trust};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -45,6 +45,10 @@ use super::{blocks, cases, diagnosis, evidence, health, mail, proposals, registr
         cases::one,
         cases::events,
         cases::acts,
+        case_files::send,
+        case_files::state,
+        case_files::queue,
+        case_files::part,
         registry::licence_status,
         registry::batch_status,
         blocks::header,

@@ -97,6 +97,15 @@ impl ApiError {
     pub fn busy(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy", detail)
     }
+    /// All the room for case files is taken.
+    pub fn case_files_full() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "case_files_full",
+            "No room",
+            "this node has no room for more case files now: give them to another",
+        )
+    }
     /// This node sends no transactions for others.
     pub fn no_sponsor() -> Self {
         Self::new(

@@ -7,9 +7,10 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
+use kanhe_proto::case_file::PART_ENCODED_BYTES_MAX;
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::limits::{CASE_PAYLOAD_BYTES_MAX, PROPOSAL_BYTES_MAX, TRANSACTION_BYTES_MAX};
-use kanhe_proto::mail::MAIL_BYTES_MAX;
+use kanhe_proto::mail::{MAIL_BYTES_MAX, QUEUE_PROOF_BYTES_MAX};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -20,7 +21,10 @@ use super::problem::ApiError;
 use super::sponsor::Sponsor;
 use super::state::State;
 use super::tls::Tls;
-use super::{blocks, cases, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions, trust};
+use super::{
+    blocks, case_files, cases, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions, trust,
+};
+use crate::case_files::CaseFiles;
 use crate::chain::Chain;
 use crate::config::ApiSection;
 use crate::consensus::app::Status;
@@ -49,6 +53,8 @@ pub struct Api {
     pub consensus: watch::Receiver<Status>,
     /// Sealed mail.
     pub mail: Arc<PostOffice>,
+    /// Case files on their way.
+    pub files: Arc<CaseFiles>,
     /// Sees all parts.
     pub diagnoser: Arc<Diagnoser>,
     /// What was found damaged in the database.
@@ -128,9 +134,17 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .merge(takes("/v1/transactions", post(transactions::submit), TRANSACTION_BYTES_MAX))
         .merge(takes("/v1/proposals/dry-run", post(proposals::dry_run), PROPOSAL_BYTES_MAX))
         .merge(takes("/v1/cases/acts", post(cases::acts), CASE_PAYLOAD_BYTES_MAX))
+        .merge(takes("/v1/cases/files", post(case_files::send), PART_ENCODED_BYTES_MAX))
+        .merge(takes("/v1/cases/files/queue", post(case_files::queue), QUEUE_PROOF_BYTES_MAX))
+        .merge(takes(
+            // Asked with GET: recipient, case, commitment; with POST: case, commitment, place.
+            "/v1/cases/files/{first}/{second}/{third}",
+            get(case_files::state).post(case_files::part),
+            QUEUE_PROOF_BYTES_MAX,
+        ))
         .merge(takes("/v1/evidence", post(evidence::many), EVIDENCE_QUESTION_BYTES_MAX))
         .merge(takes("/v1/mail", post(mail::send), MAIL_BYTES_MAX))
-        .merge(takes("/v1/mail/queue", post(mail::queue), kanhe_proto::mail::QUEUE_PROOF_BYTES_MAX))
+        .merge(takes("/v1/mail/queue", post(mail::queue), QUEUE_PROOF_BYTES_MAX))
         .merge(takes("/v1/mail/answers", post(mail::answers), MAIL_ANSWERS_BYTES_MAX))
         .fallback(async || ApiError::unknown_route())
         .method_not_allowed_fallback(async || ApiError::unknown_method())

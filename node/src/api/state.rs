@@ -20,6 +20,7 @@ use super::post_office::PostOffice;
 use super::problem::ApiError;
 use super::sponsor::Sponsor;
 use super::tls::Tls;
+use crate::case_files::CaseFiles;
 use crate::chain::{Chain, Snapshot};
 use crate::consensus::app::Status;
 use crate::network::NetworkHandle;
@@ -41,6 +42,7 @@ pub struct State {
     pub network: NetworkHandle,
     pub consensus: watch::Receiver<Status>,
     pub mail: Arc<PostOffice>,
+    pub files: Arc<CaseFiles>,
     pub diagnoser: Arc<Diagnoser>,
     pub reads: Arc<Semaphore>,
     pub streams: Arc<Semaphore>,
@@ -70,6 +72,7 @@ impl State {
             network: api.network,
             consensus: api.consensus,
             mail: api.mail,
+            files: api.files,
             diagnoser: api.diagnoser,
             stopped,
             damaged: api.damaged,

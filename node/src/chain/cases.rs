@@ -45,6 +45,11 @@ impl Snapshot<'_> {
         Ok((value_of(&leaf)?, leaf))
     }
 
+    /// Whether there is a case: from its opening until 30 days after its end.
+    pub fn has_case(&self, id: &CaseId) -> Result<bool, ChainError> {
+        Ok(self.reader.state().get(&case_key(id))?.is_some())
+    }
+
     /// Events of a case from one on back, at most `max`; without one from the last. None if `from` is no event of it.
     pub fn case_events(&self, id: &CaseId, from: Option<LogIndex>, max: usize) -> Result<Option<Events>, ChainError> {
         let (case, leaf) = self.case(id)?;

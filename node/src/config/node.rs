@@ -47,6 +47,8 @@ pub struct Config {
     pub network: NetworkConfig,
     /// Transactions that wait.
     pub mempool: MempoolConfig,
+    /// Case files on their way.
+    pub case_files: CaseFilesSection,
     /// Administration on this machine.
     pub admin: AdminSection,
     /// Log lines.
@@ -67,6 +69,7 @@ impl Default for Config {
             consensus: ConsensusSection::default(),
             network: NetworkConfig::default(),
             mempool: MempoolConfig::default(),
+            case_files: CaseFilesSection::default(),
             admin: AdminSection::default(),
             log: LogSection::default(),
         }
@@ -136,6 +139,24 @@ pub struct TlsSection {
 
 const fn handshake_seconds() -> u64 {
     10
+}
+
+/// `[case_files]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CaseFilesSection {
+    /// Room that they take on disk; more are refused.
+    pub bytes_max: u64,
+    /// Room of the disk that is left free; they are refused where less is.
+    pub free_bytes_min: u64,
+    /// A file of a case that the chain does not have is dropped after so long.
+    pub unclaimed_seconds: u64,
+}
+
+impl Default for CaseFilesSection {
+    fn default() -> Self {
+        Self { bytes_max: 8 << 30, free_bytes_min: 2 << 30, unclaimed_seconds: 3_600 }
+    }
 }
 
 /// `[admin]`
@@ -279,6 +300,7 @@ impl Config {
             ("network.status_interval_ms", self.network.status_interval_ms),
             ("network.request_timeout_ms", self.network.request_timeout_ms),
             ("network.redial_max_ms", self.network.redial_max_ms),
+            ("case_files.unclaimed_seconds", self.case_files.unclaimed_seconds),
             ("mempool.transactions_max", self.mempool.transactions_max as u64),
             ("mempool.verify_queue_max", self.mempool.verify_queue_max as u64),
         ];

@@ -124,6 +124,15 @@ pub enum Inbound {
         /// To be answered.
         reply: Reply,
     },
+    /// A part of a case file, to be kept for this node's bureau.
+    File {
+        /// Which node forwards it.
+        peer: PeerId,
+        /// An encoded part.
+        part: Bytes,
+        /// To be answered.
+        reply: Reply,
+    },
 }
 
 impl Inbound {
@@ -131,9 +140,10 @@ impl Inbound {
     pub(super) fn into_reply(self) -> Option<Reply> {
         match self {
             Self::Transactions { .. } => None,
-            Self::Mail { reply, .. } | Self::SnapshotOffer { reply, .. } | Self::SnapshotPiece { reply, .. } => {
-                Some(reply)
-            }
+            Self::Mail { reply, .. }
+            | Self::SnapshotOffer { reply, .. }
+            | Self::SnapshotPiece { reply, .. }
+            | Self::File { reply, .. } => Some(reply),
         }
     }
 }

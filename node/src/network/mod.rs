@@ -34,5 +34,5 @@ pub use inbound::{Inbound, Reply, Ticket, Verdict};
 pub use libp2p::{Multiaddr, PeerId};
 pub use metrics::NetworkMetrics;
 pub use refused::RefusedPeer;
-pub use request::{Refusal, Request, Response};
+pub use request::{FileKept, Refusal, Request, Response};
 pub use status::{PeerInfo, PeerStatus, TipStatus};

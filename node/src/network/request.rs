@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use kanhe_proto::bounded::Blob;
+use kanhe_proto::case_file::PART_ENCODED_BYTES_MAX;
 use kanhe_proto::codec::{self, CodecError};
 use kanhe_proto::hash::{ChainId, HeaderHash};
 use kanhe_proto::ids::{Height, TimeMs};
@@ -17,8 +18,9 @@ use super::status::PeerStatus;
 pub const REQUEST_VERSION: u8 = 1;
 /// Bytes of a forwarded message: a sealed one and what is written on its envelope.
 pub const MAIL_BYTES_MAX: usize = SEALED_BYTES_MAX + (8 << 10);
-/// Bytes of a request.
+/// Bytes of a request; a part of a case file is shorter than the longest mail.
 pub const REQUEST_BYTES_MAX: usize = MAIL_BYTES_MAX + 10;
+const _: () = assert!(PART_ENCODED_BYTES_MAX <= MAIL_BYTES_MAX);
 /// Bytes of a response: a piece of a snapshot is the longest.
 pub const RESPONSE_BYTES_MAX: usize = PIECE_ENCODED_BYTES_MAX + 10;
 
@@ -41,6 +43,8 @@ pub enum Request {
     SnapshotOffer(Height),
     /// For a piece of one: an encoded [`kanhe_proto::snapshot::Ask`].
     SnapshotPiece(Bytes),
+    /// To keep a part of a case file for the bureau whose node it is: an encoded [`kanhe_proto::case_file::FilePart`].
+    DeliverFile(Bytes),
 }
 
 /// Why a node does not do it.
@@ -72,6 +76,15 @@ impl Refusal {
     }
 }
 
+/// How much of a case file is there now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileKept {
+    /// Parts that were written there.
+    pub stored: u16,
+    /// Parts of the whole.
+    pub parts: u16,
+}
+
 /// A node's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Response {
@@ -83,6 +96,8 @@ pub enum Response {
     Offer(Bytes),
     /// An encoded [`kanhe_proto::snapshot::Content`].
     Piece(Bytes),
+    /// The part is kept, durably.
+    FileKept(FileKept),
     /// Not done.
     Refused(Refusal),
 }
@@ -92,6 +107,7 @@ const MAIL: u8 = 2;
 const REFUSED: u8 = 3;
 const OFFER: u8 = 4;
 const PIECE: u8 = 5;
+const FILE: u8 = 6;
 
 fn frame(kind: u8, content: &[u8]) -> Result<Vec<u8>, CodecError> {
     let content = Blob::new(content).map_err(|error| CodecError::TooLong { len: error.len, max: error.max })?;
@@ -122,6 +138,10 @@ impl Request {
             Self::DeliverMail(mail) => frame(MAIL, mail),
             Self::SnapshotOffer(from) => frame(OFFER, &codec::encode(from)),
             Self::SnapshotPiece(ask) => frame(PIECE, ask),
+            Self::DeliverFile(part) if part.len() > PART_ENCODED_BYTES_MAX => {
+                Err(CodecError::TooLong { len: part.len(), max: PART_ENCODED_BYTES_MAX })
+            }
+            Self::DeliverFile(part) => frame(FILE, part),
         }
     }
     /// Reads what was sent.
@@ -131,6 +151,7 @@ impl Request {
             (MAIL, content) => Ok(Self::DeliverMail(content.into())),
             (OFFER, content) => codec::decode(&content, HEIGHT_BYTES).map(Self::SnapshotOffer),
             (PIECE, content) if content.len() <= ASK_BYTES_MAX => Ok(Self::SnapshotPiece(content.into())),
+            (FILE, content) if content.len() <= PART_ENCODED_BYTES_MAX => Ok(Self::DeliverFile(content.into())),
             (kind, _) => Err(unknown(kind)),
         }
     }
@@ -138,7 +159,7 @@ impl Request {
     pub fn size(&self) -> usize {
         match self {
             Self::Status | Self::SnapshotOffer(_) => 0,
-            Self::DeliverMail(content) | Self::SnapshotPiece(content) => content.len(),
+            Self::DeliverMail(content) | Self::SnapshotPiece(content) | Self::DeliverFile(content) => content.len(),
         }
     }
 }
@@ -159,6 +180,7 @@ impl Response {
             Self::Mail(mail) => frame(MAIL, mail),
             Self::Offer(offer) => frame(OFFER, offer),
             Self::Piece(piece) => frame(PIECE, piece),
+            Self::FileKept(FileKept { stored, parts }) => frame(FILE, &codec::encode(&(*stored, *parts))),
             Self::Refused(refusal) => frame(REFUSED, &[refusal.byte()]),
         }
     }
@@ -173,6 +195,10 @@ impl Response {
             (MAIL, _) => Ok(Self::Mail(content.into())),
             (OFFER, _) => Ok(Self::Offer(content.into())),
             (PIECE, _) => Ok(Self::Piece(content.into())),
+            (FILE, content) => {
+                let (stored, parts) = codec::decode::<(u16, u16)>(content, 4)?;
+                Ok(Self::FileKept(FileKept { stored, parts }))
+            }
             (REFUSED, [byte]) => Refusal::from_byte(*byte).map(Self::Refused).ok_or_else(|| unknown(kind)),
             _ => Err(unknown(kind)),
         }
@@ -188,7 +214,8 @@ mod tests {
         let status = PeerStatus { height: Height(7), header_hash: HeaderHash([3; 32]), clock: TimeMs(9) };
         let ask = Request::SnapshotPiece(Bytes::from(vec![2; ASK_BYTES_MAX]));
         let mail = Request::DeliverMail(Bytes::from(vec![1; MAIL_BYTES_MAX]));
-        for request in [Request::Status, mail, Request::SnapshotOffer(Height(5)), ask] {
+        let part = Request::DeliverFile(Bytes::from(vec![4; PART_ENCODED_BYTES_MAX]));
+        for request in [Request::Status, mail, Request::SnapshotOffer(Height(5)), ask, part] {
             let bytes = request.to_bytes().unwrap();
             assert!(bytes.len() <= REQUEST_BYTES_MAX);
             assert_eq!(Request::from_bytes(&bytes).unwrap(), request);
@@ -196,13 +223,19 @@ mod tests {
         }
         let refusals = [Refusal::Busy, Refusal::NotHere, Refusal::Malformed].map(Response::Refused);
         let piece = Response::Piece(Bytes::from(vec![3; PIECE_ENCODED_BYTES_MAX]));
-        let others = [Response::Status(status), Response::Mail(Bytes::new()), Response::Offer(Bytes::new()), piece];
+        let kept = Response::FileKept(FileKept { stored: 3, parts: 4 });
+        let others =
+            [Response::Status(status), Response::Mail(Bytes::new()), Response::Offer(Bytes::new()), piece, kept];
         for response in others.into_iter().chain(refusals) {
             let bytes = response.to_bytes().unwrap();
             assert_eq!(Response::from_bytes(&bytes).unwrap(), response);
             assert!(Response::from_bytes(&[bytes.as_slice(), &[0]].concat()).is_err());
         }
         assert!(Request::DeliverMail(Bytes::from(vec![1; MAIL_BYTES_MAX + 1])).to_bytes().is_err());
+        let long = Bytes::from(vec![1; PART_ENCODED_BYTES_MAX + 1]);
+        assert!(Request::DeliverFile(long.clone()).to_bytes().is_err());
+        assert!(Request::from_bytes(&frame(FILE, &long).unwrap()).is_err());
+        assert!(Response::from_bytes(&frame(FILE, &[0, 1, 0]).unwrap()).is_err());
         let long = Bytes::from(vec![1; ASK_BYTES_MAX + 1]);
         assert!(Request::from_bytes(&Request::SnapshotPiece(long).to_bytes().unwrap()).is_err());
         assert!(Request::from_bytes(&frame(STATUS, b"x").unwrap()).is_err());
@@ -214,7 +247,10 @@ mod tests {
         let hex = |bytes: Result<Vec<u8>, CodecError>| kanhe_proto::text::hex(&bytes.unwrap());
         assert_eq!(hex(Request::Status.to_bytes()), "01010000000000000000");
         assert_eq!(hex(Request::DeliverMail(Bytes::from_static(b"m")).to_bytes()), "010200000000000000016d");
+        assert_eq!(hex(Request::DeliverFile(Bytes::from_static(b"p")).to_bytes()), "0106000000000000000170");
         assert_eq!(hex(Response::Refused(Refusal::NotHere).to_bytes()), "0103000000000000000102");
+        let kept = Response::FileKept(FileKept { stored: 3, parts: 4 });
+        assert_eq!(hex(kept.to_bytes()), "0106000000000000000400030004");
         let status = PeerStatus { height: Height(7), header_hash: HeaderHash([3; 32]), clock: TimeMs(9) };
         let expected = format!("01010000000000000030{:016x}{}{:016x}", 7, "03".repeat(32), 9);
         assert_eq!(hex(Response::Status(status).to_bytes()), expected);

@@ -330,6 +330,9 @@ impl Task {
             Request::SnapshotPiece(ask) => {
                 self.work_on(channel, |reply| Inbound::SnapshotPiece { peer, ask, reply });
             }
+            Request::DeliverFile(part) => {
+                self.work_on(channel, |reply| Inbound::File { peer, part, reply });
+            }
         }
     }
 

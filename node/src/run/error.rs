@@ -9,6 +9,7 @@ use kanhe_proto::ids::Height;
 use super::keys::KeyError;
 use crate::admin::AdminError;
 use crate::api::TlsError;
+use crate::case_files::FilesError;
 use crate::chain::ChainError;
 use crate::config::ConfigError;
 use crate::consensus::guard::GuardError;
@@ -134,6 +135,9 @@ pub enum RunError {
     /// The signing guard.
     #[error("signing guard")]
     Guard(#[from] GuardError),
+    /// The folder of case files.
+    #[error("case files")]
+    CaseFiles(#[from] FilesError),
     /// The swarm.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -241,6 +245,7 @@ impl RunError {
             Self::Create(error) => create_code(error),
             Self::Devnet(error) => devnet_code(error),
             Self::Descriptors { .. } => exit::FILES,
+            Self::CaseFiles(_) => exit::UNWRITABLE,
             Self::Network(NetworkError::Listen { .. }) | Self::Listen { .. } => exit::ADDRESS,
             // A swarm that cannot be set up from what it is told.
             Self::Network(NetworkError::Setup(_)) => exit::CONFIG,
@@ -282,6 +287,7 @@ impl RunError {
             Self::Guard(_) | Self::Consensus(StartError::Guard(_)) => {
                 "each validator key has its own guard; restore the home's own, and end other processes on this home"
             }
+            Self::CaseFiles(_) => "check owner, permissions and free space of the folder `case-files` in the home",
             Self::Network(NetworkError::Setup(_)) => "check [network] in config.toml and the network key",
             Self::Network(NetworkError::Listen { .. }) | Self::Listen { .. } => {
                 "is another node running? or change `listen` in config.toml"

@@ -20,6 +20,10 @@ pub fn guard_of(home: &Path, key: &Path) -> PathBuf {
 pub fn guard_beside(key: &Path) -> PathBuf {
     key.with_extension("guard")
 }
+/// Parts of case files.
+pub fn case_files(home: &Path) -> PathBuf {
+    home.join("case-files")
+}
 /// The write-ahead log of the consensus engine.
 pub fn wal(home: &Path) -> PathBuf {
     home.join("consensus.wal")

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::identifiers::ChainRef;
+use kanhe_proto::ids::SpanMs;
 use kanhe_proto::key::{PublicKey, SecretKey, Signer};
 use kanhe_proto::key_file::KeyFileRole;
 use kanhe_proto::limits::{BLOCK_BYTES_MAX, GENESIS_BYTES_MAX};
@@ -15,16 +16,18 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::delivery::Delivery;
 use super::diagnosis::{Diagnoser, Known};
 use super::error::RunError;
 use super::governance::Duties;
 use super::joining::Joining;
 use super::keys::{PassphraseSource, open_secret};
 use super::serving::Serving;
-use super::{Pool, descriptors, home, inbound, now, peers, ports, scrub, watchers};
+use super::{Pool, descriptors, forgetting, home, inbound, now, peers, ports, scrub, watchers};
 use crate::admin::{Admin, AdminSocket};
 use crate::api::{Api, PostOffice, Sponsor, Tls};
 use crate::bounded_file;
+use crate::case_files::{CaseFiles, Room, Store};
 use crate::chain::{Chain, ChainAdmission};
 use crate::config::Config;
 use crate::consensus::guard::GuardError;
@@ -45,6 +48,7 @@ pub struct Opened {
     validator: Option<ValidatorKey>,
     next: Option<Arc<dyn Signer>>,
     chain: Arc<Chain>,
+    files: Store,
     tls: Option<Arc<Tls>>,
 }
 
@@ -123,9 +127,12 @@ pub fn open(
         // What is restored here may be older than what the next key signed; it takes over after this start.
         drop(open_guard(&home::guard_beside(&home.join(path)), &genesis, key.clone(), true)?);
     }
+    let room = Room { bytes_max: config.case_files.bytes_max, free_min: config.case_files.free_bytes_min };
+    let files = Store::open(home::case_files(home), chain_id, config.bureau, room)?;
     let next = next.map(|key| Arc::new(key) as Arc<dyn Signer>);
     tracing::info!(chain = %chain_id, height = %tip.header.height, header = %tip.hash, "home opened");
-    Ok(Opened { config, home: home.to_owned(), genesis, network_key, validator, next, chain: Arc::new(chain), tls })
+    let (home, chain) = (home.to_owned(), Arc::new(chain));
+    Ok(Opened { config, home, genesis, network_key, validator, next, chain, files, tls })
 }
 
 /// Whether the next key of a validator counts in a set and the one before, if there is one, does not.
@@ -197,7 +204,7 @@ impl Opened {
             tracing::info!("no snapshot: all blocks come from peers");
             return Ok(self);
         };
-        let Self { config, home, genesis, network_key, validator, next, chain, tls } = self;
+        let Self { config, home, genesis, network_key, validator, next, chain, files, tls } = self;
         // The database of genesis alone is closed, so that the other can take its place.
         drop(chain);
         let (chain_id, chain_config) = (genesis.chain_id(), config.chain.config());
@@ -209,12 +216,12 @@ impl Opened {
         let source = |error: tokio::task::JoinError| io::Error::other(error.to_string());
         let chain = replaced.map_err(|error| RunError::System { what: "the snapshot", source: source(error) })??;
         tracing::info!(height = %chain.base(), "joined by a snapshot: there are no blocks from before here");
-        Ok(Self { config, home, genesis, network_key, validator, next, chain: Arc::new(chain), tls })
+        Ok(Self { config, home, genesis, network_key, validator, next, chain: Arc::new(chain), files, tls })
     }
 
     /// Starts all parts.
     pub async fn start(self) -> Result<Node, RunError> {
-        let Self { config, home, genesis, network_key, validator, next, chain, tls } = self;
+        let Self { config, home, genesis, network_key, validator, next, chain, files, tls } = self;
         let socket = match config.admin.socket.as_os_str().is_empty() {
             true => None,
             false => Some(AdminSocket::bind(&home.join(&config.admin.socket))?),
@@ -244,6 +251,9 @@ impl Opened {
         };
         let network = network::start(setup, inbound_sender).await?;
         let mail = Arc::new(PostOffice::new(genesis.chain_id(), config.bureau, config.api.mail_max));
+        let files = Arc::new(CaseFiles::new(files, now));
+        let chain_id = genesis.chain_id();
+        let unclaimed = SpanMs(config.case_files.unclaimed_seconds.saturating_mul(1_000));
 
         let serving = Arc::new(Serving::new(Arc::clone(&chain)));
 
@@ -283,6 +293,7 @@ impl Opened {
             network: network.clone(),
             consensus: consensus.status(),
             mail: Arc::clone(&mail),
+            files: Arc::clone(&files),
             damaged: damage_found,
             tls: tls.clone(),
             sponsor,
@@ -323,9 +334,12 @@ impl Opened {
             };
             tracing::error!(error = ?served, "the admin socket ended");
         };
+        let delivery = Delivery::new(Arc::clone(&files), Arc::clone(&chain), network.clone());
         let tasks = vec![
             tokio::spawn(admin),
-            tokio::spawn(inbound::serve(inbound, pool, mail, serving)),
+            tokio::spawn(delivery.serve()),
+            tokio::spawn(forgetting::forget(Arc::clone(&files), Arc::clone(&chain), unclaimed)),
+            tokio::spawn(inbound::serve(inbound, pool, mail, files, chain_id, serving)),
             tokio::spawn(clocks),
             tokio::spawn(scrub::scrub(Arc::clone(chain.storage()), damage)),
             tokio::spawn(follow),

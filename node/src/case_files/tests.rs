@@ -1,0 +1,252 @@
+use std::fs;
+use std::path::Path;
+
+use kanhe_proto::case_file::{FilePart, PART_ENCODED_BYTES_MAX, PART_VERSION};
+use kanhe_proto::seal::{SealInfo, SealPurpose, Sealed, SealingSecret, seal};
+
+use super::*;
+use crate::case_files::CaseFiles;
+
+const CHAIN: ChainId = ChainId([7; 32]);
+const ROOM: u64 = 1 << 20;
+const NOW: TimeMs = TimeMs(1_000);
+
+fn ours() -> Uscc {
+    "11370100MB28900011".parse().unwrap()
+}
+fn theirs() -> Uscc {
+    "11370100MB28900024".parse().unwrap()
+}
+
+fn sealed(bytes: usize) -> Sealed {
+    let info = SealInfo {
+        chain: CHAIN,
+        purpose: SealPurpose::CaseFile,
+        subject: kanhe_proto::bounded::Blob::new([0; 4]).unwrap(),
+    };
+    seal(&SealingSecret::from_seed([9; 32]).public_key(), &info, &vec![5; bytes], [3; 32]).unwrap()
+}
+
+fn part(to: Uscc, case: u8, place: u16, parts: u16) -> FilePart {
+    let (case, commitment) = (CaseId([case; 32]), Commitment([0xab; 32]));
+    FilePart { version: PART_VERSION, chain: CHAIN, case, to, commitment, place, parts, sealed: sealed(5_000) }
+}
+
+fn open(dir: &Path, bytes_max: u64) -> Store {
+    Store::open(dir.join("case-files"), CHAIN, Some(ours()), Room { bytes_max, free_min: 0 }).unwrap()
+}
+
+fn told(parts: u16, stored: u16, delivered: bool) -> CaseFileState {
+    CaseFileState { parts, stored, delivered }
+}
+
+fn path_of(dir: &Path, part: &FilePart) -> std::path::PathBuf {
+    let (to, case, commitment) = (part.to.to_string(), part.case.to_string(), part.commitment.to_string());
+    dir.join("case-files").join(to).join(case).join(commitment).join(part.place.to_string())
+}
+
+#[test]
+fn what_is_kept_is_there_after_a_reopen_and_kept_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), ROOM);
+    let parts = [part(ours(), 1, 0, 2), part(ours(), 1, 1, 2), part(theirs(), 2, 1, 3)];
+    let file = FileId::of(&parts[0]);
+    assert_eq!(store.state(&file), None);
+    assert_eq!(store.keep(&parts[1], NOW).unwrap(), told(2, 1, false));
+    assert!(store.whole(None, 9).is_empty());
+    for _ in 0..2 {
+        assert_eq!(store.keep(&parts[0], NOW).unwrap(), told(2, 2, true), "whole at its recipient");
+    }
+    assert_eq!(store.keep(&parts[2], NOW).unwrap(), told(3, 1, false));
+    let (bytes, waiting) = (store.bytes(), store.next_waiting(&theirs(), None).unwrap());
+    assert_eq!((waiting.parts, waiting.places), (3, BTreeSet::from([1])));
+    drop(store);
+
+    let store = open(dir.path(), ROOM);
+    assert_eq!((store.bytes(), store.count(), store.waiting_count()), (bytes, 2, 1));
+    assert_eq!(store.state(&file), Some(told(2, 2, true)));
+    assert_eq!(store.read(&file, 1).unwrap(), Some(parts[1].encode()));
+    assert_eq!(store.read(&file, 2).unwrap(), None);
+    let listed = store.whole(None, 9);
+    assert_eq!(listed, [CaseFileListed { case: file.case, commitment: file.commitment, parts: 2 }]);
+    assert!(store.whole(Some((file.case, file.commitment)), 9).is_empty());
+    assert_eq!(store.recipients(), [theirs()]);
+}
+
+#[test]
+fn another_number_of_parts_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), ROOM);
+    store.keep(&part(ours(), 1, 0, 2), NOW).unwrap();
+    let other = store.keep(&part(ours(), 1, 1, 3), NOW);
+    assert!(matches!(other, Err(FilesError::Parts { known: 2, said: 3 })), "{other:?}");
+}
+
+#[test]
+fn a_full_store_refuses_and_what_goes_makes_room() {
+    let dir = tempfile::tempdir().unwrap();
+    // A file of one part of 5,000 bytes: 16 KiB for itself, 8 KiB for the part.
+    let store = open(dir.path(), 48 << 10);
+    let parts: Vec<FilePart> = (1..=3).map(|case| part(theirs(), case, 0, 1)).collect();
+    store.keep(&parts[0], NOW).unwrap();
+    store.keep(&parts[1], NOW).unwrap();
+    assert!(matches!(store.keep(&parts[2], NOW), Err(FilesError::Full)));
+    assert!(store.keep(&parts[1], NOW).is_ok(), "it is there already");
+    store.mark_delivered(&FileId::of(&parts[0])).unwrap();
+    assert!(matches!(store.keep(&parts[2], NOW), Err(FilesError::Full)), "the mark takes room");
+    assert!(store.drop_older_than(TimeMs(NOW.0 + 1), &FileId::of(&parts[0])).unwrap());
+    store.keep(&parts[2], NOW).unwrap();
+    assert_eq!(store.bytes(), 48 << 10);
+    assert_eq!(open(dir.path(), 0).bytes(), 48 << 10);
+}
+
+#[test]
+fn room_is_left_for_the_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    let room = Room { bytes_max: u64::MAX, free_min: 1 << 60 };
+    let store = Store::open(dir.path().join("case-files"), CHAIN, None, room).unwrap();
+    assert!(matches!(store.keep(&part(theirs(), 1, 0, 1), NOW), Err(FilesError::Full)));
+    assert_eq!((store.bytes(), store.count()), (0, 0));
+}
+
+#[test]
+fn a_delivered_file_is_known_by_its_mark_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), ROOM);
+    let parts = [part(theirs(), 1, 0, 2), part(theirs(), 1, 1, 2)];
+    let file = FileId::of(&parts[0]);
+    for part in &parts {
+        store.keep(part, NOW).unwrap();
+    }
+    store.mark_delivered(&file).unwrap();
+    store.mark_delivered(&file).unwrap();
+    for store in [store, open(dir.path(), ROOM)] {
+        assert_eq!(store.state(&file), Some(told(2, 2, true)));
+        assert_eq!(store.keep(&parts[1], NOW).unwrap(), told(2, 2, true));
+        assert_eq!((store.waiting_count(), store.read(&file, 0).unwrap()), (0, None));
+        assert!(!path_of(dir.path(), &parts[0]).exists() && !path_of(dir.path(), &parts[1]).exists());
+    }
+    // Killed between the mark and the last part.
+    fs::write(path_of(dir.path(), &parts[0]), parts[0].encode()).unwrap();
+    let store = open(dir.path(), ROOM);
+    assert_eq!(store.state(&file), Some(told(2, 2, true)));
+    assert!(!path_of(dir.path(), &parts[0]).exists());
+    assert_eq!(store.bytes(), FILE_BYTES);
+}
+
+#[test]
+fn what_a_kill_left_half_done_goes_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = part(theirs(), 1, 0, 2);
+    open(dir.path(), ROOM).keep(&kept, NOW).unwrap();
+    let unfinished = dir.path().join("case-files/unfinished");
+    fs::write(unfinished.join("new"), &part(theirs(), 1, 1, 2).encode()[..100]).unwrap();
+    // Folders of a file that were made, and then nothing.
+    let empty = path_of(dir.path(), &part(theirs(), 5, 0, 1));
+    fs::create_dir_all(empty.parent().unwrap()).unwrap();
+    let store = open(dir.path(), ROOM);
+    assert_eq!(store.count(), 1);
+    assert_eq!(fs::read_dir(&unfinished).unwrap().count(), 0);
+    assert!(!empty.parent().unwrap().parent().unwrap().exists());
+    assert_eq!(store.keep(&part(theirs(), 1, 1, 2), NOW).unwrap(), told(2, 2, false));
+}
+
+#[test]
+fn what_lies_there_and_is_no_part_is_neither_counted_nor_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = part(theirs(), 1, 0, 4);
+    open(dir.path(), ROOM).keep(&good, NOW).unwrap();
+    let folder = path_of(dir.path(), &good).parent().unwrap().to_owned();
+    let put = |name: &str, content: &[u8]| fs::write(folder.join(name), content).unwrap();
+    let moved = FilePart { place: 1, ..good.clone() };
+    put("1", &good.encode());
+    put("2", &moved.encode()[..60]);
+    put("3", &vec![1; PART_ENCODED_BYTES_MAX + 1]);
+    put("03", &good.encode());
+    put("+3", &good.encode());
+    put("99999", b"x");
+    put("..x", b"x");
+    fs::create_dir(folder.join("4")).unwrap();
+    fs::create_dir_all(dir.path().join("case-files/11370100mb28900024/x")).unwrap();
+    fs::create_dir_all(dir.path().join("case-files").join(theirs().to_string()).join("AB".repeat(32))).unwrap();
+    fs::write(folder.join("delivered"), b"no mark").unwrap();
+    fs::write(dir.path().join("case-files").join(ours().to_string()), b"no folder").unwrap();
+    let store = open(dir.path(), ROOM);
+    let file = FileId::of(&good);
+    assert_eq!(store.state(&file), Some(told(4, 1, false)));
+    assert_eq!(store.count(), 1);
+    // Its place is taken by rubbish, which gives way.
+    assert_eq!(store.keep(&moved, NOW).unwrap(), told(4, 2, false));
+    assert_eq!(store.read(&file, 1).unwrap(), Some(moved.encode()));
+}
+
+#[test]
+fn a_damaged_part_is_missing_and_can_be_brought_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), ROOM);
+    let good = part(ours(), 1, 0, 1);
+    let file = FileId::of(&good);
+    for damage in [good.encode()[..3_000].to_vec(), vec![1; PART_ENCODED_BYTES_MAX + 1]] {
+        assert_eq!(store.keep(&good, NOW).unwrap(), told(1, 1, true));
+        fs::write(path_of(dir.path(), &good), damage).unwrap();
+        assert_eq!(store.read(&file, 0).unwrap(), None);
+        assert_eq!(store.state(&file), Some(told(1, 0, false)));
+    }
+    assert_eq!(store.keep(&good, NOW).unwrap(), told(1, 1, true));
+}
+
+#[test]
+fn only_what_is_old_is_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), ROOM);
+    let (old, new) = (part(ours(), 1, 0, 2), part(theirs(), 2, 0, 1));
+    store.keep(&old, NOW).unwrap();
+    store.keep(&new, TimeMs(5_000)).unwrap();
+    let (old, new) = (FileId::of(&old), FileId::of(&new));
+    assert_eq!(store.older_than(TimeMs(5_000), None, 9), [old]);
+    assert_eq!(store.older_than(TimeMs(5_001), Some(old), 9), [new]);
+    assert!(!store.drop_older_than(TimeMs(5_000), &new).unwrap());
+    // Something came since it was looked at.
+    store.keep(&part(ours(), 1, 1, 2), TimeMs(6_000)).unwrap();
+    assert!(!store.drop_older_than(TimeMs(5_000), &old).unwrap());
+    for file in [old, new] {
+        assert!(store.drop_older_than(TimeMs(7_000), &file).unwrap());
+        assert_eq!(store.state(&file), None);
+    }
+    assert_eq!((store.bytes(), store.count(), store.waiting_count()), (0, 0, 0));
+    let left: Vec<_> = fs::read_dir(dir.path().join("case-files")).unwrap().map(|entry| entry.unwrap()).collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn waiting_files_are_found_by_their_recipient() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path().join("case-files"), CHAIN, None, Room { bytes_max: ROOM, free_min: 0 }).unwrap();
+    for (to, case) in [(theirs(), 0xff), (ours(), 3), (theirs(), 1), (ours(), 0)] {
+        store.keep(&part(to, case, 0, 1), NOW).unwrap();
+    }
+    assert_eq!(store.recipients(), [ours(), theirs()]);
+    let (mut after, mut found) = (None, Vec::new());
+    while let Some(waiting) = store.next_waiting(&theirs(), after) {
+        after = Some(waiting.file);
+        found.push(waiting.file.case.0[0]);
+    }
+    assert_eq!(found, [1, 0xff]);
+    assert!(store.whole(None, 9).is_empty(), "a node without a bureau has nothing of its own");
+}
+
+#[tokio::test]
+async fn who_waits_hears_of_parts_for_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = CaseFiles::new(open(dir.path(), ROOM), || NOW);
+    let mut news = files.news();
+    files.keep(part(ours(), 1, 0, 1)).await.unwrap();
+    assert!(!news.has_changed().unwrap());
+    let waiting = part(theirs(), 1, 0, 1);
+    files.keep(waiting.clone()).await.unwrap();
+    assert!(news.has_changed().unwrap());
+    news.borrow_and_update();
+    assert_eq!(files.read(FileId::of(&waiting), 0).await.unwrap(), Some(waiting.encode()));
+    files.mark_delivered(FileId::of(&waiting)).await.unwrap();
+    assert_eq!(files.store().waiting_count(), 0);
+}
