@@ -1,0 +1,12 @@
+//! Cases (办件) as their parties and bureaus meet them: read with proofs, and acts brought onto the chain.
+//!
+//! Nothing of a node's answer is believed without proof: the case is a leaf under a certified header, its events are a list
+//! that cannot be cut, and an act counts as done only once the proved list has it.
+
+mod read;
+mod refusal;
+mod send;
+
+pub use read::{Events, Items, KnownItem, ProvedCase, events, read};
+pub use refusal::explain;
+pub use send::{Sent, found, send};
