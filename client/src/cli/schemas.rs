@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::{
-    Context, abandon, backup, chain_why, gov, issue, item, item_show, licence, renew, sample, status, trust,
+    Context, abandon, backup, chain_why, desk, desk_run, desk_show, gov, issue, item, item_show, licence, renew, sample, status, trust,
     verify_serve, wallet,
 };
 use crate::issuer::{Round, Surveyed};
@@ -40,6 +40,10 @@ macro_rules! published {
 published! {
     "chain-status": status::ChainStatus = "kanhe chain status",
     "chain-status-why": chain_why::WhyShown = "kanhe chain status --why",
+    "desk-list": Vec<desk::Line> = "kanhe desk list",
+    "desk-rule": desk::Ruled = "kanhe desk approve, reject, return",
+    "desk-run": desk_run::Line = "kanhe desk run: one a line",
+    "desk-show": desk_show::Shown = "kanhe desk show",
     "error": Wire<'_> = "every command that fails, on stderr",
     "gov-card": gov::card::CardShown = "kanhe gov card new, gov card show",
     "gov-key": gov::keys::KeyShown = "kanhe gov key new, gov key prove",

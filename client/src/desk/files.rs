@@ -8,7 +8,7 @@ use kanhe_proto::seal::SealError;
 use super::wanted::Wanted;
 use crate::issuer::{Office, queue_proof};
 use crate::node::{NodeClient, NodeError};
-use crate::talk::Failure;
+use crate::talk::{ExitCode, Failure};
 
 /// Why a file is not what it should be. Nothing that is sent later changes that: the chain has the commitment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,6 +94,18 @@ pub fn fetch_file(office: &Office, nodes: &[NodeClient], case: &CaseId, wanted: 
     })
 }
 
+/// A file by its commitment alone, to look at once more what was checked already.
+pub fn fetch_opened(
+    office: &Office,
+    nodes: &[NodeClient],
+    case: &CaseId,
+    commitment: &Commitment,
+) -> Result<Option<BoundFile>, Failure> {
+    let Some(parts) = fetch_parts(office, nodes, case, commitment)? else { return Ok(None) };
+    let opened = open(office, &parts);
+    opened.map(Some).map_err(|fault| Failure::reported(ExitCode::Failure, fault.code(), fault))
+}
+
 fn open(office: &Office, parts: &[FilePart]) -> Result<BoundFile, FileFault> {
     let key = parts.first().ok_or(CaseFileError::Incomplete(0))?.sealed.key;
     let secret = office.sealing_key(key).ok_or(CaseFileError::Seal(SealError::OtherKey(key)))?;
@@ -147,4 +159,61 @@ fn parts_at(
         }
     }
     Ok(Some(parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use kanhe_proto::bounded::{Blob, List};
+    use kanhe_proto::case_file::CASE_FILE_VERSION;
+    use kanhe_proto::ids::TimeMs;
+
+    use super::*;
+
+    const CHAIN: ChainId = ChainId([1; 32]);
+    const CASE: CaseId = CaseId([2; 32]);
+
+    fn us() -> Uscc {
+        "11370100MB1A0001X2".parse().unwrap()
+    }
+
+    fn file() -> CaseFile {
+        CaseFile {
+            version: CASE_FILE_VERSION,
+            chain: CHAIN,
+            case: CASE,
+            to: us(),
+            from: Author::Slot(1),
+            round: 3,
+            values: List::empty(),
+            presentation: Blob::new([]).unwrap(),
+            applications: List::empty(),
+            attachments: List::empty(),
+        }
+    }
+
+    /// What the chain says, of a file that says the same unless changed.
+    fn judge(change: impl Fn(&mut CaseFile), chain: impl Fn(&mut Wanted)) -> Result<(), FileFault> {
+        let mut file = file();
+        change(&mut file);
+        let bound = file.bind([5; 32]).unwrap();
+        let (author, round, presented) = (Author::Slot(1), 3, TimeMs(0));
+        let mut wanted = Wanted { author, round, file: bound.reference(4), presented };
+        chain(&mut wanted);
+        check_file(&bound, &wanted, &CHAIN, &CASE, &us())
+    }
+
+    #[test]
+    fn a_file_is_what_the_act_committed_to_or_nothing() {
+        assert_eq!(judge(|_| {}, |_| {}), Ok(()));
+        let other: Uscc = Uscc::with_check("11370100MB2858147").unwrap();
+        let code = |judged: Result<(), FileFault>| judged.unwrap_err().code();
+        assert_eq!(code(judge(|file| file.case = CaseId([9; 32]), |_| {})), "case_file_other");
+        assert_eq!(code(judge(|file| file.chain = ChainId([9; 32]), |_| {})), "case_file_other");
+        assert_eq!(code(judge(|file| file.to = other, |_| {})), "case_file_recipient");
+        assert_eq!(code(judge(|file| file.from = Author::Slot(0), |_| {})), "case_file_author");
+        assert_eq!(code(judge(|file| file.from = Author::Bureau { place: 1, step: 1 }, |_| {})), "case_file_author");
+        assert_eq!(code(judge(|file| file.round = 2, |_| {})), "case_file_round");
+        assert_eq!(code(judge(|_| {}, |wanted| wanted.file.commitment.0[0] ^= 1)), "case_file_commitment");
+        assert_eq!(code(judge(|_| {}, |wanted| wanted.file.bytes += 4_096)), "case_file_size");
+    }
 }

@@ -94,3 +94,93 @@ fn fits(field: &Field, value: &Value) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use kanhe_proto::bounded::{Blob, List, Text};
+    use kanhe_proto::case_file::{Attachment, Author, CASE_FILE_VERSION, NamedValue};
+    use kanhe_proto::hash::{CaseId, ChainId};
+
+    use super::*;
+    use crate::item::ItemSource;
+
+    const FLAT: &str = include_str!("../../../deploy/items/flat-registration.toml");
+
+    fn item() -> Item {
+        ItemSource::of(FLAT.to_owned()).unwrap().item
+    }
+
+    fn file(values: &[(&str, &str)], attachments: &[(&str, usize)]) -> CaseFile {
+        let value = |(name, value): &(&str, &str)| NamedValue {
+            name: Text::new(*name).unwrap(),
+            value: Text::new(*value).unwrap(),
+        };
+        let attachment = |(name, bytes): &(&str, usize)| Attachment {
+            name: Text::new(*name).unwrap(),
+            content: Blob::new(vec![0; *bytes]).unwrap(),
+        };
+        CaseFile {
+            version: CASE_FILE_VERSION,
+            chain: ChainId([1; 32]),
+            case: CaseId([2; 32]),
+            to: "11370100MB1A0001X2".parse().unwrap(),
+            from: Author::Slot(0),
+            round: 0,
+            values: List::new(values.iter().map(value).collect()).unwrap(),
+            presentation: Blob::new([]).unwrap(),
+            applications: List::empty(),
+            attachments: List::new(attachments.iter().map(attachment).collect()).unwrap(),
+        }
+    }
+
+    fn codes(filled: &Filled) -> Vec<(&str, &str)> {
+        filled.faults.iter().map(|fault| (fault.code.as_str(), fault.about.as_str())).collect()
+    }
+
+    #[test]
+    fn what_is_asked_is_taken_with_its_kind() {
+        let item = item();
+        let filled = fill(&item, "developer", "housing", &file(&[("building", "\"3\"")], &[("floor_plan.pdf", 9)]));
+        assert_eq!(codes(&filled), []);
+        assert_eq!(filled.values["building"], "3");
+        assert_eq!(filled.attachments, [("floor_plan".to_owned(), "floor_plan.pdf".to_owned(), 9)]);
+        let filled = fill(&item, "buyer", "tax", &file(&[("homes", "2")], &[]));
+        assert_eq!((codes(&filled), &filled.values["homes"]), (vec![], &Value::from(2)));
+    }
+
+    #[test]
+    fn hostile_values_are_faults_and_no_values() {
+        let item = item();
+        for wrong in ["\"2\"", "2.5", "1e400", "null", "{\"a\":1,\"a\":2}", "[2]", "", "2 3", "99999999999999999999"] {
+            let filled = fill(&item, "buyer", "tax", &file(&[("homes", wrong)], &[]));
+            assert_eq!((codes(&filled), filled.values.len()), (vec![("field_wrong", "homes")], 0), "{wrong}");
+        }
+        // Of another party, for another bureau, or of nobody.
+        for (party, role, name) in [("buyer", "bank", "homes"), ("developer", "tax", "homes"), ("buyer", "tax", "x")] {
+            let filled = fill(&item, party, role, &file(&[(name, "1")], &[]));
+            assert_eq!(filled.faults[0].code, "field_unknown", "{party} {role} {name}");
+            assert!(filled.values.is_empty());
+        }
+        let long = format!("\"{}\"", "长".repeat(1_001));
+        let filled = fill(&item, "developer", "housing", &file(&[("building", &long)], &[("floor_plan", 1)]));
+        assert_eq!(codes(&filled), [("field_wrong", "building")]);
+        let filled = fill(&item, "buyer", "bank", &file(&[("loan", "\"perhaps\"")], &[]));
+        assert_eq!(codes(&filled), [("field_wrong", "loan")]);
+        assert_eq!(codes(&fill(&item, "buyer", "tax", &file(&[], &[]))), [("field_missing", "homes")]);
+    }
+
+    #[test]
+    fn attachments_are_those_that_are_asked_for_and_no_longer() {
+        let item = item();
+        let handed = |attachments: &[(&str, usize)]| {
+            let filled = fill(&item, "developer", "housing", &file(&[("building", "\"3\"")], attachments));
+            let codes: Vec<String> = filled.faults.iter().map(|fault| fault.code.clone()).collect();
+            (codes, filled.attachments.len())
+        };
+        let codes = |codes: &[&str]| codes.iter().map(|code| (*code).to_owned()).collect::<Vec<_>>();
+        assert_eq!(handed(&[]), (codes(&["attachment_missing"]), 0));
+        assert_eq!(handed(&[("floor_plan.a", 1), ("floor_plan.b", 1)]), (codes(&["attachment_twice"]), 1));
+        assert_eq!(handed(&[("floor_plan", 8_000_001)]), (codes(&["attachment_too_long", "attachment_missing"]), 0));
+        assert_eq!(handed(&[("floor_plan", 1), ("virus.exe", 1)]), (codes(&["attachment_unknown"]), 1));
+    }
+}

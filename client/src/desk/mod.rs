@@ -27,14 +27,14 @@ mod store;
 mod wanted;
 mod yields;
 
-pub use checking::Checking;
+pub use checking::{Checking, Opened};
 pub use decision::{Signing, automatic};
 pub use document::{Document, Part, document};
-pub use files::{FileFault, Fetched, check_file, fetch_file};
+pub use files::{Fetched, FileFault, check_file, fetch_file, fetch_opened};
 pub use form::{Filled, fill};
 pub use machine::{Checks, Hands, Issuance, Rest, Settled, advance};
-pub use officer::{OFFICER_CHARS_MAX, REASONS, may, rule};
-pub use presented::{Shown, request_of, shown};
+pub use officer::{OFFICER_CHARS_MAX, REASONS, may, reasons, rule, state};
+pub use presented::{Judged, Shown, request_of, shown};
 pub use round::{Desk, Moved};
 pub use row::{
     AttachmentSeen, Checked, Decision, Fault, Granted, Issued, Kept, Row, RowKey, RuleSeen, Ruling, State, Trouble,

@@ -20,7 +20,7 @@ pub(super) fn unknown(case: &CaseId) -> Failure {
 }
 
 /// Reasons that may be given for a row.
-pub(super) fn reasons(row: &Row) -> Vec<String> {
+pub fn reasons(row: &Row) -> Vec<String> {
     let rules = row.rules.iter().map(ToString::to_string);
     rules.chain(REASONS.map(str::to_owned)).collect()
 }
@@ -58,7 +58,7 @@ pub fn may(row: &Row, outcome: Outcome, reason: Option<&str>) -> Result<(), Fail
 }
 
 /// The stable name of a state.
-pub(super) const fn state(state: State) -> &'static str {
+pub const fn state(state: State) -> &'static str {
     match state {
         State::Seen => "seen",
         State::Checked => "checked",
@@ -100,4 +100,55 @@ pub fn rule(
         row.ruling = Some(Ruling { outcome, reason, officer: officer.to_owned(), at: clock::now() });
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::row::Fault;
+    use super::super::row::tests::{checked, row};
+    use super::*;
+    use crate::talk::Passphrase;
+    use crate::vault::Effort;
+
+    #[test]
+    fn an_officer_approves_only_what_was_verified_and_can_be_issued() {
+        let mut row = row();
+        let code = |row: &Row, outcome, reason| may(row, outcome, reason).unwrap_err().code;
+        assert_eq!(code(&row, Outcome::Approved, None), "desk_not_checked");
+        // What never comes can still be returned.
+        may(&row, Outcome::Returned, Some("file_wrong")).unwrap();
+        (row.state, row.checked) = (State::Waiting, Some(Box::new(checked(None))));
+        may(&row, Outcome::Approved, None).unwrap();
+        row.checked.as_mut().unwrap().blocked.push(Fault::of("application_missing", None, ""));
+        assert_eq!(code(&row, Outcome::Approved, None), "desk_blocked");
+        may(&row, Outcome::Rejected, Some("home_counted")).unwrap();
+        for wrong in [None, Some(""), Some("Because"), Some("same_name"), Some("../x")] {
+            assert_eq!(code(&row, Outcome::Rejected, wrong), "desk_reason", "{wrong:?}");
+        }
+        row.can_return = false;
+        assert_eq!(code(&row, Outcome::Returned, Some("other")), "desk_no_return");
+        row.state = State::Signed;
+        assert_eq!(code(&row, Outcome::Rejected, Some("other")), "desk_not_open");
+    }
+
+    #[test]
+    fn what_an_officer_said_stands() {
+        let dir = tempfile::tempdir().unwrap();
+        let passphrase = Passphrase::new("correct horse".to_owned());
+        let register = Register::open_or_create(&dir.path().join("register"), &passphrase, Effort::NONE).unwrap();
+        let mut kept = row();
+        (kept.state, kept.checked) = (State::Waiting, Some(Box::new(checked(None))));
+        register.put_row(&kept).unwrap();
+        let say = |outcome, reason, officer| rule(&register, &kept.key, outcome, reason, officer);
+        assert_eq!(say(Outcome::Approved, None, " ").unwrap_err().code, "desk_officer");
+        let ruled = say(Outcome::Approved, None, "0042").unwrap();
+        assert_eq!(ruled.ruling.unwrap().officer, "0042");
+        say(Outcome::Approved, None, "0043").unwrap();
+        assert_eq!(say(Outcome::Rejected, Some("other"), "0043").unwrap_err().code, "desk_ruled");
+        let row = register.row(&kept.key).unwrap().unwrap();
+        assert_eq!(row.ruling.unwrap().officer, "0042");
+        let other = RowKey { round: 1, ..kept.key };
+        assert_eq!(rule(&register, &other, Outcome::Approved, None, "1").unwrap_err().code, "desk_case_unknown");
+        assert_eq!(register.rows().unwrap().len(), 1);
+    }
 }

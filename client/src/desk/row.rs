@@ -216,6 +216,12 @@ pub struct Granted {
     pub grant: Grant,
 }
 
+impl fmt::Debug for Granted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Granted({}, {:?})", self.code, self.grant)
+    }
+}
+
 /// What the desk found.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Checked {
@@ -247,6 +253,13 @@ pub struct Checked {
     pub yields: Vec<Granted>,
     /// Why what it yields could not be issued: it is not to be approved then.
     pub blocked: Vec<Fault>,
+}
+
+impl fmt::Debug for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Personal claims stay out of logs.
+        f.debug_struct("Checked").field("faults", &self.faults).field("automatic", &self.automatic).finish_non_exhaustive()
+    }
 }
 
 /// What an officer said.
@@ -303,4 +316,74 @@ pub struct Issued {
     pub key: KeyId,
     /// Encoding of the [`kanhe_proto::case::SignedAct`].
     pub act: Blob<CASE_PAYLOAD_BYTES_MAX>,
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use kanhe_proto::bounded::Text;
+
+    use super::*;
+
+    fn names(zh: &str, en: &str) -> Names {
+        Names { zh: Text::new(zh).unwrap(), en: Text::new(en).unwrap() }
+    }
+
+    /// A row of an automatic step that begins.
+    pub(in crate::desk) fn row() -> Row {
+        Row {
+            key: RowKey { case: CaseId([7; 32]), step: 1, round: 0 },
+            state: State::Seen,
+            item: Text::new("flat-registration").unwrap(),
+            version: ItemVersion(1),
+            item_names: names("登记", "Registration"),
+            step_code: Text::new("tax").unwrap(),
+            step_names: names("契税", "Deed tax"),
+            since: TimeMs(1),
+            due: Some(TimeMs(1_000)),
+            can_return: true,
+            rules: vec![Text::new("home_counted").unwrap()],
+            trouble: None,
+            checked: None,
+            ruling: None,
+            decision: None,
+            recorded: None,
+            issued: None,
+            lost: None,
+        }
+    }
+
+    /// What was found of a step that yields a licence.
+    pub(in crate::desk) fn checked(automatic: Option<Outcome>) -> Checked {
+        let salt = |byte: u8| Blob::new([byte; 32]).unwrap();
+        let vct: Vct = "urn:kanhe:type:DEMO-1:1".parse().unwrap();
+        let grant = Grant { vct, claims: Map::new(), application: "a.b.c".to_owned(), as_of: TimeMs(1) };
+        Checked {
+            at: TimeMs(2),
+            verdicts: Vec::new(),
+            attachments: Vec::new(),
+            faults: Vec::new(),
+            input: Map::new(),
+            sources: (Vec::new(), Vec::new()),
+            answer: None,
+            rules: Vec::new(),
+            salts: (salt(1), salt(2)),
+            rule: None,
+            automatic,
+            passes: BTreeMap::new(),
+            yields: vec![Granted { code: Text::new("certificate").unwrap(), slot: 0, grant }],
+            blocked: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn rows_come_back_as_they_were_kept() {
+        let mut row = row();
+        row.checked = Some(Box::new(checked(Some(Outcome::Approved))));
+        let text = serde_json::to_string(&row).unwrap();
+        let back: Row = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&back).unwrap(), text);
+        assert!(!format!("{row:?}{:?}", row.checked).contains("a.b.c"));
+        assert!(row.is_open() && row.is_overdue(TimeMs(1_001)) && !row.is_overdue(TimeMs(1_000)));
+        assert_eq!(row.key.to_string().len(), 64 + 1 + 3 + 1 + 10);
+    }
 }
