@@ -32,14 +32,12 @@ pub struct Parcel<'a> {
 /// What goes to whom of a party, by the place of roles. `chosen` plays the roles in the item's order.
 pub fn parcels<'a>(known: &'a KnownItem, party: &PartName, chosen: &[Uscc]) -> Result<Vec<Parcel<'a>>, Failure> {
     let (item, public) = (&known.item, &known.public);
-    let sends: &[u8] =
-        public.parties.iter().find(|known| known.code == *party).map_or(&[], |party| &party.sends_to);
+    let sends: &[u8] = public.parties.iter().find(|known| known.code == *party).map_or(&[], |party| &party.sends_to);
     let mut parcels = Vec::new();
     for ((place, role), bureau) in (0u8..).zip(&item.bureau).zip(chosen) {
         let sees = |to: &[PartName]| to.contains(&role.code);
         let by = |step: &PartName| item.step.iter().any(|known| known.code == *step && known.by == role.code);
-        let yields: Vec<&Yield> =
-            item.yields.iter().filter(|given| given.to == *party && by(&given.step)).collect();
+        let yields: Vec<&Yield> = item.yields.iter().filter(|given| given.to == *party && by(&given.step)).collect();
         if !sends.contains(&place) {
             if let Some(given) = yields.first() {
                 let args: &[(&str, &dyn std::fmt::Display)] = &[("yield", &given.code), ("role", &role.code)];
