@@ -71,7 +71,7 @@ fn renew(wallet: &Wallet, follower: &mut Follower, items: &mut Items, own: &mut 
     let act = pending.act()?;
     let kind = match &act.act {
         Act::Open(_) => Kind::Open,
-        Act::Present(present) => Kind::Present { round: present.round },
+        Act::Present(present) => Kind::Present { round: present.round, join: present.join.is_some() },
         _ => return Ok(()),
     };
     let void = match &act.act {
@@ -150,4 +150,16 @@ pub fn look_after(wallet: &Wallet, follower: &Follower, own: &mut OwnCase) -> Re
     }
     own.kept = kept;
     if gone.is_empty() { Ok(()) } else { shelf.put_with(own, &[], &gone) }
+}
+
+/// Takes away what a case that is over needs no longer: attachments, and files on their way.
+pub fn tidy(wallet: &Wallet, own: &mut OwnCase) -> Result<(), Failure> {
+    if own.kept.is_empty() && own.given.papers.is_empty() {
+        return Ok(());
+    }
+    let shelf = Shelf::of(wallet);
+    shelf.drop_papers(own)?;
+    own.given.papers.clear();
+    let gone = std::mem::take(&mut own.kept);
+    shelf.put_with(own, &[], &gone)
 }

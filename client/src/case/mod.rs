@@ -11,12 +11,16 @@ mod prepare;
 mod read;
 mod refusal;
 mod send;
+mod timeline;
 
-pub use carry::{carry, look_after};
+pub use carry::{carry, look_after, tidy};
 pub use invitation::InvitationCode;
 pub use own::{Disclosed, DisclosedLicence, Given, Invited, OwnCase, OwnFile, Paper, Pending, Shelf};
 pub use parcel::{Parcel, field_value, paper_name, parcels};
-pub use prepare::{Kind, Maker, Recipient, Seen, copies, recipient};
+pub use prepare::{Kind, Maker, Recipient, Seen, copies, keep_act, recipient};
 pub use read::{Events, Items, KnownItem, ProvedCase, events, read};
 pub use refusal::explain;
 pub use send::{Sent, found, send};
+pub use timeline::{
+    EventShown, InvitationShown, NextShown, PartyShown, Sentence, Sources, StepShown, Timeline, status,
+};

@@ -170,7 +170,7 @@ impl<'a> Maker<'a> {
     pub fn make(&self, own: &mut OwnCase, kind: Kind, now: TimeMs) -> Result<(), Failure> {
         let round = match kind {
             Kind::Open => 0,
-            Kind::Present { round } => round,
+            Kind::Present { round, .. } => round,
         };
         self.apply(own, now)?;
         let (mut files, mut references, mut parts, mut disclosed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -186,14 +186,6 @@ impl<'a> Maker<'a> {
         }
         let act = self.act(own, kind, references, now)?;
         self.keep(own, &act, Made { files, parts, disclosed }, now)
-    }
-
-    /// Makes an act without files.
-    pub fn keep_act(own: &mut OwnCase, act: Act, chain: &ChainContext, shelf: &Shelf<'_>) -> Result<(), Failure> {
-        let signed = act.sign(chain, &own.key.key());
-        let signed = signed.map_err(|error| Failure::reported(ExitCode::Failure, "not_signed", error))?;
-        own.pending = Some(pending(&signed, Vec::new(), Vec::new(), clock::now())?);
-        shelf.put(own)
     }
 
     fn keep(&self, own: &mut OwnCase, act: &SignedAct, made: Made, now: TimeMs) -> Result<(), Failure> {
@@ -339,10 +331,10 @@ impl<'a> Maker<'a> {
                 open.check(&self.known.public).map_err(shape)?;
                 Act::Open(open)
             }
-            Kind::Present { round } => {
+            Kind::Present { round, join } => {
                 let (case, slot) = (own.id, own.slot);
                 let join = match &own.joined_by {
-                    Some(secret) if round == 0 => Some(
+                    Some(secret) if join => Some(
                         Join::sign(&self.chain, &case, slot, key.public_key(), &secret.key()).map_err(not_signed)?,
                     ),
                     _ => None,
@@ -363,6 +355,14 @@ impl<'a> Maker<'a> {
     }
 }
 
+/// Makes an act without files, and keeps it before it leaves.
+pub fn keep_act(own: &mut OwnCase, act: Act, chain: &ChainContext, shelf: &Shelf<'_>) -> Result<(), Failure> {
+    let signed = act.sign(chain, &own.key.key());
+    let signed = signed.map_err(|error| Failure::reported(ExitCode::Failure, "not_signed", error))?;
+    own.pending = Some(pending(&signed, Vec::new(), Vec::new(), clock::now())?);
+    shelf.put(own)
+}
+
 /// Which act is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -372,6 +372,8 @@ pub enum Kind {
     Present {
         /// Which.
         round: u32,
+        /// Whether it joins by its invitation.
+        join: bool,
     },
 }
 
