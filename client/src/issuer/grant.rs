@@ -111,7 +111,7 @@ impl Granting<'_> {
         let line = u32::try_from(place).expect("an item yields few licences");
         let row = Row { line, claims: grant.claims.clone(), application: None };
         let prepared = bind(self.office, &definition, row, &grant.application, grant.as_of)
-            .map_err(|fault| Failure::reported(ExitCode::Refused, "application_wrong", fault.message()))?;
+            .map_err(|fault| Failure::reported(ExitCode::Refused, "grant_application_wrong", fault.message()))?;
         for key in &prepared.keys {
             if self.register.of_application(&key.id())?.is_some() {
                 return Err(used());
@@ -123,7 +123,7 @@ impl Granting<'_> {
                 && self.register.user(&grant.vct.code, &column.code, value)?.is_some()
             {
                 let args: &[(&str, &dyn std::fmt::Display)] = &[("claim", &column.code), ("type", &grant.vct.code)];
-                return Err(Failure::of(ExitCode::Refused, "claim_taken", args));
+                return Err(Failure::of(ExitCode::Refused, "grant_claim_taken", args));
             }
         }
         Ok((definition, prepared))
@@ -132,5 +132,5 @@ impl Granting<'_> {
 
 /// An application gets one licence.
 fn used() -> Failure {
-    Failure::of(ExitCode::Refused, "application_used", &[])
+    Failure::of(ExitCode::Refused, "grant_application_used", &[])
 }
