@@ -155,7 +155,8 @@ pub(super) fn which(register: &Register, which: &Which) -> Result<Row, Failure> 
     if found.len() > 1 && found.iter().any(Row::is_open) {
         found.retain(Row::is_open);
     }
-    let steps: Vec<String> = found.iter().map(|row| format!("{} {}", short(&row.key.case.to_string()), row.step_code)).collect();
+    let steps: Vec<String> =
+        found.iter().map(|row| format!("{} {}", short(&row.key.case.to_string()), row.step_code)).collect();
     match <[Row; 1]>::try_from(found) {
         Ok([row]) => Ok(row),
         Err(found) if found.is_empty() => Err(Failure::of(ExitCode::Usage, "desk_case_unknown", &[("case", &wanted)])),
@@ -200,7 +201,8 @@ fn list(options: &List, context: &Context) -> Result<ExitCode, Failure> {
         if lines.is_empty() {
             return say("desk.none", &[]);
         }
-        let mut table = Table::new(&["case", "item", "step", "due", "why"].map(|of| say(&format!("desk.column.{of}"), &[])));
+        let mut table =
+            Table::new(&["case", "item", "step", "due", "why"].map(|of| say(&format!("desk.column.{of}"), &[])));
         for (line, row) in lines.iter().zip(&rows) {
             table.row(&cells(line, row, now.0));
         }

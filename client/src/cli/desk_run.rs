@@ -186,7 +186,11 @@ impl Service<'_> {
         let ready = self.desk.ready(&mut self.follower)?;
         let new = ready.iter().any(|row| !self.known.contains(&row.key));
         // The register is opened only if there is something to do with it.
-        if !new && self.end.left == 0 && self.left_as.is_some() && self.left_as == self.changed_at() && !self.is_over(&ready)
+        if !new
+            && self.end.left == 0
+            && self.left_as.is_some()
+            && self.left_as == self.changed_at()
+            && !self.is_over(&ready)
         {
             return Ok(answered);
         }

@@ -12,7 +12,7 @@ use super::desk::{self, Which, fault, outcome, why};
 use super::show::{clean, value};
 use super::{Context, name};
 use crate::clock;
-use crate::desk::{RuleSeen, Row, State, VerdictSeen, fetch_opened};
+use crate::desk::{Row, RuleSeen, State, VerdictSeen, fetch_opened};
 use crate::home;
 use crate::issuer::Office;
 use crate::rules::Holds;
@@ -167,7 +167,8 @@ fn save(
         if last.as_ref().is_none_or(|last| last.commitment() != seen.file) {
             last = fetch_opened(office, nodes, &row.key.case, &seen.file)?;
         }
-        let file = last.as_ref().ok_or_else(|| Failure::of(ExitCode::Failure, "desk_file_gone", &[("name", &seen.name)]))?;
+        let file =
+            last.as_ref().ok_or_else(|| Failure::of(ExitCode::Failure, "desk_file_gone", &[("name", &seen.name)]))?;
         let content = file.file().attachments.iter().find(|known| known.name.as_str() == seen.name);
         // A case file has no names that are paths.
         let Some(content) = content else { continue };
@@ -242,12 +243,15 @@ fn rule(seen: &RuleSeen) -> RuleShown {
 fn text(shown: &Shown, row: &Row) -> String {
     let state = say(&format!("desk.state.{}", desk::state(shown.state)), &[]);
     let (item, step) = (clean(name(&shown.item_names)), clean(name(&shown.step_names)));
-    let mut lines = vec![shown.case.clone(), format!("{item} ({}:{}), {step} [{}]", shown.item, shown.version, shown.step)];
+    let mut lines =
+        vec![shown.case.clone(), format!("{item} ({}:{}), {step} [{}]", shown.item, shown.version, shown.step)];
     let now = clock::now();
     let due = shown.due_ms.filter(|_| row.is_open()).map(|due| say("desk.due", &[("time", &moment(due, now.0))]));
     lines.push(format!("{state}{}", due.map_or_else(String::new, |due| format!(", {due}"))));
     lines.extend(shown.why.iter().map(|why| format!("  ! {}", clean(&why.message))));
-    for (group, members) in ["given", "form", "passed", "read"].iter().filter_map(|name| Some((*name, shown.input.get(*name)?))) {
+    for (group, members) in
+        ["given", "form", "passed", "read"].iter().filter_map(|name| Some((*name, shown.input.get(*name)?)))
+    {
         see(group, members, &mut lines);
     }
     if !shown.verdicts.is_empty() {
@@ -274,7 +278,12 @@ fn text(shown: &Shown, row: &Row) -> String {
     }
     for attachment in &shown.attachments {
         let place = attachment.saved.as_ref().map_or_else(String::new, |path| format!(" → {}", clean(path)));
-        lines.push(format!("  {} [{}] {} B{place}", clean(&attachment.name), clean(&attachment.party), attachment.bytes));
+        lines.push(format!(
+            "  {} [{}] {} B{place}",
+            clean(&attachment.name),
+            clean(&attachment.party),
+            attachment.bytes
+        ));
     }
     for given in &shown.yields {
         lines.push(say("desk.yields", &[("code", &given.code), ("type", &given.vct)]));
@@ -301,7 +310,9 @@ fn see(group: &str, members: &Value, lines: &mut Vec<String>) {
     for (name, of) in members {
         match of.as_object() {
             Some(inner) => {
-                lines.extend(inner.iter().map(|(claim, of)| format!("  {}.{}: {}", clean(name), clean(claim), value(of))));
+                lines.extend(
+                    inner.iter().map(|(claim, of)| format!("  {}.{}: {}", clean(name), clean(claim), value(of))),
+                );
             }
             None => lines.push(format!("  {}: {}", clean(name), value(of))),
         }

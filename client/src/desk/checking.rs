@@ -138,8 +138,13 @@ impl Checking<'_> {
         found.faults.extend(judged.faults);
         found.verdicts.extend(judged.verdicts);
         if let Some(file) = commitment {
-            let seen = filled.attachments.into_iter().map(|(code, name, bytes)| {
-                AttachmentSeen { party: party.code.to_string(), slot, code, name, bytes, file }
+            let seen = filled.attachments.into_iter().map(|(code, name, bytes)| AttachmentSeen {
+                party: party.code.to_string(),
+                slot,
+                code,
+                name,
+                bytes,
+                file,
             });
             found.attachments.extend(seen);
         }

@@ -62,8 +62,12 @@ pub fn document(item: &Item, step: &Step, case: &Case, known: &Document, of: Opt
         form.extend(part.form.clone());
     }
     let needed = |name: &str| needs(item, step).iter().any(|need| need == name);
-    let passed: Map<String, Value> =
-        known.passed.iter().filter(|(name, _)| needed(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let passed: Map<String, Value> = known
+        .passed
+        .iter()
+        .filter(|(name, _)| needed(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     let parties = case.slots.iter().filter_map(|slot| item.party.get(usize::from(slot.party)));
     let parties: Vec<&str> = parties.map(|party| party.code.as_str()).collect();
     let case = json!({

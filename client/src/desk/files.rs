@@ -55,7 +55,13 @@ pub enum Fetched {
 }
 
 /// Holds a file against the act that committed to it.
-pub fn check_file(bound: &BoundFile, wanted: &Wanted, chain: &ChainId, case: &CaseId, to: &Uscc) -> Result<(), FileFault> {
+pub fn check_file(
+    bound: &BoundFile,
+    wanted: &Wanted,
+    chain: &ChainId,
+    case: &CaseId,
+    to: &Uscc,
+) -> Result<(), FileFault> {
     let file: &CaseFile = bound.file();
     if bound.commitment() != wanted.file.commitment {
         return Err(CaseFileError::Commitment.into());

@@ -251,7 +251,11 @@ mod tests {
         }
         fn issue(&mut self, row: &Row) -> Result<Result<Issued, String>, Failure> {
             self.tick()?;
-            assert_eq!(self.chain.as_deref(), row.decision.as_ref().map(|decision| &decision.act[..]), "only who decided");
+            assert_eq!(
+                self.chain.as_deref(),
+                row.decision.as_ref().map(|decision| &decision.act[..]),
+                "only who decided"
+            );
             self.journal.insert("one licence");
             self.tick()?;
             let (salt, key) = (Blob::new([3; 32]).unwrap(), KeyId([1; 16]));

@@ -80,9 +80,8 @@ pub fn rule(
     officer: &str,
 ) -> Result<Row, Failure> {
     let officer = officer.trim();
-    let plain = !officer.is_empty()
-        && officer.chars().count() <= OFFICER_CHARS_MAX
-        && !officer.chars().any(char::is_control);
+    let plain =
+        !officer.is_empty() && officer.chars().count() <= OFFICER_CHARS_MAX && !officer.chars().any(char::is_control);
     if !plain {
         return Err(Failure::of(ExitCode::Usage, "desk_officer", &[("most", &OFFICER_CHARS_MAX)]));
     }

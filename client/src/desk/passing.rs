@@ -87,9 +87,9 @@ pub(super) fn read(item: &Item, step: u8, file: &CaseFile) -> (PartName, Map<Str
     }
     for value in &file.values {
         let named = step.passes.contains_key(&value.name);
-        let plain = json::parse(value.value.as_bytes()).ok().filter(|value| {
-            value.is_string() || value.is_boolean() || value.as_i64().is_some()
-        });
+        let plain = json::parse(value.value.as_bytes())
+            .ok()
+            .filter(|value| value.is_string() || value.is_boolean() || value.as_i64().is_some());
         match plain.filter(|_| named) {
             Some(value_of) => {
                 found.insert(value.name.to_string(), value_of);

@@ -313,7 +313,9 @@ impl Hands for At<'_, '_, '_> {
         match (case::found(self.follower, &act)?, why) {
             (Some(sent), _) => Ok(Settled::Ours(sent.index)),
             (None, Some(why)) => Ok(Settled::Lost(why)),
-            (None, None) if failure.code == "case_not_named" && decision.key != self.desk.office.key.public_key().id() => {
+            (None, None)
+                if failure.code == "case_not_named" && decision.key != self.desk.office.key.public_key().id() =>
+            {
                 Ok(Settled::Anew)
             }
             (None, None) => Err(failure),

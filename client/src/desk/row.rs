@@ -258,7 +258,10 @@ pub struct Checked {
 impl fmt::Debug for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Personal claims stay out of logs.
-        f.debug_struct("Checked").field("faults", &self.faults).field("automatic", &self.automatic).finish_non_exhaustive()
+        f.debug_struct("Checked")
+            .field("faults", &self.faults)
+            .field("automatic", &self.automatic)
+            .finish_non_exhaustive()
     }
 }
 

@@ -23,7 +23,11 @@ impl Register {
         Ok(self.vault().scan(&ROWS)?.into_iter().map(|(_, row)| (row.key, row)).collect())
     }
     /// Changes a row as it is now, if the change allows it; it is durable when this returns.
-    pub fn change_row(&self, key: &RowKey, change: impl FnOnce(&mut Row) -> Result<(), Failure>) -> Result<Row, Failure> {
+    pub fn change_row(
+        &self,
+        key: &RowKey,
+        change: impl FnOnce(&mut Row) -> Result<(), Failure>,
+    ) -> Result<Row, Failure> {
         self.vault().write::<_, Failure>(|transaction| {
             let row = transaction.get(&ROWS, &key.to_string())?;
             let mut row: Row = row.ok_or_else(|| super::officer::unknown(&key.case))?;

@@ -76,9 +76,7 @@ fn before(item: &ServiceItem, step: u8) -> BTreeSet<u8> {
 #[cfg(test)]
 mod tests {
     use kanhe_proto::bounded::{List, Text};
-    use kanhe_proto::case::{
-        CaseStatus, CaseStep, Decide, How, Open, Present, SignedAct, Slot, SlotKey, StepState,
-    };
+    use kanhe_proto::case::{CaseStatus, CaseStep, Decide, How, Open, Present, SignedAct, Slot, SlotKey, StepState};
     use kanhe_proto::hash::{CaseId, Commitment, Hash};
     use kanhe_proto::identifiers::Uscc;
     use kanhe_proto::ids::{Height, SpanMs};
@@ -93,10 +91,10 @@ mod tests {
     fn item() -> (Item, ServiceItem) {
         let item = ItemSource::of(FLAT.to_owned()).unwrap().item;
         let bureau: Uscc = "11370100MB1A0001X2".parse().unwrap();
-        let bound = item.bureau.iter().map(|role| BoundRole {
-            role: role.code.clone(),
-            bureaus: List::new(vec![bureau]).unwrap(),
-        });
+        let bound = item
+            .bureau
+            .iter()
+            .map(|role| BoundRole { role: role.code.clone(), bureaus: List::new(vec![bureau]).unwrap() });
         let bound: Vec<BoundRole> = bound.collect();
         let public = item.service_item(&bound).unwrap();
         (item, public)

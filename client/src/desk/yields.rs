@@ -49,9 +49,8 @@ fn claims(given: &Yield, made: &BTreeMap<String, Made>) -> Result<Map<String, Va
 
 /// The application for this type in a party's file. What is none is passed over: it shows as missing.
 fn application<'a>(file: &'a CaseFile, vct: &Vct, chain: &ChainId, issuer: &Uscc, as_of: TimeMs) -> Option<&'a str> {
-    let is_it = |text: &&str| {
-        Application::verify(text, chain, issuer, as_of).is_ok_and(|application| application.vct == *vct)
-    };
+    let is_it =
+        |text: &&str| Application::verify(text, chain, issuer, as_of).is_ok_and(|application| application.vct == *vct);
     file.applications.iter().map(|text| text.as_str()).find(is_it)
 }
 

@@ -100,12 +100,7 @@ impl Granting<'_> {
         plan(office, &definition, self.register, follower, planned)
     }
 
-    fn prepare(
-        &self,
-        grant: &Grant,
-        place: usize,
-        follower: &mut Follower,
-    ) -> Result<(Definition, Prepared), Failure> {
+    fn prepare(&self, grant: &Grant, place: usize, follower: &mut Follower) -> Result<(Definition, Prepared), Failure> {
         self.office.check_right(follower, &grant.vct.code)?;
         let definition = Definition::fetch(&grant.vct, self.genesis, follower)?;
         let line = u32::try_from(place).expect("an item yields few licences");
