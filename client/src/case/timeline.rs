@@ -456,7 +456,7 @@ mod tests {
         let timeline = told(&done, Some(&own(1, "buyer")), Vec::new());
         assert_eq!(next(&timeline), [("collect", None, true), ("rate", None, true)]);
         let timeline = told(&done, None, Vec::new());
-        assert_eq!((next(&timeline), timeline.you), (vec![("collect", None, true)], None));
+        assert_eq!((next(&timeline), &timeline.you), (vec![("collect", None, true)], &None));
     }
 
     #[test]
