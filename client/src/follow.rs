@@ -5,7 +5,7 @@ use kanhe_proto::codec;
 use kanhe_proto::evidence::Evidence;
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::hand_over::HandOver;
-use kanhe_proto::hash::LicenceDigest;
+use kanhe_proto::hash::{LicenceDigest, MapKey};
 use kanhe_proto::ids::{Height, LogIndex, SpanMs};
 use kanhe_proto::limits::MAP_VALUE_BYTES_MAX;
 use kanhe_proto::map_value::MapValue;
@@ -282,6 +282,27 @@ impl Follower {
         })
     }
 
+    /// A leaf of the state as of now; `None` is proved absence.
+    pub fn state<T: MapValue>(
+        &mut self,
+        key: &MapKey,
+        fetch: impl Fn(&NodeClient) -> Result<LeafAnswer, NodeError>,
+    ) -> Result<Found<T>, FollowError> {
+        self.ask(|follower, node| {
+            let answer = fetch(node)?;
+            let header = follower.believed(node, &answer.certified)?;
+            let value = state_leaf(node, &answer.leaf, &header, key)?;
+            Ok(Found { value, header, answer })
+        })
+    }
+
+    /// The header of an answer, once it is believed.
+    pub fn believed(&mut self, node: &NodeClient, bytes: &[u8]) -> Result<CertifiedHeader, FollowError> {
+        let header = certified(node, bytes)?;
+        self.believe_newest(node, &header)?;
+        Ok(header)
+    }
+
     /// A registry record from an answer kept earlier, under a header that is believed whatever its age.
     pub fn registry_kept<T: RegistryRecord>(&self, id: &T::Id, answer: LeafAnswer) -> Result<Found<T>, String> {
         let header: CertifiedHeader =
@@ -306,6 +327,17 @@ pub struct Found<T> {
 /// A certified header in an answer; nothing of it is checked yet.
 pub fn certified(node: &NodeClient, bytes: &[u8]) -> Result<CertifiedHeader, NodeError> {
     codec::decode(bytes, CERTIFIED_BYTES_MAX).map_err(|error| node.malformed(error))
+}
+
+/// A leaf of the state under a header that is believed.
+pub fn state_leaf<T: MapValue>(
+    node: &NodeClient,
+    bytes: &[u8],
+    header: &CertifiedHeader,
+    key: &MapKey,
+) -> Result<Option<T>, NodeError> {
+    let leaf: ProvedLeaf = codec::decode(bytes, LEAF_BYTES_MAX).map_err(|error| node.malformed(error))?;
+    leaf.read(&header.header.state_root, key).map_err(|error| node.malformed(error))
 }
 
 fn read_leaf<T: RegistryRecord + MapValue>(

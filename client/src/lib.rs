@@ -2,8 +2,10 @@
 
 rust_i18n::i18n!("locales", fallback = "en");
 
+pub mod case;
 pub mod cli;
 pub mod clock;
+pub mod desk;
 pub mod follow;
 pub mod given;
 pub mod governance;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are outside the tests themselves")]
 
+mod case;
+mod desk;
 mod governance;
 mod issuer;
 mod item;

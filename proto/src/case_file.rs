@@ -75,7 +75,7 @@ pub struct NamedValue {
 /// A paper that has no licence yet.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Attachment {
-    /// Name of the file; no path.
+    /// Its code in the item, then, after a dot, its kind of file, if that is known; no path.
     pub name: Text<ATTACHMENT_NAME_BYTES_MAX>,
     /// Its content.
     pub content: Blob<{ ATTACHMENT_BYTES_MAX as usize }>,

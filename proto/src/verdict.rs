@@ -20,6 +20,9 @@ use crate::{codec, registry::Names};
 const BINDING_AHEAD_MAX: SpanMs = SpanMs(60_000);
 /// A key binding is made while the request lives; its clock may lag a little.
 const BINDING_AGE_MAX: SpanMs = SpanMs(660_000);
+/// A case's nonce is of one case, slot, round and bureau, and a wallet may be without a node for weeks before its act is
+/// on the chain: 30 days.
+const CASE_BINDING_AGE_MAX: SpanMs = SpanMs(30 * 86_400_000);
 
 /// What a response is worth. In the order of the rules: the first that matches is the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -140,15 +143,28 @@ pub struct Moment {
     pub now: TimeMs,
     /// The time that dates and status are asked for; default: now for dates, the header's for status.
     pub at: Option<TimeMs>,
+    /// When it was presented, if that is proved: the request and the key binding are judged as of then.
+    pub presented: Option<TimeMs>,
 }
 
 /// Judges a response to a request of one's own.
 pub fn verify_response(bytes: &[u8], request: &Request, trust: &Trust, now: TimeMs, at: Option<TimeMs>) -> Verdict {
+    verify(bytes, request, trust, Moment { now, at, presented: None })
+}
+
+/// Judges what was presented in a case, as of the block that has its act: dates and status are those of its time, which the
+/// evidence must cover.
+pub fn verify_presented(bytes: &[u8], request: &Request, trust: &Trust, now: TimeMs, presented: TimeMs) -> Verdict {
+    verify(bytes, request, trust, Moment { now, at: Some(presented), presented: Some(presented) })
+}
+
+fn verify(bytes: &[u8], request: &Request, trust: &Trust, moment: Moment) -> Verdict {
     let response = match Response::from_bytes(bytes) {
         Ok(response) => response,
         Err(_) => return Verdict::whole(Outcome::Invalid, 1, "response_malformed"),
     };
-    if let Err(error) = request.check().and_then(|()| request.check_time(now)) {
+    let asked = moment.presented.unwrap_or(moment.now);
+    if let Err(error) = request.check().and_then(|()| request.check_time(asked)) {
         return Verdict::whole(Outcome::Invalid, 1, error.code());
     }
     if request.client_id.chain != trust.chain_ref() {
@@ -160,7 +176,6 @@ pub fn verify_response(bytes: &[u8], request: &Request, trust: &Trust, now: Time
     };
     let hashes: Vec<String> = tokens.iter().map(UnverifiedSdJwt::sd_hash).collect();
     let set = sd_jwt::set(&hashes);
-    let moment = Moment { now, at };
     let mut licences = Vec::new();
     for (query, token) in request.dcql_query.credentials.iter().zip(&tokens) {
         let judge = Judge { query, request, trust, moment, set: &set };
@@ -294,7 +309,11 @@ impl Judge<'_> {
         let expected = ExpectedBinding { nonce: &self.request.nonce, audience: &audience, set: Some(self.set) };
         let wrong = |error: SdJwtError| invalid(error.code());
         let (licence, binding) = token.verify_presentation(key, &expected).map_err(wrong)?;
-        binding.check_time(self.moment.now, BINDING_AGE_MAX, BINDING_AHEAD_MAX).map_err(wrong)?;
+        let (made, age_max) = match self.moment.presented {
+            Some(presented) => (presented, CASE_BINDING_AGE_MAX),
+            None => (self.moment.now, BINDING_AGE_MAX),
+        };
+        binding.check_time(made, age_max, BINDING_AHEAD_MAX).map_err(wrong)?;
         if !self.query.meta.vct_values.contains(&licence.fixed.vct) {
             return Err(invalid("type_not_asked_for"));
         }
@@ -321,7 +340,7 @@ impl Judge<'_> {
         if let Some(code) = facts.not_accredited() {
             return finding(Outcome::Invalid, 3, code);
         }
-        let Moment { now, at } = self.moment;
+        let Moment { now, at, .. } = self.moment;
         if at.is_some_and(|at| at > facts.as_of) {
             return finding(Outcome::Undecided, 2, "not_covered");
         }

@@ -10,6 +10,7 @@ use kanhe_proto::key::{KeyId, PublicKey};
 use kanhe_proto::limits::COPIES_MAX;
 use kanhe_proto::pickup::{PICKUP_TEXT_BYTES_MAX, PickupCode};
 use kanhe_proto::registry::HolderKind;
+use kanhe_proto::sd_jwt::Holding;
 
 use super::types::{TypeSpec, sealing_key};
 use super::{Context, wallet};
@@ -73,6 +74,28 @@ pub fn run(options: &Collect, context: &Context) -> Result<ExitCode, Failure> {
         }
         None => applied(options, &open)?,
     };
+    let asking = Asking { sealing_key: options.sealing_key, wait: options.wait, as_applied: false };
+    fetch(&wanted, &asking, &open, &mut follower, context)
+}
+
+/// How licences are asked for.
+pub(super) struct Asking {
+    /// The bureau's sealing key, if it is not that of genesis.
+    pub sealing_key: Option<KeyId>,
+    /// Seconds to wait for answers.
+    pub wait: u64,
+    /// Whether what comes must be of the very type and bureau that was applied for.
+    pub as_applied: bool,
+}
+
+/// Fetches licences of applications, and shows what came as `wallet list` does.
+pub(super) fn fetch(
+    wanted: &[Wanted],
+    asking: &Asking,
+    open: &Wallet,
+    follower: &mut Follower,
+    context: &Context,
+) -> Result<ExitCode, Failure> {
     if wanted.is_empty() {
         context.output.talk(say("collect.nothing", &[]));
     }
@@ -80,8 +103,8 @@ pub fn run(options: &Collect, context: &Context) -> Result<ExitCode, Failure> {
     let mut gathered = Gathered::default();
     let mut keys = BTreeMap::new();
     for portion in wanted.chunks(AT_ONCE) {
-        let asked = ask(portion, options, &open, &mut keys, &mut follower, context)?;
-        gather(&asked, options, &open, &mut gathered, &mut follower, &mut progress)?;
+        let asked = ask(portion, asking, open, &mut keys, follower, context)?;
+        gather(&asked, (portion, asking), open, &mut gathered, follower, &mut progress)?;
     }
     drop(progress);
     let shown = wallet::show_list(&gathered.taken, context)?;
@@ -132,7 +155,7 @@ fn pickup(
     Ok((open.application_for(&code, &wish, clock::now())?, code))
 }
 
-type Wanted = (ApplicationRecord, Option<PickupCode>);
+pub(super) type Wanted = (ApplicationRecord, Option<PickupCode>);
 
 fn applied(options: &Collect, open: &Wallet) -> Result<Vec<Wanted>, Failure> {
     let mut records = open.uncollected(options.again)?;
@@ -145,7 +168,7 @@ fn applied(options: &Collect, open: &Wallet) -> Result<Vec<Wanted>, Failure> {
 
 fn ask(
     wanted: &[Wanted],
-    options: &Collect,
+    asking: &Asking,
     open: &Wallet,
     keys: &mut BTreeMap<Uscc, PublicKey>,
     follower: &mut Follower,
@@ -157,7 +180,7 @@ fn ask(
         let key = match keys.get(&record.issuer) {
             Some(key) => key.clone(),
             None => {
-                let key = sealing_key(context, &context.home.genesis()?, record.issuer, options.sealing_key)?;
+                let key = sealing_key(context, &context.home.genesis()?, record.issuer, asking.sealing_key)?;
                 keys.insert(record.issuer, key.clone());
                 key
             }
@@ -171,22 +194,39 @@ fn ask(
 
 fn gather(
     asked: &[Asked],
-    options: &Collect,
+    (wanted, asking): (&[Wanted], &Asking),
     open: &Wallet,
     gathered: &mut Gathered,
     follower: &mut Follower,
     progress: &mut Progress,
 ) -> Result<(), Failure> {
-    let deadline = Instant::now() + Duration::from_secs(options.wait);
-    for one in asked {
+    let deadline = Instant::now() + Duration::from_secs(asking.wait);
+    for (one, (record, _)) in asked.iter().zip(wanted) {
         match answer(one, deadline, follower)? {
             None => gathered.unanswered += 1,
             Some(Err(refusal)) => gathered.refused.push((one.application, refusal)),
-            Some(Ok(deliveries)) => gathered.taken.extend(take(open, &deliveries, follower)?),
+            Some(Ok(deliveries)) => {
+                if asking.as_applied {
+                    deliveries.iter().try_for_each(|delivery| check_applied(delivery, record))?;
+                }
+                gathered.taken.extend(take(open, &deliveries, follower)?);
+            }
         }
         progress.add(1);
     }
     Ok(())
+}
+
+/// What comes is of the type and the bureau that were applied for; that the bureau signed it is proved when it is taken in.
+fn check_applied(delivery: &Delivery, record: &ApplicationRecord) -> Result<(), Failure> {
+    let holding = Holding::open(&delivery.sd_jwt);
+    let holding = holding.map_err(|error| Failure::reported(ExitCode::Invalid, error.code(), error))?;
+    let fixed = holding.fixed();
+    if fixed.vct == record.vct && fixed.issuer.uscc == record.issuer {
+        return Ok(());
+    }
+    let args: &[(&str, &dyn std::fmt::Display)] = &[("found", &fixed.vct), ("expected", &record.vct)];
+    Err(Failure::of(ExitCode::Invalid, "case_other_licence", args))
 }
 
 type Outcome = Result<Vec<Delivery>, Refusal>;

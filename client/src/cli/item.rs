@@ -124,7 +124,12 @@ fn check(options: &Check, context: &Context) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::Ok);
     }
     let otherwise = checked.samples.iter().filter(|tried| !tried.as_expected).count();
-    Err(Failure::of(ExitCode::Failure, "item_wrong", &[("count", &(checked.mistakes.len() + otherwise))]))
+    let count = checked.mistakes.len() + otherwise;
+    let mut failure = Failure::of(ExitCode::Failure, "item_wrong", &[("count", &count)]);
+    if count == 1 {
+        failure.message = say("item.wrong_once", &[]);
+    }
+    Err(failure)
 }
 
 impl Checked {

@@ -3,9 +3,15 @@
 mod abandon;
 mod backup;
 mod batches;
+mod case;
+mod case_open;
+mod case_show;
 mod chain_why;
 mod collect;
 mod context;
+mod desk;
+mod desk_run;
+mod desk_show;
 mod gov;
 mod help;
 mod issue;
@@ -97,6 +103,12 @@ pub enum Command {
     /// Service items: what can be applied for, what it asks, and whether a file of one is right
     #[command(subcommand)]
     Item(item::ItemCommand),
+    /// Cases: apply for something once, follow it, confirm, correct, collect what comes of it
+    #[command(subcommand)]
+    Case(case::CaseCommand),
+    /// The bureau's desk: decides the steps of cases that are its turn, and issues what comes of them
+    #[command(subcommand)]
+    Desk(desk::DeskCommand),
     /// Propose and vote on what the bureaus decide, and rule over the bureau's own keys
     #[command(subcommand)]
     Gov(gov::Gov),
@@ -158,6 +170,8 @@ fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Verify(command) => verify::run(command, context),
         Command::Licence(command) => licence::run(command, context),
         Command::Item(command) => item::run(command, context),
+        Command::Case(command) => case::run(command, context),
+        Command::Desk(command) => desk::run(command, context),
         Command::Gov(command) => gov::run(command, context),
         Command::Sample(options) => sample::run(&options, context),
         Command::Status => status::home(context),

@@ -8,9 +8,10 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::{
-    Context, abandon, backup, chain_why, gov, issue, item, item_show, licence, renew, sample, status, trust,
-    verify_serve, wallet,
+    Context, abandon, backup, case, case_show, chain_why, desk, desk_run, desk_show, gov, issue, item, item_show,
+    licence, renew, sample, status, trust, verify_serve, wallet,
 };
+use crate::case::Timeline;
 use crate::issuer::{Round, Surveyed};
 use crate::talk::{ExitCode, Failure, Said, Wire, shape};
 use crate::verifier::{Swept, Told};
@@ -38,8 +39,16 @@ macro_rules! published {
 }
 
 published! {
+    "case-act": case::Acted = "kanhe case open, confirm, correct, withdraw, rate",
+    "case-invitation": case_show::Invitation = "kanhe case show --code",
+    "case-list": Vec<case_show::Line> = "kanhe case list",
+    "case-show": Timeline = "kanhe case show",
     "chain-status": status::ChainStatus = "kanhe chain status",
     "chain-status-why": chain_why::WhyShown = "kanhe chain status --why",
+    "desk-list": Vec<desk::Line> = "kanhe desk list",
+    "desk-rule": desk::Ruled = "kanhe desk approve, reject, return",
+    "desk-run": desk_run::Line = "kanhe desk run: one a line",
+    "desk-show": desk_show::Shown = "kanhe desk show",
     "error": Wire<'_> = "every command that fails, on stderr",
     "gov-card": gov::card::CardShown = "kanhe gov card new, gov card show",
     "gov-key": gov::keys::KeyShown = "kanhe gov key new, gov key prove",

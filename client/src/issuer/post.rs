@@ -22,7 +22,7 @@ pub struct Fetched {
 }
 
 /// Proves to a node that this is the bureau's issuing key.
-fn proof(office: &Office, node: &NodeClient) -> Result<Vec<u8>, Failure> {
+pub fn queue_proof(office: &Office, node: &NodeClient) -> Result<Vec<u8>, Failure> {
     let challenge = node.mail_challenge()?;
     let proof = QueueProof::sign(&office.chain.chain_id, office.issuer, challenge, &office.key);
     Ok(codec::encode(&proof.map_err(|error| Failure::reported(ExitCode::Failure, "not_signed", error))?))
@@ -32,7 +32,7 @@ fn proof(office: &Office, node: &NodeClient) -> Result<Vec<u8>, Failure> {
 pub fn fetch(office: &Office, nodes: &[NodeClient], wait_seconds: u64) -> Result<Fetched, Failure> {
     let mut last = NodeError::Unnamed.failure();
     for node in nodes {
-        let fetched = proof(office, node)
+        let fetched = queue_proof(office, node)
             .and_then(|proof| node.mail_queue(&proof, wait_seconds).map_err(|error| node_failure(&error, office)));
         match fetched {
             Ok(queue) => return Ok(Fetched { node: node.clone(), queue }),
@@ -64,7 +64,7 @@ pub fn send(office: &Office, node: &NodeClient, answers: &[MailAnswer]) -> Resul
             bytes += answer.len();
             portion.push(Blob::new(answer).expect("an envelope is within its limit"));
         }
-        let proof = Blob::new(proof(office, node)?).expect("a proof is short");
+        let proof = Blob::new(queue_proof(office, node)?).expect("a proof is short");
         node.mail_answers(&MailAnswers { proof, answers: portion })?;
     }
     Ok(())

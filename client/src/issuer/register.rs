@@ -32,6 +32,10 @@ pub struct Register {
 }
 
 impl Register {
+    /// The vault that holds it: the desk keeps its rows beside the licences.
+    pub(crate) const fn vault(&self) -> &Vault {
+        &self.vault
+    }
     /// Opens the register; another process then cannot.
     pub fn open(path: &Path, passphrase: &Passphrase) -> Result<Self, Failure> {
         if !path.exists() {

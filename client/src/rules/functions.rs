@@ -36,6 +36,11 @@ fn cents(text: &str) -> Result<i64, String> {
     Ok(if negative { -sum } else { sum })
 }
 
+/// Whether a text is an amount that rules can read.
+pub fn is_amount(text: &str) -> bool {
+    cents(text).is_ok()
+}
+
 fn day(text: &str) -> Result<Day, String> {
     text.parse().map_err(|error| format!("`{text}`: {error}"))
 }

@@ -10,6 +10,8 @@ const FILES: &[&str] = &[
     include_str!("../../locales/governance.yml"),
     include_str!("../../locales/issuer.yml"),
     include_str!("../../locales/items.yml"),
+    include_str!("../../locales/cases.yml"),
+    include_str!("../../locales/desk.yml"),
 ];
 
 /// Key → (language → text), read without the library that compiles the catalogue in: `_version: 2`, two-space

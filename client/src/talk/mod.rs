@@ -19,7 +19,7 @@ pub use failure::{Failure, Wire};
 pub use language::{Lang, find, say, say_in};
 pub use output::{Captured, Output, Said};
 pub use progress::Progress;
-pub use prompt::confirm;
+pub use prompt::{answer, confirm};
 pub use secret::Passphrase;
 pub use table::{Table, width};
 pub use time::{age, moment};

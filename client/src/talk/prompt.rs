@@ -27,6 +27,23 @@ fn confirm_from(output: &Output, question: &str, terminal: bool, input: &mut dyn
     }
 }
 
+/// What a person answers to a question; none where nobody can, or nothing is said.
+pub fn answer(output: &Output, question: &str) -> Option<String> {
+    let stdin = std::io::stdin();
+    let terminal = stdin.is_terminal() && !output.is_json();
+    answer_from(output, question, terminal, &mut stdin.lock())
+}
+
+fn answer_from(output: &Output, question: &str, terminal: bool, input: &mut dyn BufRead) -> Option<String> {
+    if !terminal {
+        return None;
+    }
+    output.ask(format_args!("{question} "));
+    let mut text = String::new();
+    input.read_line(&mut text).ok()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,5 +60,13 @@ mod tests {
         assert_eq!(answer(true, "\n"), Err(ExitCode::Failure));
         assert_eq!(answer(true, ""), Err(ExitCode::Failure));
         assert_eq!(answer(false, "y\n"), Err(ExitCode::Usage));
+    }
+
+    #[test]
+    fn nobody_is_asked_where_nobody_can_answer() {
+        let (output, _) = Output::captured(false);
+        let told = |terminal, text: &str| answer_from(&output, "Which?", terminal, &mut text.as_bytes());
+        assert_eq!(told(true, " two \n"), Some("two".to_owned()));
+        assert_eq!((told(true, "\n"), told(true, ""), told(false, "two\n")), (None, None, None));
     }
 }

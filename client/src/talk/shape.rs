@@ -45,6 +45,18 @@ pub enum StepOutcome {
     Officer,
 }
 
+/// What a bureau decided on a step.
+#[derive(Debug, JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+pub enum Decided {
+    /// Yes.
+    Approved,
+    /// No: ends the case.
+    Rejected,
+    /// Those whom the step waits for present anew.
+    Returned,
+}
+
 /// What a response is worth.
 #[derive(Debug, JsonSchema)]
 #[schemars(rename_all = "snake_case")]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kanhe_proto::ids::TimeMs;
+use kanhe_proto::registry::Names;
 use kanhe_proto::request::{LicenceQuery, Request};
 use kanhe_proto::response::{Response, Stapled};
 use kanhe_proto::sd_jwt::{self, ClaimPath, FixedClaims, Holding, KeyBinding, Presentation, Step};
@@ -113,6 +114,11 @@ fn has_all(holding: &Holding, paths: &[ClaimPath]) -> bool {
 }
 
 impl Choice {
+    /// The same once more.
+    pub fn again(&self) -> Self {
+        let (record, holding) = (self.record.clone(), self.holding.clone());
+        Self { query: self.query.clone(), record, holding, paths: self.paths.clone() }
+    }
     /// The paths that will be disclosed, with what they drag along.
     pub fn disclosed(&self) -> Result<Vec<ClaimPath>, Failure> {
         let selection = self.holding.selection(&self.paths).map_err(wrong)?;
@@ -177,7 +183,19 @@ impl Wallet {
         now: TimeMs,
         form: impl FnOnce(Response) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let request = &proved.request;
+        let names = proved.party.as_ref().map(|party| party.names.clone());
+        self.present_to(plan, &proved.request, names, now, form)
+    }
+
+    /// The same for a request that is proved elsewhere, as that which stands in a registered item; `names` are of who asks.
+    pub fn present_to<T>(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        names: Option<Names>,
+        now: TimeMs,
+        form: impl FnOnce(Response) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let presentations = plan.choices.iter().map(Choice::presentation).collect::<Result<Vec<_>, _>>()?;
         let hashes: Vec<String> = presentations.iter().map(Presentation::sd_hash).collect();
         let binding = KeyBinding {
@@ -202,22 +220,23 @@ impl Wallet {
             });
         }
         let formed = form(response)?;
-        self.note(plan, proved, logged, now)?;
+        let record = LogRecord {
+            time_ms: now.0,
+            relying_party: request.client_id.clone(),
+            names,
+            purpose: request.purpose.clone(),
+            nonce: request.nonce.clone(),
+            licences: logged,
+        };
+        self.note(plan, &record)?;
         Ok(formed)
     }
 
-    fn note(&self, plan: &Plan, proved: &ProvedRequest, licences: Vec<LogLicence>, now: TimeMs) -> Result<(), Failure> {
-        let record = LogRecord {
-            time_ms: now.0,
-            relying_party: proved.request.client_id.clone(),
-            names: proved.party.as_ref().map(|party| party.names.clone()),
-            purpose: proved.request.purpose.clone(),
-            nonce: proved.request.nonce.clone(),
-            licences,
-        };
-        let row = format!("{:020}-{}", now.0, text::hex(&clock::random::<4>()?));
+    fn note(&self, plan: &Plan, record: &LogRecord) -> Result<(), Failure> {
+        let now = record.time_ms;
+        let row = format!("{now:020}-{}", text::hex(&clock::random::<4>()?));
         self.vault.write::<_, Failure>(|transaction| {
-            transaction.put(&LOG, &row, &record)?;
+            transaction.put(&LOG, &row, record)?;
             for choice in &plan.choices {
                 let digest = choice.record.digest.to_string();
                 if let Some(mut kept) = transaction.get(&LICENCES, &digest)? {

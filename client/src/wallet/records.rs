@@ -35,6 +35,10 @@ impl Seed {
     pub fn random() -> Result<Self, Failure> {
         clock::random().map(Self)
     }
+    /// Of secret bytes that came from elsewhere.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
     /// The bytes.
     pub const fn bytes(&self) -> &[u8; 32] {
         &self.0

@@ -1,5 +1,6 @@
 //! A chain of one validator in memory: every header is certified as of now.
 
+pub mod cases;
 pub mod governance;
 
 use std::collections::BTreeMap;
@@ -69,6 +70,8 @@ pub struct Chain {
     pub lag_ms: u64,
     /// Whose keys it lists, whoever is asked for.
     pub keys_of: Option<Uscc>,
+    /// Files of cases.
+    pub files: cases::CaseFiles,
 }
 
 /// What a node does with a transaction.
@@ -223,6 +226,7 @@ impl Chain {
             letters: Letters::default(),
             lag_ms: 0,
             keys_of: None,
+            files: cases::CaseFiles::default(),
         }
     }
 

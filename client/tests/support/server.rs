@@ -57,6 +57,23 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
     if let Some(mail) = post.filter(|path| path.starts_with("/v1/mail")) {
         return respond(&mut stream, post_mail(&mail, &sent, &mut chain));
     }
+    if first.starts_with("POST /v1/cases/acts ") {
+        let intake = chain.intake;
+        if intake == Intake::BreaksBefore {
+            return;
+        }
+        let status = match chain.acts(&sent) {
+            Ok(status) => status,
+            Err(code) => return write(&mut stream, "422 Unprocessable Content", &refused(code)),
+        };
+        return if intake == Intake::BreaksAfter { () } else { respond(&mut stream, json(status)) };
+    }
+    if first.starts_with("POST /v1/cases/files ") {
+        return match chain.take_part(&sent) {
+            Some(state) => respond(&mut stream, json(state)),
+            None => (),
+        };
+    }
     let answer = if first.starts_with("POST /v1/transactions ") {
         let intake = chain.intake;
         if intake == Intake::BreaksBefore {
@@ -121,7 +138,7 @@ fn json(value: impl Serialize) -> Option<Vec<u8>> {
 }
 
 fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
-    let path = path.split('?').next().unwrap_or_default();
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let parts: Vec<&str> = path.trim_start_matches("/v1/").split('/').collect();
     match parts[..] {
         ["genesis"] => Some(chain.genesis.to_bytes()),
@@ -133,6 +150,12 @@ fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
             let batch = kanhe_proto::ids::LogIndex(batch.parse().ok()?);
             json(chain.evidence(batch, &digest.parse().ok()?)?)
         }
+        ["cases", id] => json(chain.case_leaf(&id.parse().ok()?)),
+        ["cases", id, "events"] => {
+            let from = query.strip_prefix("from=").and_then(|from| from.parse().ok()).map(kanhe_proto::ids::LogIndex);
+            json(chain.case_events(&id.parse().ok()?, from))
+        }
+        ["cases", "files", _, _, commitment] => json(chain.file_state(&commitment.parse().ok()?)?),
         ["proposals"] => json(chain.proposals()),
         ["proposals", id] => json(chain.proposal(&id.parse().ok()?)),
         ["registry", "bureaus", uscc] => json(chain.registry::<Bureau>(&uscc.parse().ok()?)),

@@ -1,0 +1,165 @@
+//! Finishing what a wallet has begun: files first, until a node has written all of them, then the act, until the chain has it.
+
+use kanhe_proto::case::Act;
+use kanhe_proto::ids::TimeMs;
+
+use super::own::{OwnCase, OwnFile, Shelf};
+use super::prepare::{Kind, Maker};
+use super::read::Items;
+use super::send::{found, send};
+use crate::clock;
+use crate::follow::Follower;
+use crate::node::{NodeClient, NodeError};
+use crate::talk::{ExitCode, Failure};
+use crate::wallet::Wallet;
+
+/// Brings an unfinished act to its end. `step` is told of each part that is written, and how many there are.
+pub fn carry(
+    wallet: &Wallet,
+    follower: &mut Follower,
+    items: &mut Items,
+    own: &mut OwnCase,
+    step: &mut dyn FnMut(u64),
+) -> Result<(), Failure> {
+    renew(wallet, follower, items, own)?;
+    let shelf = Shelf::of(wallet);
+    let Some(mut pending) = own.pending.clone() else { return Ok(()) };
+    for file in &mut pending.files {
+        if !file.stored {
+            store(follower, &shelf, file, step)?;
+            file.stored = true;
+            own.pending = Some(pending_of(own, file)?);
+            shelf.put(own)?;
+        }
+    }
+    let Some(pending) = &mut own.pending else { return Ok(()) };
+    let act = pending.act()?;
+    pending.sent = true;
+    shelf.put(own)?;
+    match send(follower, std::slice::from_ref(&act)) {
+        Ok(_) => {
+            let done = own.pending.take().into_iter();
+            for pending in done {
+                own.disclosed.extend(pending.disclosed);
+                own.kept.extend(pending.files);
+            }
+            own.refused = None;
+            shelf.put(own)
+        }
+        Err(failure) if failure.exit == ExitCode::Refused => {
+            let gone = own.pending.take().map(|pending| pending.files).unwrap_or_default();
+            own.refused = Some(failure.code.clone());
+            shelf.put_with(own, &[], &gone)?;
+            Err(failure)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The unfinished act, of which one file more is stored.
+fn pending_of(own: &OwnCase, stored: &OwnFile) -> Result<super::own::Pending, Failure> {
+    let missing = || Failure::of(ExitCode::Failure, "case_part_missing", &[]);
+    let mut pending = own.pending.clone().ok_or_else(missing)?;
+    let same = pending.files.iter_mut().filter(|file| file.commitment == stored.commitment);
+    same.for_each(|file| file.stored = true);
+    Ok(pending)
+}
+
+/// What lay too long is made anew: before its act has left anyone's hands, or once an opening is proved void.
+fn renew(wallet: &Wallet, follower: &mut Follower, items: &mut Items, own: &mut OwnCase) -> Result<(), Failure> {
+    let Some(pending) = &own.pending else { return Ok(()) };
+    let act = pending.act()?;
+    let kind = match &act.act {
+        Act::Open(_) => Kind::Open,
+        Act::Present(present) => Kind::Present { round: present.round, join: present.join.is_some() },
+        _ => return Ok(()),
+    };
+    let void = match &act.act {
+        Act::Open(open) if pending.sent => {
+            follower.update()?;
+            let newest = follower.trust().newest().map_or(TimeMs(0), |newest| newest.time);
+            newest > open.not_after && found(follower, &act)?.is_none()
+        }
+        _ => false,
+    };
+    if !void && !pending.is_stale(clock::now()) {
+        return Ok(());
+    }
+    let known = items.get(follower, &own.item, own.version)?;
+    let maker = Maker::new(wallet, &known, own, follower)?;
+    maker.make(own, kind, clock::now())
+}
+
+/// Hands all parts of a file to one node, and to the next if that one fails.
+fn store(follower: &Follower, shelf: &Shelf<'_>, file: &OwnFile, step: &mut dyn FnMut(u64)) -> Result<(), Failure> {
+    let mut last = NodeError::Unnamed.failure();
+    for node in follower.nodes() {
+        match store_at(node, shelf, file, step) {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) if error.is_local() => last = error.failure(),
+            Ok(Err(error)) => return Err(error.failure()),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(last)
+}
+
+fn store_at(
+    node: &NodeClient,
+    shelf: &Shelf<'_>,
+    file: &OwnFile,
+    step: &mut dyn FnMut(u64),
+) -> Result<Result<(), NodeError>, Failure> {
+    let mut stored = 0;
+    for place in 0..file.parts {
+        let part = shelf.part(file, place)?;
+        match node.send_file_part(&part) {
+            Ok(state) if state.delivered => stored = file.parts,
+            Ok(state) => stored = state.stored,
+            Err(error) => return Ok(Err(error)),
+        }
+        step(1);
+    }
+    match stored >= file.parts {
+        true => Ok(Ok(())),
+        false => Ok(Err(node.malformed(format_args!("{stored} of {} parts are stored", file.parts)))),
+    }
+}
+
+/// Looks after files whose recipient may not have them yet: those that it has are not kept any longer, and those that no
+/// node has any more are handed in again.
+pub fn look_after(wallet: &Wallet, follower: &Follower, own: &mut OwnCase) -> Result<(), Failure> {
+    let shelf = Shelf::of(wallet);
+    let (mut gone, mut kept) = (Vec::new(), Vec::new());
+    for file in own.kept.drain(..) {
+        let mut states = follower.nodes().iter().map(|node| node.file_state(&file.to, &own.id, &file.commitment));
+        let mut there = false;
+        let delivered = states.any(|state| {
+            there |= state.as_ref().is_ok_and(|state| state.stored >= file.parts);
+            state.is_ok_and(|state| state.delivered)
+        });
+        if delivered {
+            gone.push(file);
+            continue;
+        }
+        if !there {
+            // Best effort: it is tried again by the next command.
+            let _ = store(follower, &shelf, &file, &mut |_| {});
+        }
+        kept.push(file);
+    }
+    own.kept = kept;
+    if gone.is_empty() { Ok(()) } else { shelf.put_with(own, &[], &gone) }
+}
+
+/// Takes away what a case that is over needs no longer: attachments, and files on their way.
+pub fn tidy(wallet: &Wallet, own: &mut OwnCase) -> Result<(), Failure> {
+    if own.kept.is_empty() && own.given.papers.is_empty() {
+        return Ok(());
+    }
+    let shelf = Shelf::of(wallet);
+    shelf.drop_papers(own)?;
+    own.given.papers.clear();
+    let gone = std::mem::take(&mut own.kept);
+    shelf.put_with(own, &[], &gone)
+}

@@ -1,0 +1,26 @@
+//! Cases (办件) as their parties and bureaus meet them: read with proofs, and acts brought onto the chain.
+//!
+//! Nothing of a node's answer is believed without proof: the case is a leaf under a certified header, its events are a list
+//! that cannot be cut, and an act counts as done only once the proved list has it.
+
+mod carry;
+mod invitation;
+mod own;
+mod parcel;
+mod prepare;
+mod read;
+mod refusal;
+mod send;
+mod timeline;
+
+pub use carry::{carry, look_after, tidy};
+pub use invitation::InvitationCode;
+pub use own::{Disclosed, DisclosedLicence, Given, Invited, OwnCase, OwnFile, Paper, Pending, Shelf};
+pub use parcel::{Parcel, field_value, paper_name, parcels};
+pub use prepare::{Kind, Maker, Recipient, Seen, copies, keep_act, recipient};
+pub use read::{Events, Items, KnownItem, ProvedCase, events, read};
+pub use refusal::explain;
+pub use send::{Sent, found, send};
+pub use timeline::{
+    EventShown, InvitationShown, NextShown, PartyShown, Sentence, Sources, StepShown, Timeline, status,
+};

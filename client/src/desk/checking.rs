@@ -1,0 +1,287 @@
+//! The look at a step: everything that was said to the bureau, held against the item, and what the rules make of it.
+
+use std::collections::BTreeMap;
+
+use kanhe_proto::bounded::{Blob, List};
+use kanhe_proto::case::Case;
+use kanhe_proto::case_file::{Author, BoundFile, CASE_FILE_VERSION, CaseFile};
+use kanhe_proto::identifiers::Did;
+use kanhe_proto::ids::TimeMs;
+use kanhe_proto::item::{Item, Outcome, Step};
+use kanhe_proto::registry::ServiceItem;
+use kanhe_proto::trust::Trust;
+
+use super::decision::automatic;
+use super::document::{Document, Part, document};
+use super::files::FileFault;
+use super::form::fill;
+use super::passing;
+use super::presented::{Shown, shown};
+use super::row::{AttachmentSeen, Checked, Fault, RowKey, RuleSeen, Trouble};
+use super::wanted::Wanted;
+use super::yields::{self, Taker};
+use crate::clock;
+use crate::issuer::Office;
+use crate::rules::{Answer, Holds, Job, Made, Runner, decide};
+use crate::talk::{Failure, say};
+use crate::verifier::Evidences;
+
+/// A file of the case, opened, with evidence fetched for what it presents.
+#[derive(Debug)]
+pub struct Opened {
+    /// What the chain says of it.
+    pub wanted: Wanted,
+    /// The file, or what is wrong with it.
+    pub file: Result<Box<BoundFile>, FileFault>,
+    /// Fresh evidence.
+    pub fresh: Evidences,
+    /// Why there is none for some of it.
+    pub trouble: Option<Failure>,
+}
+
+/// A step that is looked at.
+#[derive(Debug)]
+pub struct Checking<'a> {
+    /// Who looks.
+    pub office: &'a Office,
+    /// The item's record.
+    pub public: &'a ServiceItem,
+    /// The item.
+    pub item: &'a Item,
+    /// The case.
+    pub case: &'a Case,
+    /// Which step.
+    pub key: &'a RowKey,
+    /// Runs rules.
+    pub runner: &'a Runner,
+    /// What is believed.
+    pub trust: &'a Trust,
+    /// Now.
+    pub now: TimeMs,
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Found {
+    known: Document,
+    faults: Vec<Fault>,
+    verdicts: Vec<super::row::VerdictSeen>,
+    attachments: Vec<AttachmentSeen>,
+}
+
+impl Checking<'_> {
+    fn step(&self) -> Option<&Step> {
+        self.item.step.get(usize::from(self.key.step))
+    }
+    fn place(&self) -> u8 {
+        self.public.steps.get(usize::from(self.key.step)).map_or(u8::MAX, |step| step.by)
+    }
+
+    /// Looks at all of it. Nothing if evidence cannot be had now: the same will be looked at again.
+    pub fn check(&self, opened: &[Opened]) -> Result<Result<Checked, Trouble>, Failure> {
+        let Some(step) = self.step() else { return Ok(Err(trouble("desk_step_unknown"))) };
+        let mut found = Found::default();
+        for (slot, _) in (0u8..).zip(self.case.slots.iter()) {
+            if let Err(trouble) = self.slot(slot, opened, &mut found) {
+                return Ok(Err(trouble));
+            }
+        }
+        self.passed(opened, &mut found);
+        found.faults.extend(found.known.several());
+        let salts = (salt()?, salt()?);
+        let input = document(self.item, step, self.case, &found.known, None);
+        let job = Job::of(self.item, step, input);
+        let answer = match self.runner.run(&job) {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                found.faults.push(Fault::of(error.code(), None, error.to_string()));
+                None
+            }
+        };
+        Ok(Ok(self.conclude(step, opened, found, job, answer, salts)))
+    }
+
+    /// What one slot says to this bureau. Who presented and sent nothing that it was asked for has said nothing.
+    fn slot(&self, slot: u8, opened: &[Opened], found: &mut Found) -> Result<(), Trouble> {
+        let Some(known) = self.case.slots.get(usize::from(slot)) else { return Ok(()) };
+        let place = self.place();
+        let public = self.public.parties.get(usize::from(known.party));
+        let (Some(presented), true) = (known.presented, public.is_some_and(|party| party.sends_to.contains(&place)))
+        else {
+            return Ok(());
+        };
+        let Some(party) = self.item.party.get(usize::from(known.party)) else { return Ok(()) };
+        let Some(role) = self.item.bureau.get(usize::from(place)) else { return Ok(()) };
+        let sent = opened.iter().find(|opened| opened.wanted.author == Author::Slot(slot));
+        let nothing = self.empty(slot, known.round);
+        let (file, commitment) = match sent.map(|sent| &sent.file) {
+            Some(Ok(bound)) => (bound.file(), Some(bound.commitment())),
+            Some(Err(fault)) => {
+                found.faults.push(Fault::of(fault.code(), Some(&party.code), fault.to_string()));
+                return Ok(());
+            }
+            None => (&nothing, None),
+        };
+        let filled = fill(self.item, &party.code, &role.code, file);
+        let bureau = Did::new(self.office.chain_ref.clone(), self.office.issuer);
+        let presented = sent.map_or(presented, |sent| sent.wanted.presented);
+        let (item, case, round) = (self.item, &self.key.case, known.round);
+        let asked = Shown { item, case, bureau: &bureau, place, party, slot, round, presented };
+        let none = Evidences::default();
+        let fresh = sent.map_or(&none, |sent| &sent.fresh);
+        let judged = shown(&asked, &file.presentation, fresh, self.trust, self.now);
+        // A node that is away makes no licence doubtful: it is looked at again.
+        if let (Some(_), Some(failure)) = (&judged.undecided, sent.and_then(|sent| sent.trouble.as_ref())) {
+            return Err(Trouble { code: failure.code.clone(), message: failure.message.clone() });
+        }
+        found.faults.extend(filled.faults);
+        found.faults.extend(judged.faults);
+        found.verdicts.extend(judged.verdicts);
+        if let Some(file) = commitment {
+            let seen = filled.attachments.into_iter().map(|(code, name, bytes)| AttachmentSeen {
+                party: party.code.to_string(),
+                slot,
+                code,
+                name,
+                bytes,
+                file,
+            });
+            found.attachments.extend(seen);
+        }
+        found.known.parts.push(Part {
+            slot,
+            party: party.code.to_string(),
+            given: judged.given,
+            evidence: judged.evidence,
+            form: filled.values,
+        });
+        Ok(())
+    }
+
+    fn empty(&self, slot: u8, round: u32) -> CaseFile {
+        CaseFile {
+            version: CASE_FILE_VERSION,
+            chain: self.office.chain.chain_id,
+            case: self.key.case,
+            to: self.office.issuer,
+            from: Author::Slot(slot),
+            round,
+            values: List::empty(),
+            presentation: Blob::new([]).expect("nothing is within any limit"),
+            applications: List::empty(),
+            attachments: List::empty(),
+        }
+    }
+
+    fn passed(&self, opened: &[Opened], found: &mut Found) {
+        for sent in opened {
+            let Author::Bureau { step, .. } = sent.wanted.author else { continue };
+            match &sent.file {
+                Ok(bound) => {
+                    let (name, values, faults) = passing::read(self.item, step, bound.file());
+                    found.known.passed.insert(name.to_string(), values.into());
+                    found.faults.extend(faults);
+                }
+                Err(fault) => found.faults.push(Fault::of(fault.code(), None, fault.to_string())),
+            }
+        }
+    }
+
+    fn conclude(
+        &self,
+        step: &Step,
+        opened: &[Opened],
+        found: Found,
+        job: Job,
+        answer: Option<Answer>,
+        salts: (Blob<32>, Blob<32>),
+    ) -> Checked {
+        let decided = answer.as_ref().map(|answer| decide(self.item, step, answer));
+        let made = answer.as_ref().map(|answer| yields::made(&job, answer)).unwrap_or_default();
+        let (granted, mut blocked) = self.yields(step, opened, &found.known, &made);
+        let passes = yields::passes(&made);
+        let unmade = passes.iter().filter_map(|(name, made)| match made {
+            Made::Unknown(reason) => Some(Fault::of("passes_not_made", None, format!("{name}: {reason}"))),
+            _ => None,
+        });
+        let mut faults = found.faults;
+        let by_rules = decided.as_ref().map_or(Outcome::Officer, |decided| decided.outcome);
+        if by_rules == Outcome::Approved {
+            faults.extend(unmade);
+        }
+        if let Some(reason) = decided.as_ref().and_then(|decided| decided.reason.clone()) {
+            faults.push(Fault::of("rule_not_evaluated", None, reason));
+        }
+        let rules = answer.iter().flat_map(|answer| step.rules.iter().zip(&answer.rules));
+        let rules = rules.filter_map(|(code, holds)| self.rule(code, holds)).collect();
+        blocked.dedup();
+        Checked {
+            at: self.now,
+            automatic: automatic(self.public, self.case, self.key.step, by_rules, &faults, &blocked),
+            verdicts: found.verdicts,
+            attachments: found.attachments,
+            faults,
+            sources: (job.rules, job.values),
+            input: job.input,
+            answer,
+            rules,
+            salts,
+            rule: decided.and_then(|decided| decided.rule),
+            passes,
+            yields: granted,
+            blocked,
+        }
+    }
+
+    fn rule(&self, code: &str, holds: &Holds) -> Option<RuleSeen> {
+        let rule = self.item.rule.iter().find(|rule| rule.code.as_str() == code)?;
+        Some(RuleSeen { code: rule.code.clone(), say: rule.say.clone(), holds: holds.clone() })
+    }
+
+    /// What each slot gets. Where several slots play one party, the values are made for each of them.
+    fn yields(
+        &self,
+        step: &Step,
+        opened: &[Opened],
+        known: &Document,
+        made: &BTreeMap<String, Made>,
+    ) -> (Vec<super::row::Granted>, Vec<Fault>) {
+        let (mut granted, mut blocked) = (Vec::new(), Vec::new());
+        let (chain, issuer) = (&self.office.chain.chain_id, &self.office.issuer);
+        for (slot, of) in (0u8..).zip(self.case.slots.iter()) {
+            let Some(party) = self.item.party.get(usize::from(of.party)) else { continue };
+            if !yields::of_step(self.item, step).any(|given| given.to == party.code) {
+                continue;
+            }
+            let sent = opened.iter().find(|opened| opened.wanted.author == Author::Slot(slot));
+            let Some(Ok(bound)) = sent.map(|sent| &sent.file) else {
+                blocked.push(Fault::of("application_missing", Some(&party.code), ""));
+                continue;
+            };
+            let presented = sent.map_or(self.now, |sent| sent.wanted.presented);
+            let several = self.case.slots.iter().filter(|other| other.party == of.party).count() > 1;
+            let own = if several { self.again(step, known, slot) } else { None };
+            let made = own.as_ref().unwrap_or(made);
+            let taker = Taker { slot, party: &party.code, file: bound.file(), presented, made };
+            let (some, faults) = yields::grants(self.item, step, &taker, chain, issuer);
+            granted.extend(some);
+            blocked.extend(faults);
+        }
+        (granted, blocked)
+    }
+
+    /// The values as of one slot.
+    fn again(&self, step: &Step, known: &Document, slot: u8) -> Option<BTreeMap<String, Made>> {
+        let job = Job::of(self.item, step, document(self.item, step, self.case, known, Some(slot)));
+        self.runner.run(&job).ok().map(|answer| yields::made(&job, &answer))
+    }
+}
+
+fn salt() -> Result<Blob<32>, Failure> {
+    Ok(Blob::new(clock::random::<32>()?).expect("32 of 32 bytes"))
+}
+
+/// Something that is not here yet.
+pub(super) fn trouble(code: &str) -> Trouble {
+    Trouble { code: code.to_owned(), message: say(&format!("desk.fault.{code}"), &[]) }
+}

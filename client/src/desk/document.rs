@@ -1,0 +1,103 @@
+//! The one JSON document that a step's rules see.
+
+use kanhe_proto::case::Case;
+use kanhe_proto::identifiers::Day;
+use kanhe_proto::item::{Item, Step};
+use serde_json::{Map, Value, json};
+
+use super::row::Fault;
+
+/// What one slot said, as far as it is right.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Part {
+    /// The slot.
+    pub slot: u8,
+    /// Its party.
+    pub party: String,
+    /// Claims by ask.
+    pub given: Map<String, Value>,
+    /// Evidence by ask.
+    pub evidence: Map<String, Value>,
+    /// Fields.
+    pub form: Map<String, Value>,
+}
+
+/// What is known for a step.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Document {
+    /// By slot.
+    pub parts: Vec<Part>,
+    /// By step that passes something: its values.
+    pub passed: Map<String, Value>,
+}
+
+impl Document {
+    /// Parties of which several say something: rules have one name for all of them, so an officer looks at each.
+    pub fn several(&self) -> Vec<Fault> {
+        let mut found: Vec<Fault> = Vec::new();
+        for (at, part) in self.parts.iter().enumerate() {
+            let before = self.parts[..at].iter().any(|other| other.party == part.party);
+            let fault = Fault::of("party_several", Some(&part.party), "");
+            if before && !found.contains(&fault) {
+                found.push(fault);
+            }
+        }
+        found
+    }
+}
+
+/// The document as rules see it; of several slots of one party the one named `of`, else the first. What is optional and was
+/// not said is absent.
+pub fn document(item: &Item, step: &Step, case: &Case, known: &Document, of: Option<u8>) -> Map<String, Value> {
+    let (mut given, mut evidence, mut form) = (Map::new(), Map::new(), Map::new());
+    let of_party = |part: &Part| known.parts.iter().find(|other| Some(other.slot) == of && other.party == part.party);
+    for part in &known.parts {
+        let first = known.parts.iter().find(|other| other.party == part.party);
+        let chosen = of_party(part).or(first);
+        if chosen.is_none_or(|chosen| chosen.slot != part.slot) {
+            continue;
+        }
+        given.extend(part.given.clone());
+        evidence.extend(part.evidence.clone());
+        form.extend(part.form.clone());
+    }
+    let needed = |name: &str| needs(item, step).iter().any(|need| need == name);
+    let passed: Map<String, Value> = known
+        .passed
+        .iter()
+        .filter(|(name, _)| needed(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let parties = case.slots.iter().filter_map(|slot| item.party.get(usize::from(slot.party)));
+    let parties: Vec<&str> = parties.map(|party| party.code.as_str()).collect();
+    let case = json!({
+        "item": item.code.as_str(),
+        "opened": Day::of(case.opened).to_string(),
+        "parties": parties,
+    });
+    let members = [
+        ("case", case),
+        ("evidence", Value::Object(evidence)),
+        ("form", Value::Object(form)),
+        ("given", Value::Object(given)),
+        ("passed", Value::Object(passed)),
+        // Nothing is read of other bureaus yet: whatever a rule says of it cannot be evaluated, so an officer decides.
+        ("read", json!({})),
+    ];
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Steps that this one needs, directly or not.
+fn needs(item: &Item, step: &Step) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut open: Vec<&str> = step.needs.iter().map(|need| need.as_str()).collect();
+    while let Some(name) = open.pop() {
+        if found.iter().any(|known| known == name) {
+            continue;
+        }
+        found.push(name.to_owned());
+        let step = item.step.iter().find(|step| step.code.as_str() == name);
+        open.extend(step.iter().flat_map(|step| step.needs.iter().map(|need| need.as_str())));
+    }
+    found
+}
