@@ -1,6 +1,7 @@
 //! The command line: one file per group of commands, all on the same [`Context`].
 
 mod abandon;
+mod audit;
 mod backup;
 mod batches;
 mod chain_why;
@@ -97,6 +98,9 @@ pub enum Command {
     /// Service items: what can be applied for, what it asks, and whether a file of one is right
     #[command(subcommand)]
     Item(item::ItemCommand),
+    /// What happened, proved to somebody who sees no content
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Propose and vote on what the bureaus decide, and rule over the bureau's own keys
     #[command(subcommand)]
     Gov(gov::Gov),
@@ -158,6 +162,7 @@ fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Verify(command) => verify::run(command, context),
         Command::Licence(command) => licence::run(command, context),
         Command::Item(command) => item::run(command, context),
+        Command::Audit(command) => audit::run(command, context),
         Command::Gov(command) => gov::run(command, context),
         Command::Sample(options) => sample::run(&options, context),
         Command::Status => status::home(context),

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::{
-    Context, abandon, backup, chain_why, gov, issue, item, item_show, licence, renew, sample, status, trust,
+    Context, abandon, audit, backup, chain_why, gov, issue, item, item_show, licence, renew, sample, status, trust,
     verify_serve, wallet,
 };
 use crate::issuer::{Round, Surveyed};
@@ -38,6 +38,7 @@ macro_rules! published {
 }
 
 published! {
+    "audit-case": audit::CaseAudited = "kanhe audit case",
     "chain-status": status::ChainStatus = "kanhe chain status",
     "chain-status-why": chain_why::WhyShown = "kanhe chain status --why",
     "error": Wire<'_> = "every command that fails, on stderr",

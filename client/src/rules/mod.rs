@@ -20,5 +20,5 @@ pub use decide::{Decided, decide};
 pub use engine::evaluate;
 pub use job::{Answer, Holds, Job, JobError, Made, Source};
 pub use process::{Runner, RunnerError, TIME_LIMIT, work};
-pub use run::{ENGINE, Salts, run_of};
+pub use run::{ENGINE, Salts, rules_digest, run_of};
 pub use scope::Scope;

@@ -11,6 +11,7 @@ const FILES: &[&str] = &[
     include_str!("../../locales/issuer.yml"),
     include_str!("../../locales/items.yml"),
     include_str!("../../locales/cases.yml"),
+    include_str!("../../locales/audit.yml"),
 ];
 
 /// Key → (language → text), read without the library that compiles the catalogue in: `_version: 2`, two-space
