@@ -1,6 +1,7 @@
 //! The command line: one file per group of commands, all on the same [`Context`].
 
 mod abandon;
+mod audit;
 mod backup;
 mod batches;
 mod case;
@@ -109,6 +110,9 @@ pub enum Command {
     /// The bureau's desk: decides the steps of cases that are its turn, and issues what comes of them
     #[command(subcommand)]
     Desk(desk::DeskCommand),
+    /// What happened, proved to somebody who sees no content
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Propose and vote on what the bureaus decide, and rule over the bureau's own keys
     #[command(subcommand)]
     Gov(gov::Gov),
@@ -172,6 +176,7 @@ fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Item(command) => item::run(command, context),
         Command::Case(command) => case::run(command, context),
         Command::Desk(command) => desk::run(command, context),
+        Command::Audit(command) => audit::run(command, context),
         Command::Gov(command) => gov::run(command, context),
         Command::Sample(options) => sample::run(&options, context),
         Command::Status => status::home(context),

@@ -21,5 +21,5 @@ pub use engine::evaluate;
 pub use functions::is_amount;
 pub use job::{Answer, Holds, Job, JobError, Made, Source};
 pub use process::{Runner, RunnerError, TIME_LIMIT, work};
-pub use run::{ENGINE, Salts, run_of};
+pub use run::{ENGINE, Salts, rules_digest, run_of};
 pub use scope::Scope;

@@ -24,11 +24,16 @@ pub struct Salts {
 /// and commitments to inputs and answer. Whoever has these runs it again and gets the same, or it is not so.
 pub fn run_of(job: &Job, answer: &Answer, salts: &Salts) -> Run {
     Run {
-        rules: Hash(sha256(&[&canonical(&(&job.rules, &job.values))])),
+        rules: rules_digest(job),
         engine: Text::new(ENGINE).expect("the engine's name is short"),
         inputs: commitment(&salts.inputs, &canonical(&job.input)),
         result: commitment(&salts.result, &canonical(answer)),
     }
+}
+
+/// SHA-256 of the rules and values of a job with their names, in order: known from the item's text alone.
+pub fn rules_digest(job: &Job) -> Hash {
+    Hash(sha256(&[&canonical(&(&job.rules, &job.values))]))
 }
 
 /// Sorted members, no blanks: the same bytes wherever it is run.

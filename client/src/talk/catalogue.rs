@@ -12,6 +12,7 @@ const FILES: &[&str] = &[
     include_str!("../../locales/items.yml"),
     include_str!("../../locales/cases.yml"),
     include_str!("../../locales/desk.yml"),
+    include_str!("../../locales/audit.yml"),
 ];
 
 /// Key → (language → text), read without the library that compiles the catalogue in: `_version: 2`, two-space
