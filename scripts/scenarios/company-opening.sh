@@ -18,10 +18,13 @@ scenario() {
     step "Every bureau runs its desk"
     desks_start market-regulation public-security big-data
 
-    step "She opens a company, with a name that is none"
-    open_case li company-opening --field name=济南示例软件 --field code=91370100MA3EXAMPL8 --field capital=100 \
+    step "She opens a company, with a name that is none; the officer hands it back"
+    open_case li company-opening --field name=济南示例软件 --field code=91370100MA3EXAMPL8 --field capital=100.00 \
         --field domicile=济南市高新区示例路2号 --field scope=软件开发。 --field staff=3
-    wait_until 60 "market regulation has handed it back by rule" case_returned li
+    wait_until 60 "the step waits for an officer of market regulation" waits_at market-regulation licence
+    run_at market-regulation desk show "$CASE"
+    run_at market-regulation desk return "$CASE" --officer 0017 --reason named
+    wait_until 60 "it is handed back, on the chain" case_returned auditor
     run_at li case show "$CASE"
 
     step "She corrects the name; nothing else is asked again"

@@ -305,7 +305,7 @@ impl Replay<'_> {
         if state.round != decide.round {
             faults.insert(Fault::OtherRound);
         }
-        if decide.how == How::Rules && decide.outcome == Outcome::Approved && !asked.auto {
+        if decide.how == How::Rules && !asked.auto {
             faults.insert(Fault::OfficerMissing);
         }
         let job = Job::of(&self.known.item, written, Map::new());

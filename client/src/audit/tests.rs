@@ -232,7 +232,7 @@ fn whatever_item_and_registry_do_not_allow_is_found() {
 #[test]
 fn what_was_handed_back_is_decided_in_the_next_round() {
     let mut scene = Scene::new();
-    let back = scene.decision(0, How::Rules, Outcome::Returned);
+    let back = scene.decision(0, Scene::officer(), Outcome::Returned);
     scene.sign(Act::Decide(back), 10, 1);
     let too_early = Decide { round: 1, ..scene.decision(0, Scene::officer(), Outcome::Approved) };
     scene.sign(Act::Decide(too_early), 10, 1);

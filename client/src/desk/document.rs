@@ -1,6 +1,7 @@
 //! The one JSON document that a step's rules see.
 
 use kanhe_proto::case::Case;
+use kanhe_proto::hash::CaseId;
 use kanhe_proto::identifiers::Day;
 use kanhe_proto::item::{Item, Step};
 use serde_json::{Map, Value, json};
@@ -74,6 +75,7 @@ pub fn document(item: &Item, step: &Step, case: &Case, known: &Document, of: Opt
         "item": item.code.as_str(),
         "opened": Day::of(case.opened).to_string(),
         "parties": parties,
+        "serial": serial(&case.id),
     });
     let members = [
         ("case", case),
@@ -85,6 +87,13 @@ pub fn document(item: &Item, step: &Step, case: &Case, known: &Document, of: Opt
         ("read", json!({})),
     ];
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// 15 digits of a case's own, for numbers of certificates: of many millions of cases no two are likely to share one, and a
+/// licence type whose numbers are unique refuses the second.
+fn serial(id: &CaseId) -> String {
+    let (first, _) = id.0.split_first_chunk().expect("an id has 32 bytes");
+    format!("{:015}", u64::from_be_bytes(*first) % 1_000_000_000_000_000)
 }
 
 /// Steps that this one needs, directly or not.
