@@ -11,12 +11,13 @@ scenario() {
     step "The developer has its business licence; Wang Shili her identity card and the registered purchase"
     person developer natural-resources
     person wang
+    person stranger
     give market-regulation DEMOYYZZ001 developer ZZBH=370100000000001 CZZT=济南示例置业有限公司 CZZTDM=91350100M000100Y43 \
         "KZ_LX=有限责任公司" KZ_FDDBR=赵示例 KZ_ZCZB=5000 KZ_CLRQ=2018-09-03 KZ_ZS=济南高新区示例路1号 KZ_JYFW=房地产开发。 \
         ZZYXQQSRQ=2018-09-03 ZZYXQJZRQ=长期
     give public-security DEMOJMSFZ001 wang CZZT=王示例 CZZTDM=11010519491231002X KZ_XB=女 KZ_MZ=汉 KZ_CSRQ=1949-12-31 \
         KZ_ZZ=济南市历下区示例路1号 KZ_QFJG=济南市公安局 ZZYXQQSRQ=2022-01-05 ZZYXQJZRQ=长期
-    give natural-resources DEMOGFHTBA001 wang CZZT=王示例 CZZTDM=11010519491231002X KZ_BDCDYH=370112001001GB00001F00010001 \
+    give natural-resources DEMOGFHTBA001:1 wang CZZT=王示例 CZZTDM=11010519491231002X KZ_BDCDYH=370112001001GB00001F00010001 \
         KZ_ZL=济南高新区示例路1号1号楼1单元101 KZ_MJ=89.50 KZ_JE=1200000.00 KZ_QDRQ=2026-01-05
     run_at wang item show flat-registration
 
@@ -31,7 +32,7 @@ scenario() {
     run_at wang case show --code "${INVITED[0]}"
     run_at wang case confirm "${INVITED[0]}" --field homes=1 --field loan=no
     say "The code is good for one person, once."
-    must_fail_at 4 developer case confirm "${INVITED[0]}" --field homes=1 --field loan=no
+    must_fail_at 4 stranger case confirm "${INVITED[0]}" --field homes=1 --field loan=no
 
     step "Filing, deed tax and mortgage are decided by rules; the registrar looks at who owns"
     officer natural-resources register
