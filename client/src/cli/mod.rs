@@ -4,6 +4,7 @@ mod abandon;
 mod backup;
 mod batches;
 mod case;
+mod case_batch;
 mod case_open;
 mod case_show;
 mod chain_why;

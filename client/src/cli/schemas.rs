@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::{
-    Context, abandon, backup, case, case_show, chain_why, gov, issue, item, item_show, licence, renew, sample, status,
-    trust, verify_serve, wallet,
+    Context, abandon, backup, case, case_batch, case_show, chain_why, gov, issue, item, item_show, licence, renew,
+    sample, status, trust, verify_serve, wallet,
 };
 use crate::case::Timeline;
 use crate::issuer::{Round, Surveyed};
@@ -40,6 +40,7 @@ macro_rules! published {
 
 published! {
     "case-act": case::Acted = "kanhe case open, confirm, correct, withdraw, rate",
+    "case-batch": case_batch::OpenedMany = "kanhe case open --from",
     "case-invitation": case_show::Invitation = "kanhe case show --code",
     "case-list": Vec<case_show::Line> = "kanhe case list",
     "case-show": Timeline = "kanhe case show",
