@@ -116,6 +116,10 @@ impl Rows {
 pub fn open(options: &Open, path: &Path, context: &Context) -> Result<ExitCode, Failure> {
     let out = options.out.clone().ok_or_else(|| Failure::of(ExitCode::Usage, "case_out_missing", &[]))?;
     let format = licence::format_of(&out)?;
+    // Told before all the work, and not after it.
+    if out.exists() {
+        return Err(Failure::of(ExitCode::Failure, "file_exists", &[("path", &out.display())]));
+    }
     // What is unfinished of this sheet goes on together, and not one by one before.
     let mut desk = idle_desk(context)?;
     let known = newest_in_force(&options.item, &mut desk)?;

@@ -441,8 +441,10 @@ fn a_sheet_opens_a_case_for_each_row_once() {
     let read = lease.read("owner", &open.files, 0, 0);
     assert_eq!(values(&read[0].0), [("note".to_owned(), "\"No. 7\"".to_owned())]);
     assert_eq!(values(&read[1].0), [("rent".to_owned(), "\"700.00\"".to_owned())]);
-    let again = holder.ok(&words).json();
-    assert_eq!(again, done, "the same sheet again opens nothing");
+    let taken = holder.run(&words);
+    assert_eq!((taken.code, taken.error().as_str()), (1, "file_exists"), "{taken:?}");
+    let again = holder.ok(&[&words[..6], &["more.csv", "--yes"]].concat()).json();
+    assert_eq!(again["rows"], done["rows"], "the same sheet again opens nothing");
     assert_eq!(holder.ok(&["case", "list"]).json().as_array().unwrap().len(), 34);
     let written = std::fs::read_to_string(holder.at("cases.csv")).unwrap();
     assert_eq!(written.matches("kanhe-case:").count(), 34);
