@@ -6,6 +6,7 @@ use kanhe_proto::ids::TimeMs;
 use super::own::{OwnCase, OwnFile, Shelf};
 use super::prepare::{Kind, Maker};
 use super::read::Items;
+use super::refusal::refused;
 use super::send::{found, send};
 use crate::clock;
 use crate::follow::Follower;
@@ -13,8 +14,24 @@ use crate::node::{NodeClient, NodeError};
 use crate::talk::{ExitCode, Failure};
 use crate::wallet::Wallet;
 
-/// Brings an unfinished act to its end. `step` is told of each part that is written, and how many there are.
+/// Brings an unfinished act to its end. `step` is told of each part that is written.
 pub fn carry(
+    wallet: &Wallet,
+    follower: &mut Follower,
+    items: &mut Items,
+    own: &mut OwnCase,
+    step: &mut dyn FnMut(u64),
+) -> Result<(), Failure> {
+    store_files(wallet, follower, items, own, step)?;
+    settle(wallet, follower, std::slice::from_mut(own))?;
+    match &own.refused {
+        Some(code) => Err(refused(code)),
+        None => Ok(()),
+    }
+}
+
+/// Has the files of an unfinished act written by a node.
+pub fn store_files(
     wallet: &Wallet,
     follower: &mut Follower,
     items: &mut Items,
@@ -23,35 +40,48 @@ pub fn carry(
 ) -> Result<(), Failure> {
     renew(wallet, follower, items, own)?;
     let shelf = Shelf::of(wallet);
-    let Some(mut pending) = own.pending.clone() else { return Ok(()) };
-    for file in &mut pending.files {
-        if !file.stored {
-            store(follower, &shelf, file, step)?;
-            file.stored = true;
-            own.pending = Some(pending_of(own, file)?);
+    let Some(pending) = own.pending.clone() else { return Ok(()) };
+    for file in pending.files.iter().filter(|file| !file.stored) {
+        store(follower, &shelf, file, step)?;
+        own.pending = Some(pending_of(own, file)?);
+        shelf.put(own)?;
+    }
+    Ok(())
+}
+
+/// Brings unfinished acts, whose files are stored, onto the chain in one transaction. One that the chain refuses is not tried
+/// again: its case has the code.
+pub fn settle(wallet: &Wallet, follower: &mut Follower, owns: &mut [OwnCase]) -> Result<(), Failure> {
+    let shelf = Shelf::of(wallet);
+    let mut acts = Vec::new();
+    for own in owns.iter_mut() {
+        if let Some(pending) = &mut own.pending {
+            acts.push(pending.act()?);
+            pending.sent = true;
             shelf.put(own)?;
         }
     }
-    let Some(pending) = &mut own.pending else { return Ok(()) };
-    let act = pending.act()?;
-    pending.sent = true;
-    shelf.put(own)?;
-    match send(follower, std::slice::from_ref(&act)) {
-        Ok(_) => {
-            let done = own.pending.take().into_iter();
-            for pending in done {
+    if acts.is_empty() {
+        return Ok(());
+    }
+    match send(follower, &acts) {
+        Ok(_) => owns.iter_mut().try_for_each(|own| {
+            if let Some(pending) = own.pending.take() {
                 own.disclosed.extend(pending.disclosed);
                 own.kept.extend(pending.files);
             }
             own.refused = None;
             shelf.put(own)
+        }),
+        // All or none: it is found out which one it is.
+        Err(failure) if failure.exit == ExitCode::Refused && owns.len() > 1 => {
+            owns.iter_mut().try_for_each(|own| settle(wallet, follower, std::slice::from_mut(own)))
         }
-        Err(failure) if failure.exit == ExitCode::Refused => {
+        Err(failure) if failure.exit == ExitCode::Refused => owns.iter_mut().try_for_each(|own| {
             let gone = own.pending.take().map(|pending| pending.files).unwrap_or_default();
             own.refused = Some(failure.code.clone());
-            shelf.put_with(own, &[], &gone)?;
-            Err(failure)
-        }
+            shelf.put_with(own, &[], &gone)
+        }),
         Err(failure) => Err(failure),
     }
 }

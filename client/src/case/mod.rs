@@ -13,7 +13,7 @@ mod refusal;
 mod send;
 mod timeline;
 
-pub use carry::{carry, look_after, tidy};
+pub use carry::{carry, look_after, settle, store_files, tidy};
 pub use invitation::InvitationCode;
 pub use own::{Disclosed, DisclosedLicence, Given, Invited, OwnCase, OwnFile, Paper, Pending, Shelf};
 pub use parcel::{Parcel, field_value, paper_name, parcels};

@@ -172,6 +172,9 @@ pub struct OwnCase {
     pub kept: Vec<OwnFile>,
     /// Code by which the chain refused what was tried last.
     pub refused: Option<String>,
+    /// Digest of the sheet and line in it that it was opened from.
+    #[serde(default)]
+    pub row: Option<(String, u32)>,
 }
 
 impl OwnCase {
@@ -196,7 +199,15 @@ impl OwnCase {
             pending: None,
             kept: Vec::new(),
             refused: None,
+            row: None,
         })
+    }
+    /// Another case alike, with keys and invitations of its own.
+    pub fn again(&self, chain: &ChainId, now: TimeMs) -> Result<Self, Failure> {
+        let begun = Self::begin(chain, self.item.clone(), self.version, now)?;
+        let anew = |invited: &Invited| Ok(Invited { secret: Seed::random()?, ..invited.clone() });
+        let invitations = self.invitations.iter().map(anew).collect::<Result<_, Failure>>()?;
+        Ok(Self { party: self.party.clone(), chosen: self.chosen.clone(), invitations, ..begun })
     }
     /// Its name for people: the first characters of its id.
     pub fn short(&self) -> String {

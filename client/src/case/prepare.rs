@@ -1,6 +1,7 @@
 //! Making an act with its files: presentations bound to this case, slot, round and bureau, each sealed to its bureau.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::case::{Act, FileRef, Join, Open, Present, SignedAct, SlotKey, SlotRequest, case_nonce};
@@ -114,8 +115,8 @@ impl<'a> Maker<'a> {
         let mut recipients = BTreeMap::new();
         let mut holders = BTreeMap::new();
         for parcel in parcels(known, &own.party, &own.chosen)? {
-            if !recipients.contains_key(&parcel.bureau) {
-                recipients.insert(parcel.bureau, recipient(follower, parcel.bureau)?);
+            if let Entry::Vacant(place) = recipients.entry(parcel.bureau) {
+                place.insert(recipient(follower, parcel.bureau)?);
             }
             for given in parcel.yields {
                 let vct = &given.type_ref.0;
@@ -132,7 +133,7 @@ impl<'a> Maker<'a> {
                 wallet.refresh(&record, follower)?;
             }
         }
-        let chain = follower.trust().chain.clone();
+        let chain = follower.trust().chain;
         let name = follower.trust().chain_ref();
         Ok(Self { wallet, known, chain, name, recipients, holders })
     }

@@ -111,9 +111,14 @@ impl Desk {
 
 /// Wallet and light client, once what is unfinished was finished as far as possible.
 pub(super) fn desk(context: &Context) -> Result<Desk, Failure> {
-    let mut desk = Desk { wallet: wallet::open(context)?, follower: context.follower()?, items: Items::default() };
+    let mut desk = idle_desk(context)?;
     desk.finish(context)?;
     Ok(desk)
+}
+
+/// The same, with what is unfinished left as it is.
+pub(super) fn idle_desk(context: &Context) -> Result<Desk, Failure> {
+    Ok(Desk { wallet: wallet::open(context)?, follower: context.follower()?, items: Items::default() })
 }
 
 /// Runs a command of the group.
@@ -154,7 +159,7 @@ fn plain(
     context: &Context,
 ) -> Result<ExitCode, Failure> {
     check_idle(&own)?;
-    let chain = desk.follower.trust().chain.clone();
+    let chain = desk.follower.trust().chain;
     keep_act(&mut own, act, &chain, &desk.shelf())?;
     desk.carry(&mut own, context)?;
     told(&own, what, Vec::new(), Vec::new(), context)

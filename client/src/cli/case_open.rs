@@ -13,7 +13,7 @@ use kanhe_proto::limits::ITEM_ROLES_MAX;
 use kanhe_proto::registry::{Bureau, Names};
 
 use super::case::{Desk, check_idle, desk, told};
-use super::{Context, item, name, qr, show};
+use super::{Context, case_batch, item, name, qr, show};
 use crate::case::{
     self, InvitationCode, InvitationShown, Invited, Kind, KnownItem, Maker, OwnCase, Paper, Seen, field_value,
     paper_name,
@@ -32,8 +32,8 @@ const CODE_BYTES_MAX: usize = 1 << 10;
 /// `NAME=VALUE`, or the name alone.
 #[derive(Debug, Clone)]
 pub struct Named {
-    name: String,
-    value: Option<String>,
+    pub(super) name: String,
+    pub(super) value: Option<String>,
 }
 
 fn named(text: &str) -> Result<Named, String> {
@@ -49,21 +49,24 @@ fn named(text: &str) -> Result<Named, String> {
 pub struct Giving {
     /// Fills a field in; `kanhe item show` has their codes. What is needed and not named is asked for
     #[arg(long, value_name = "CODE=VALUE", value_parser = named)]
-    field: Vec<Named>,
+    pub(super) field: Vec<Named>,
     /// Hands a file in
     #[arg(long, value_name = "CODE=FILE", value_parser = named)]
-    attach: Vec<Named>,
+    pub(super) attach: Vec<Named>,
     /// Shows this licence, by its name in `kanhe wallet list`. Needed only where several fit; an optional one is shown only if
     /// it is named, ASK alone meaning the one that fits
     #[arg(long, value_name = "ASK[=LICENCE]", value_parser = named)]
-    licence: Vec<Named>,
+    pub(super) licence: Vec<Named>,
+    /// Nothing is asked for
+    #[arg(skip)]
+    pub(super) quiet: bool,
 }
 
 /// Options of `case open`.
 #[derive(Debug, Args)]
 pub struct Open {
     /// The item's code
-    item: String,
+    pub(super) item: String,
     /// Who plays a role that several bureaus may play
     #[arg(long, value_name = "ROLE=USCC", value_parser = named)]
     choose: Vec<Named>,
@@ -72,7 +75,14 @@ pub struct Open {
     invite: Vec<String>,
     /// What is given
     #[command(flatten)]
-    giving: Giving,
+    pub(super) giving: Giving,
+    /// Opens a case for each row of a sheet (.xlsx or .csv): headings are codes of fields, and of attachments with the paths of
+    /// files. The same sheet again goes on where it stopped
+    #[arg(long, value_name = "SHEET", requires = "out", conflicts_with = "qr")]
+    from: Option<PathBuf>,
+    /// With --from: writes cases and invitation codes, a row each (.xlsx or .csv)
+    #[arg(long, value_name = "SHEET", requires = "from")]
+    pub(super) out: Option<PathBuf>,
     /// Draws each invitation as a QR code in a folder
     #[arg(long, value_name = "DIR")]
     qr: Option<PathBuf>,
@@ -100,24 +110,38 @@ pub struct Correct {
 
 /// Opens a case.
 pub fn open(options: &Open, context: &Context) -> Result<ExitCode, Failure> {
-    let mut desk = desk(context)?;
-    let (public, item, in_force) = item::newest(&mut desk.follower, &options.item)?;
-    if !in_force {
-        return Err(Failure::reported(ExitCode::Refused, "item_not_in_force", ""));
+    if let Some(sheet) = &options.from {
+        return case_batch::open(options, sheet, context);
     }
-    let known = KnownItem { public, item };
-    let chain = desk.follower.trust().chain.chain_id;
-    let (code, version) = (known.item.code.clone(), known.item.version);
-    let mut own = OwnCase::begin(&chain, code, version, clock::now())?;
-    let opener = known.item.party.iter().find(|party| party.opens);
-    own.party = opener.map(|party| party.code.clone()).ok_or_else(|| unknown_part("", ""))?;
-    own.chosen = chosen(&known, &options.choose, &mut desk.follower, context)?;
-    own.invitations = invitations(&known.item, &options.invite)?;
+    let mut desk = desk(context)?;
+    let known = newest_in_force(&options.item, &mut desk)?;
+    let mut own = begin(&known, options, &mut desk, context)?;
     give(&known, &mut own, &options.giving, &desk.wallet, context)?;
     make(&mut desk, &known, &mut own, Kind::Open, context)?;
     let pictures = pictures(&own, options.qr.as_deref())?;
     let disclosed = own.disclosed.clone();
     told(&own, "opened", disclosed, pictures, context)
+}
+
+/// The newest version of an item, of which cases can be opened.
+pub(super) fn newest_in_force(code: &str, desk: &mut Desk) -> Result<KnownItem, Failure> {
+    let (public, item, in_force) = item::newest(&mut desk.follower, code)?;
+    match in_force {
+        true => Ok(KnownItem { public, item }),
+        false => Err(Failure::reported(ExitCode::Refused, "item_not_in_force", "")),
+    }
+}
+
+/// A case that is begun: who plays each role, and who is invited. Nothing is given yet.
+pub(super) fn begin(known: &KnownItem, options: &Open, desk: &mut Desk, context: &Context) -> Result<OwnCase, Failure> {
+    let chain = desk.follower.trust().chain.chain_id;
+    let (code, version) = (known.item.code.clone(), known.item.version);
+    let mut own = OwnCase::begin(&chain, code, version, clock::now())?;
+    let opener = known.item.party.iter().find(|party| party.opens);
+    own.party = opener.map(|party| party.code.clone()).ok_or_else(|| unknown_part("", ""))?;
+    own.chosen = chosen(known, &options.choose, &mut desk.follower, context)?;
+    own.invitations = invitations(&known.item, &options.invite)?;
+    Ok(own)
 }
 
 /// The invitation in a code, `-` for stdin.
@@ -209,7 +233,12 @@ fn sentence(words: &Words) -> String {
 }
 
 /// Which bureau will see what, and why; nothing else leaves.
-fn announcement(known: &KnownItem, own: &OwnCase, maker: &Maker<'_>, seen: &[Seen<'_>]) -> Result<String, Failure> {
+pub(super) fn announcement(
+    known: &KnownItem,
+    own: &OwnCase,
+    maker: &Maker<'_>,
+    seen: &[Seen<'_>],
+) -> Result<String, Failure> {
     let item = &known.item;
     let title = show::clean(name(&item.names));
     let mut lines = vec![say("case.about", &[("item", &title), ("about", &sentence(&item.about))])];
@@ -359,7 +388,7 @@ fn pictures(own: &OwnCase, folder: Option<&Path>) -> Result<Vec<PathBuf>, Failur
 }
 
 /// Puts together what is given: what was given before, what is named now, and what is asked for.
-fn give(
+pub(super) fn give(
     known: &KnownItem,
     own: &mut OwnCase,
     giving: &Giving,
@@ -391,6 +420,7 @@ fn give(
         let kept = own.given.fields.contains_key(&field.code);
         let value = match named {
             None if kept || field.optional => None,
+            None if giving.quiet => None,
             None => ask_field(field, context),
             named => named,
         };

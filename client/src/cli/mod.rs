@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod batches;
 mod case;
+mod case_batch;
 mod case_open;
 mod case_show;
 mod chain_why;

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::{
-    Context, abandon, audit, backup, case, case_show, chain_why, desk, desk_run, desk_show, gov, issue, item,
+    Context, abandon, audit, backup, case, case_batch, case_show, chain_why, desk, desk_run, desk_show, gov, issue, item,
     item_show, licence, renew, sample, status, trust, verify_serve, wallet,
 };
 use crate::case::Timeline;
@@ -41,6 +41,7 @@ macro_rules! published {
 published! {
     "audit-case": audit::CaseAudited = "kanhe audit case",
     "case-act": case::Acted = "kanhe case open, confirm, correct, withdraw, rate",
+    "case-batch": case_batch::OpenedMany = "kanhe case open --from",
     "case-invitation": case_show::Invitation = "kanhe case show --code",
     "case-list": Vec<case_show::Line> = "kanhe case list",
     "case-show": Timeline = "kanhe case show",

@@ -40,6 +40,7 @@ fn schema_of(words: &[&str]) -> Option<String> {
     let (first, second) = (words[0], words.get(1).copied().unwrap_or_default());
     let name = match (first, second) {
         ("verify", "request") => return None,
+        ("case", "open") if has("--from") => "case-batch".to_owned(),
         ("case", "open" | "confirm" | "correct" | "withdraw" | "rate") => "case-act".to_owned(),
         ("case", "show") if has("--code") => "case-invitation".to_owned(),
         ("case", "collect") => "wallet-list".to_owned(),

@@ -66,13 +66,16 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
             Ok(status) => status,
             Err(code) => return write(&mut stream, "422 Unprocessable Content", &refused(code)),
         };
-        return if intake == Intake::BreaksAfter { () } else { respond(&mut stream, json(status)) };
+        if intake != Intake::BreaksAfter {
+            respond(&mut stream, json(status));
+        }
+        return;
     }
     if first.starts_with("POST /v1/cases/files ") {
-        return match chain.take_part(&sent) {
-            Some(state) => respond(&mut stream, json(state)),
-            None => (),
-        };
+        if let Some(state) = chain.take_part(&sent) {
+            respond(&mut stream, json(state));
+        }
+        return;
     }
     let answer = if first.starts_with("POST /v1/transactions ") {
         let intake = chain.intake;

@@ -187,7 +187,7 @@ impl Chain {
     }
 
     /// The bureau decides a step.
-    pub fn decide(&mut self, case: &str, step: u8, outcome: Outcome, reason: Option<&str>) {
+    pub fn decide_step(&mut self, case: &str, step: u8, outcome: Outcome, reason: Option<&str>) {
         let stands = self.case(case);
         let zero = Commitment([0; 32]);
         let act = Act::Decide(Decide {
