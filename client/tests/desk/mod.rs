@@ -1,5 +1,7 @@
 //! What a desk makes of presentations: real licences and evidence, shown to the right and the wrong one.
 
+mod work;
+
 use kanhe_client::desk::{Judged, Shown, request_of, shown};
 use kanhe_client::item::ItemSource;
 use kanhe_proto::bounded::Blob;
