@@ -59,7 +59,6 @@ code = "filing"
 names = { zh = "备案", en = "Filing" }
 by = "police"
 waits_for = ["company"]
-auto = true
 limit_days = 1
 
 [[step]]
@@ -68,7 +67,6 @@ names = { zh = "税务", en = "Tax" }
 by = "tax"
 needs = ["filing"]
 waits_for = ["company"]
-auto = true
 limit_days = 1
 final = true
 "#;
