@@ -150,9 +150,10 @@ fn an_officer_returns_and_then_approves() {
     let (_, last) = of_step(&told, "decide");
     assert_eq!((&last["state"], &last["by_officer"]), (&json!("issued"), &json!(true)), "{told:?}");
     assert_eq!(lease.chain().case(&id).status, CaseStatus::Closed);
-    let late = office.run(&["desk", "reject", &id[..8], "--officer", "7", "--reason", "other", "--yes"]);
+    let late =
+        office.run(&["desk", "reject", &id[..8], "--step", "decide", "--officer", "7", "--reason", "other", "--yes"]);
     assert_eq!((late.code, late.error().as_str()), (4, "desk_not_open"), "{late:?}");
-    let words = office.run_with(&["desk", "show", &id[..8], "--lang", "zh"], false);
+    let words = office.run_with(&["desk", "show", &id[..8], "--step", "decide", "--lang", "zh"], false);
     assert!(words.data.contains("批准") && words.data.contains("已签发"), "{words:?}");
 }
 
