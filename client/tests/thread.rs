@@ -23,7 +23,7 @@ use support::command::Home;
 use support::server::Node;
 
 /// A network with a holder who has one business licence in two copies, and a bank that may ask.
-struct Scene {
+pub struct Scene {
     node: Node,
     holder: Home,
     bank: Home,

@@ -46,7 +46,7 @@ pub struct Run {
 
 /// What goes on.
 #[derive(Debug, Serialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Line {
     /// A step went on.
     Step(StepLine),

@@ -20,7 +20,7 @@ use crate::support::command::Home;
 use crate::{Scene, delivery};
 
 /// Two parties, two roles that one bureau plays, and a licence for the second party.
-const ITEM: &str = r#"
+pub const ITEM: &str = r#"
 format = 1
 code = "shop-lease"
 version = 1
@@ -131,14 +131,19 @@ ZZMC = "given.licence.ZZMC"
 const CONTRACT: &[u8] = b"%PDF the contract, word for word";
 
 /// A scene with the item registered, and a tenant who has an identity card.
-struct Lease {
-    scene: Scene,
-    tenant: Home,
-    bureau: String,
+pub struct Lease {
+    pub scene: Scene,
+    pub tenant: Home,
+    pub bureau: String,
 }
 
 impl Lease {
     fn new(seed: u8) -> Self {
+        Self::with(seed, ITEM)
+    }
+
+    /// The same with another text of the item.
+    pub fn with(seed: u8, item: &str) -> Self {
         let scene = Scene::new(seed);
         let bureau = scene.node.chain.lock().unwrap().issuer.to_string();
         let (office, tenant) = (Home::new(Some(&scene.node.url)), Home::new(Some(&scene.node.url)));
@@ -148,7 +153,7 @@ impl Lease {
             home.ok(&["trust", "pin", "--genesis", "genesis"]);
         }
         office.key_file("gov.key", KeyFileRole::Governance, &[seed.wrapping_add(4); 32]);
-        office.write("item.toml", ITEM.as_bytes());
+        office.write("item.toml", item.as_bytes());
         let (market, tax) = (format!("market={bureau}"), format!("tax={bureau}"));
         let made = ["gov", "propose", "register-item", "item.toml", "--bind", &market, "--bind", &tax];
         office.ok(&[&made[..], &["--key", "gov.key", "--yes"]].concat());
@@ -173,18 +178,18 @@ impl Lease {
         self.tenant.ok(&["wallet", "import", "delivery.json"]);
     }
 
-    fn chain(&self) -> std::sync::MutexGuard<'_, Chain> {
+    pub fn chain(&self) -> std::sync::MutexGuard<'_, Chain> {
         self.scene.node.chain.lock().unwrap()
     }
 
     const OPEN: [&'static str; 7] =
         ["case", "open", "shop-lease", "--field", "rent=1200.50", "--attach", "contract=contract.pdf"];
 
-    fn open(&self) -> Value {
+    pub fn open(&self) -> Value {
         self.scene.holder.ok(&[&Self::OPEN[..], &["--yes"]].concat()).json()
     }
 
-    fn shown(&self, home: &Home, id: &str) -> Value {
+    pub fn shown(&self, home: &Home, id: &str) -> Value {
         home.ok(&["case", "show", &id[..8]]).json()
     }
 

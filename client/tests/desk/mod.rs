@@ -1,5 +1,7 @@
 //! What a desk makes of presentations: real licences and evidence, shown to the right and the wrong one.
 
+mod work;
+
 use kanhe_client::desk::{Judged, Shown, request_of, shown};
 use kanhe_client::item::ItemSource;
 use kanhe_proto::bounded::Blob;
@@ -57,7 +59,6 @@ code = "filing"
 names = { zh = "备案", en = "Filing" }
 by = "police"
 waits_for = ["company"]
-auto = true
 limit_days = 1
 
 [[step]]
@@ -66,7 +67,6 @@ names = { zh = "税务", en = "Tax" }
 by = "tax"
 needs = ["filing"]
 waits_for = ["company"]
-auto = true
 limit_days = 1
 final = true
 "#;

@@ -42,6 +42,7 @@ fn schema_of(words: &[&str]) -> Option<String> {
         ("verify", "request") => return None,
         ("case", "open") if has("--from") => "case-batch".to_owned(),
         ("case", "open" | "confirm" | "correct" | "withdraw" | "rate") => "case-act".to_owned(),
+        ("desk", "approve" | "reject" | "return") => "desk-rule".to_owned(),
         ("case", "show") if has("--code") => "case-invitation".to_owned(),
         ("case", "collect") => "wallet-list".to_owned(),
         ("wallet", "present") if has("sd-jwt") => return None,

@@ -28,7 +28,7 @@ impl Letters {
         MailChallenge { challenge: Blob::new(random).unwrap() }
     }
 
-    fn is_proved(&mut self, proof: &[u8], chain: &ChainId, key: &PublicKey) -> bool {
+    pub fn is_proved(&mut self, proof: &[u8], chain: &ChainId, key: &PublicKey) -> bool {
         let proof = QueueProof::decode(proof).unwrap();
         let place = self.challenges.iter().position(|open| *open == proof.challenge);
         place.map(|place| self.challenges.remove(place)).is_some_and(|open| proof.verify(chain, &open, key).is_ok())

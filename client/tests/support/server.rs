@@ -77,6 +77,13 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
         }
         return;
     }
+    if first.starts_with("POST /v1/cases/files/") {
+        let part = match path.split('/').collect::<Vec<_>>()[..] {
+            [.., _, commitment, place] => chain.file_part(&sent, &commitment.parse().unwrap(), place.parse().unwrap()),
+            _ => None,
+        };
+        return respond(&mut stream, part);
+    }
     let answer = if first.starts_with("POST /v1/transactions ") {
         let intake = chain.intake;
         if intake == Intake::BreaksBefore {
@@ -153,6 +160,7 @@ fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
             let batch = kanhe_proto::ids::LogIndex(batch.parse().ok()?);
             json(chain.evidence(batch, &digest.parse().ok()?)?)
         }
+        ["cases"] => json(chain.open_cases()),
         ["cases", id] => json(chain.case_leaf(&id.parse().ok()?)),
         ["cases", id, "events"] => {
             let from = query.strip_prefix("from=").and_then(|from| from.parse().ok()).map(kanhe_proto::ids::LogIndex);

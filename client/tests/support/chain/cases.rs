@@ -1,7 +1,7 @@
 //! What the chain in memory knows of cases: enough to open, present, decide, withdraw and rate. Which acts the real ledger
 //! refuses is tested there; here only what wallets must bear.
 
-use kanhe_proto::api::{CaseEventsAnswer, CaseFileState};
+use kanhe_proto::api::{CaseEventsAnswer, CaseFileState, CasesAnswer};
 use kanhe_proto::case::{
     Act, Case, CaseEvent, CasePayload, CaseRecord, CaseStatus, CaseStep, Decide, How, Issued, Open, Outcome, Present,
     Run, SignedAct, Slot, SlotKey, StepState, case_id, case_key,
@@ -89,7 +89,16 @@ impl Chain {
                 by(case.applicant(&item).unwrap().1.key.key())?;
                 case.stars = Some(rate.stars);
             }
-            Act::Decide(decide) => decided(&mut case, &item, decide),
+            Act::Decide(decide) => {
+                require(case.status == CaseStatus::Open, "case_over")?;
+                let step = &case.steps[usize::from(decide.step)];
+                require(step.round == decide.round, "case_round")?;
+                require(!matches!(step.state, StepState::Approved | StepState::Rejected), "case_decided")?;
+                require(step.state == StepState::Ready, "case_not_ready")?;
+                decide.check(&item, &case).map_err(|_| "case_shape")?;
+                by(&self.issuing.public_key())?;
+                decided(&mut case, &item, decide);
+            }
             Act::Issued(issued) => case.steps.as_mut_slice()[usize::from(issued.step)].issued = true,
             Act::Open(_) => unreachable!("above"),
         }
@@ -234,6 +243,21 @@ impl Chain {
         }
         let LeafAnswer { certified, leaf } = self.case_leaf(id);
         CaseEventsAnswer { certified, leaf: Blob::new(leaf.into_vec()).unwrap(), events, next }
+    }
+
+    /// Open cases of the one bureau there is.
+    pub fn open_cases(&self) -> CasesAnswer {
+        let known = self.records.iter().filter_map(|record| CaseRecord::from_record(record).ok());
+        let ids: std::collections::BTreeSet<CaseId> = known.map(|record| record.case).collect();
+        let open = |id: &CaseId| self.find_case(id).is_some_and(|case| case.status == CaseStatus::Open);
+        let cases = ids.into_iter().filter(open).collect();
+        CasesAnswer { unproven: true, height: Height(self.height), cases, next: None }
+    }
+    /// A part of a file, for the bureau that proves itself.
+    pub fn file_part(&mut self, proof: &[u8], commitment: &Commitment, place: u16) -> Option<Vec<u8>> {
+        let (id, key) = (self.genesis.chain_id(), self.issuing.public_key());
+        assert!(self.letters.is_proved(proof, &id, &key), "a proof is good once");
+        self.files.parts.get(commitment)?.get(&place).cloned()
     }
 
     /// Takes a part of a file in; none: it breaks off.
