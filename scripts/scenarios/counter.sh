@@ -52,7 +52,7 @@ scenario() {
     person zhao
     person qian big-data
     three_for 赵示例 zhao 11010519491231002X
-    three_for 钱示例 qian 110105194912310021
+    three_for 钱示例 qian 110105194912310046
 
     step "The counter asks for all three at once; Zhao shows them"
     ask_three first
