@@ -60,14 +60,14 @@ scenario() {
     run_at counter verify check "$DEMO/first.response" --request "$DEMO/first.request"
     summary "three licences of three bureaus in one presentation" "valid, of one holder"
 
-    step "Zhao borrows one of Qian's: they are not of one person"
-    say "A wallet holds the licences of one person, so the borrowed one is not even taken in."
-    must_fail_at 4 zhao wallet import "$DEMO"/give-qian-DEMOGJJZH001:1/deliveries-*.jsonl
+    step "Zhao borrows one of Qian's: the wallet does not take it in"
+    say "A licence is bound to a key; whoever lacks it cannot show the licence."
+    must_fail_at 10 zhao wallet import "$DEMO"/give-qian-DEMOGJJZH001:1/deliveries-*.jsonl
 
     step "What the counter has no right to ask it cannot ask"
     run_at counter verify request --type 11100000MB03271699001 --claims KZ_ZL --purpose counter-service --max-age 24h \
         --key "$DEMO/counter.key" --as "$COUNTER" --out "$DEMO/third.request"
-    must_fail_at 4 zhao wallet present "$DEMO/third.request" --out "$DEMO/third.response"
+    must_fail_at 10 zhao wallet present "$DEMO/third.request" --out "$DEMO/third.response"
     run_at zhao wallet log
     summary "licences of another person, a right that is missing" "refused, refused"
 }
