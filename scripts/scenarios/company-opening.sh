@@ -19,7 +19,7 @@ scenario() {
     desks_start market-regulation public-security big-data
 
     step "She opens a company, with a name that is none; the officer hands it back"
-    open_case li company-opening --field name=济南示例软件 --field code=91370100MA3EXAMPL8 --field capital=100.00 \
+    open_case li company-opening --field name=济南示例软件 --field code=91370100MA3E00013X --field capital=100.00 \
         --field domicile=济南市高新区示例路2号 --field scope=软件开发。 --field staff=3
     wait_until 60 "the step waits for an officer of market regulation" waits_at market-regulation licence
     run_at market-regulation desk show "$CASE"
