@@ -16,7 +16,7 @@ mod timeline;
 pub use carry::{carry, look_after, settle, store_files, tidy};
 pub use invitation::InvitationCode;
 pub use own::{Disclosed, DisclosedLicence, Given, Invited, OwnCase, OwnFile, Paper, Pending, Shelf};
-pub use parcel::{Parcel, field_value, paper_name, parcels};
+pub use parcel::{Parcel, TEXT_CHARS_MAX, field_value, paper_name, parcels};
 pub use prepare::{Kind, Maker, Recipient, Seen, copies, keep_act, recipient};
 pub use read::{Events, Items, KnownItem, ProvedCase, events, read};
 pub use refusal::explain;

@@ -11,7 +11,7 @@ use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::{SpanMs, TimeMs};
 use kanhe_proto::item::{ItemCode, ItemVersion, PartName};
 use kanhe_proto::key::{KeyId, Signer as _};
-use kanhe_proto::limits::{CASE_PAYLOAD_BYTES_MAX, ITEM_ROLES_MAX};
+use kanhe_proto::limits::{ATTACHMENT_BYTES_MAX, CASE_PAYLOAD_BYTES_MAX, ITEM_ROLES_MAX};
 use kanhe_proto::registry::Names;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -162,6 +162,10 @@ pub struct OwnCase {
     pub joined_by: Option<Seed>,
     /// What is given, as it was last.
     pub given: Given,
+    /// Attachments that were just named. They take the place of those before only with the file that has them: who is
+    /// asked and says no keeps what was.
+    #[serde(skip)]
+    pub named: BTreeMap<PartName, Vec<u8>>,
     /// Yield → the application that was made for it.
     pub applications: BTreeMap<PartName, KeyId>,
     /// What was disclosed so far.
@@ -191,6 +195,7 @@ impl OwnCase {
             letter: Seed::random()?,
             chosen: List::empty(),
             made_ms: now.0,
+            named: BTreeMap::new(),
             invitations: Vec::new(),
             joined_by: None,
             given: Given::default(),
@@ -269,6 +274,9 @@ impl<'a> Shelf<'a> {
                 let bytes = Blob::new(part.encode()).expect("a part is within its bound");
                 rows.put(&PARTS, &part_row(&part.commitment, part.place), &bytes)?;
             }
+            for (code, content) in &case.named {
+                put_paper(rows, &case.id, code, content)?;
+            }
             Ok(rows.put(&CASES, &case.id.to_string(), case)?)
         })
     }
@@ -277,21 +285,14 @@ impl<'a> Shelf<'a> {
         let found = self.0.get(&PARTS, &part_row(&file.commitment, place))?;
         found.map(Blob::into_vec).ok_or_else(|| Failure::of(ExitCode::Failure, "case_part_missing", &[]))
     }
-    /// Keeps an attachment of a case.
-    pub fn put_paper(&self, case: &CaseId, code: &str, content: &[u8]) -> Result<(), Failure> {
-        self.0.write::<_, Failure>(|rows| {
-            for (place, piece) in content.chunks(PIECE_BYTES).enumerate() {
-                let piece = Blob::new(piece).expect("cut to the bound");
-                rows.put(&PAPERS, &paper_row(case, code, place), &piece)?;
-            }
-            Ok(())
-        })
-    }
-    /// An attachment that is kept.
-    pub fn paper(&self, case: &CaseId, code: &str, paper: &Paper) -> Result<Vec<u8>, Failure> {
+    /// An attachment of a case: just named, or kept.
+    pub fn paper(&self, case: &OwnCase, code: &PartName, paper: &Paper) -> Result<Vec<u8>, Failure> {
+        if let Some(content) = case.named.get(code) {
+            return Ok(content.clone());
+        }
         let mut content = Vec::with_capacity(paper.bytes);
         for place in 0..paper.bytes.div_ceil(PIECE_BYTES) {
-            let piece = self.0.get(&PAPERS, &paper_row(case, code, place))?;
+            let piece = self.0.get(&PAPERS, &paper_row(&case.id, code, place))?;
             let piece = piece.ok_or_else(|| Failure::of(ExitCode::Failure, "case_part_missing", &[]))?;
             content.extend_from_slice(&piece);
         }
@@ -309,6 +310,19 @@ impl<'a> Shelf<'a> {
             Ok(())
         })
     }
+}
+
+/// Keeps an attachment, and takes away what is left of a longer one before it.
+fn put_paper(rows: &mut Transaction<'_, '_>, case: &CaseId, code: &str, content: &[u8]) -> Result<(), Failure> {
+    for (place, piece) in content.chunks(PIECE_BYTES).enumerate() {
+        let piece = Blob::new(piece).expect("cut to the bound");
+        rows.put(&PAPERS, &paper_row(case, code, place), &piece)?;
+    }
+    let most = usize::try_from(ATTACHMENT_BYTES_MAX).expect("32 MiB").div_ceil(PIECE_BYTES);
+    for place in content.len().div_ceil(PIECE_BYTES)..most {
+        rows.delete(&PAPERS, &paper_row(case, code, place))?;
+    }
+    Ok(())
 }
 
 fn forget(rows: &mut Transaction<'_, '_>, files: &[OwnFile]) -> Result<(), Failure> {

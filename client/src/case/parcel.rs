@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::read::KnownItem;
 use crate::talk::{ExitCode, Failure};
 
-/// Characters of a text that is filled in.
-const TEXT_CHARS_MAX: usize = 1_000;
+/// Most characters of a text that is filled in.
+pub const TEXT_CHARS_MAX: usize = 1_000;
 
 /// What one bureau gets.
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ pub fn field_value(field: &Field, given: &str) -> Result<String, Failure> {
         FieldKind::Text => !text.is_empty() && text.chars().count() <= TEXT_CHARS_MAX,
         FieldKind::Whole => text.parse::<i64>().is_ok(),
         FieldKind::Day => text.parse::<Day>().is_ok(),
-        FieldKind::Amount => is_amount(text),
+        FieldKind::Amount => has_two_places(text),
         FieldKind::Choice => field.choices.iter().any(|choice| choice.as_str() == text),
     };
     if !fits {
@@ -87,8 +87,8 @@ pub fn field_value(field: &Field, given: &str) -> Result<String, Failure> {
     Ok(value.to_string())
 }
 
-/// Digits with two places.
-fn is_amount(text: &str) -> bool {
+/// Digits with two places: one form for all, where rules read others too.
+fn has_two_places(text: &str) -> bool {
     let digits = |part: &str, len: std::ops::RangeInclusive<usize>| {
         len.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
     };

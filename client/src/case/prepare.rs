@@ -193,7 +193,9 @@ impl<'a> Maker<'a> {
         let gone = own.pending.take().map(|pending| pending.files).unwrap_or_default();
         own.pending = Some(pending(act, made.files, made.disclosed, now)?);
         own.refused = None;
-        Shelf::of(self.wallet).put_with(own, &made.parts, &gone)
+        Shelf::of(self.wallet).put_with(own, &made.parts, &gone)?;
+        own.named.clear();
+        Ok(())
     }
 
     fn recipient(&self, bureau: Uscc) -> Result<&Recipient, Failure> {
@@ -299,7 +301,7 @@ impl<'a> Maker<'a> {
         let mut found = Vec::new();
         for paper in &parcel.papers {
             let Some(kept) = own.given.papers.get(&paper.code) else { continue };
-            let content = Shelf::of(self.wallet).paper(&own.id, &paper.code, kept)?;
+            let content = Shelf::of(self.wallet).paper(own, &paper.code, kept)?;
             found.push(Attachment {
                 name: Text::new(&*kept.name).map_err(|error| too_much(&error))?,
                 content: Blob::new(content).map_err(|error| too_much(&error))?,

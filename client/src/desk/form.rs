@@ -7,10 +7,9 @@ use kanhe_proto::sd_jwt::json;
 use serde_json::{Map, Value};
 
 use super::row::Fault;
+use crate::case::TEXT_CHARS_MAX;
 use crate::rules::is_amount;
 
-/// Most characters of a text that was filled in.
-const TEXT_CHARS_MAX: usize = 1_000;
 /// Most characters of an amount.
 const AMOUNT_CHARS_MAX: usize = 20;
 

@@ -307,12 +307,19 @@ fn a_case_goes_from_opening_to_rating() {
     assert_eq!((&shown["next"][0]["what"], &shown["next"][0]["yours"]), (&json!("present"), &json!(true)));
     let words = holder.run_with(&["case", "show", &id[..8], "--lang", "zh"], false);
     assert!(words.data.contains("请填写租金") && words.data.contains("下一步"), "{words:?}");
+    // Who names another contract and then says no keeps the one that was given.
+    holder.write("other.pdf", &[b'x'; 10]);
+    let declined = holder.run(&["case", "correct", &id[..8], "--attach", "contract=other.pdf"]);
+    assert_ne!(declined.code, 0, "{declined:?}");
     let corrected = holder.ok(&["case", "correct", &id[..8], "--field", "rent=900.00", "--yes"]).json();
     assert_eq!(corrected["disclosed"][0]["attachments"], json!(["contract"]), "what did not change stays");
     let acts = lease.chain().acts_of(&id);
     let Act::Present(present) = &acts.last().unwrap().act else { panic!("{acts:?}") };
     let read = lease.read("owner", &present.files, 0, 1);
     assert_eq!(values(&read[1].0), [("rent".to_owned(), "\"900.00\"".to_owned())]);
+    let contracts: Vec<&[u8]> =
+        read.iter().flat_map(|(file, _)| &*file.attachments).map(|paper| &paper.content[..]).collect();
+    assert_eq!(contracts, [CONTRACT]);
     assert!(read.iter().all(|(_, verdict)| verdict.as_ref().unwrap().is_valid()));
 
     lease.chain().decide_step(&id, 0, Outcome::Approved, None);
