@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kanhe_proto::hash::sha256;
-use kanhe_proto::item::PartName;
+use kanhe_proto::item::{ItemCode, PartName};
 use kanhe_proto::limits::CASE_ACTS_MAX;
 use kanhe_proto::text;
 use schemars::JsonSchema;
@@ -125,7 +125,7 @@ pub fn open(options: &Open, path: &Path, context: &Context) -> Result<ExitCode, 
     let known = newest_in_force(&options.item, &mut desk)?;
     let first = begin(&known, options, &mut desk, context)?;
     let rows = Rows::read(path, &known, &first.party)?;
-    let mut cases = made(&rows, &desk)?;
+    let mut cases = made(&rows, &known.item.code, &desk)?;
     let new: Vec<&RawRow> = rows.sheet.rows.iter().filter(|row| !cases.contains_key(&row.line)).collect();
     if let Some(row) = new.first() {
         make(&mut desk, &known, (&rows, row, &new), (options, first), &mut cases, context)?;
@@ -145,9 +145,9 @@ pub fn open(options: &Open, path: &Path, context: &Context) -> Result<ExitCode, 
     }
 }
 
-/// Cases of the sheet that were made before, by line; those that the chain refused are made anew.
-fn made(rows: &Rows, desk: &Desk) -> Result<BTreeMap<u32, OwnCase>, Failure> {
-    let all = desk.shelf().all()?.into_iter();
+/// Cases of the item that were made of the sheet before, by line; those that the chain refused are made anew.
+fn made(rows: &Rows, item: &ItemCode, desk: &Desk) -> Result<BTreeMap<u32, OwnCase>, Failure> {
+    let all = desk.shelf().all()?.into_iter().filter(|own| own.item == *item);
     let ours = all.filter_map(|own| match &own.row {
         Some((digest, line)) if *digest == rows.digest && own.refused.is_none() => Some((*line, own)),
         _ => None,
