@@ -119,22 +119,28 @@ fn open(office: &Office, parts: &[FilePart]) -> Result<BoundFile, FileFault> {
 }
 
 /// All parts, as one node has them. A part that is none, or of another file, is as good as not there: the node is at fault
-/// then, and another may do better.
+/// then, and another may do better. If one says that it has not all, the file is not here yet, whatever keeps the others from
+/// answering: a file that never comes must not hold up every other step.
 fn fetch_parts(
     office: &Office,
     nodes: &[NodeClient],
     case: &CaseId,
     commitment: &Commitment,
 ) -> Result<Option<Vec<FilePart>>, Failure> {
-    let mut last = (!nodes.is_empty()).then_some(None).ok_or_else(|| NodeError::Unnamed.failure())?;
+    first_with(nodes, |node| parts_at(office, node, case, commitment))
+}
+
+/// What the first node has that has it; none if one of them says that it has not, or else why the last does not answer.
+fn first_with<N, T>(nodes: &[N], ask: impl Fn(&N) -> Result<Option<T>, Failure>) -> Result<Option<T>, Failure> {
+    let (mut lacks, mut last) = (false, NodeError::Unnamed.failure());
     for node in nodes {
-        match parts_at(office, node, case, commitment) {
-            Ok(Some(parts)) => return Ok(Some(parts)),
-            Ok(None) => {}
-            Err(failure) => last = Some(failure),
+        match ask(node) {
+            Ok(Some(found)) => return Ok(Some(found)),
+            Ok(None) => lacks = true,
+            Err(failure) => last = failure,
         }
     }
-    last.map_or(Ok(None), Err)
+    if lacks { Ok(None) } else { Err(last) }
 }
 
 fn parts_at(
@@ -195,6 +201,21 @@ mod tests {
             applications: List::empty(),
             attachments: List::empty(),
         }
+    }
+
+    #[test]
+    fn a_node_that_is_away_does_not_stop_what_another_lacks() {
+        let away = || Failure::reported(ExitCode::Unreachable, "unreachable", "");
+        let ask = |node: &Option<u8>| match node {
+            None => Err(away()),
+            Some(0) => Ok(None),
+            Some(file) => Ok(Some(*file)),
+        };
+        assert_eq!(first_with(&[None, Some(0)], ask), Ok(None));
+        assert_eq!(first_with(&[Some(0), None], ask), Ok(None));
+        assert_eq!(first_with(&[None, Some(0), Some(7)], ask), Ok(Some(7)));
+        assert_eq!(first_with(&[None, None], ask), Err(away()));
+        assert_eq!(first_with(&[], ask).unwrap_err().code, "no_node");
     }
 
     /// What the chain says, of a file that says the same unless changed.

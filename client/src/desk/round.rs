@@ -170,6 +170,13 @@ fn over(case: Option<&Case>, key: &RowKey) -> Option<String> {
     Some(why.to_owned())
 }
 
+/// Why nothing is issued that is not in the journal yet: the case was taken back or rejected meanwhile, or what the step yields
+/// was issued already, by what a register that is older than that does not know.
+fn no_issue(case: Option<&Case>, step: u8) -> Option<&'static str> {
+    let Some(case) = case.filter(|case| case.status == CaseStatus::Open) else { return Some("case_over") };
+    case.steps.get(usize::from(step)).is_none_or(|step| step.issued).then_some("issued_elsewhere")
+}
+
 /// The desk, with what it works on now.
 struct At<'d, 'a, 'r> {
     desk: &'d mut Desk<'a>,
@@ -326,10 +333,9 @@ impl Hands for At<'_, '_, '_> {
         let yields = row.checked.as_ref().map(|checked| checked.yields.clone()).unwrap_or_default();
         let run = run_of(&row.key);
         if self.register.batches_of(&run)?.is_empty() {
-            // In a case that was taken back or rejected meanwhile nothing is issued.
             let found = case::read(self.follower, &mut self.desk.items, &row.key.case)?;
-            if found.is_none_or(|found| found.case.status != CaseStatus::Open) {
-                return Ok(Err("case_over".to_owned()));
+            if let Some(why) = no_issue(found.as_ref().map(|found| &found.case), row.key.step) {
+                return Ok(Err(why.to_owned()));
             }
         }
         let grants: Vec<_> = yields.iter().map(|granted| granted.grant.clone()).collect();
@@ -380,5 +386,43 @@ impl Hands for At<'_, '_, '_> {
 
     fn keep(&mut self, row: &Row) -> Result<(), Failure> {
         self.register.put_row(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kanhe_proto::bounded::List;
+    use kanhe_proto::case::CaseStep;
+    use kanhe_proto::ids::TimeMs;
+    use kanhe_proto::item::{ItemCode, ItemVersion};
+
+    use super::*;
+
+    fn case(status: CaseStatus, issued: bool) -> Case {
+        let step = CaseStep { state: StepState::Approved, round: 0, since: TimeMs(0), due: None, issued };
+        Case {
+            id: CaseId([1; 32]),
+            item: ItemCode::new("flat").unwrap(),
+            version: ItemVersion(1),
+            chosen: List::empty(),
+            slots: List::empty(),
+            steps: List::new(vec![step]).unwrap(),
+            status,
+            opened: TimeMs(0),
+            ends: TimeMs(1),
+            events: 1,
+            last: LogIndex(0),
+            forget: None,
+            stars: None,
+        }
+    }
+
+    #[test]
+    fn a_register_that_is_older_than_the_issuing_issues_nothing_again() {
+        assert_eq!(no_issue(Some(&case(CaseStatus::Open, false)), 0), None);
+        assert_eq!(no_issue(Some(&case(CaseStatus::Open, true)), 0), Some("issued_elsewhere"));
+        assert_eq!(no_issue(Some(&case(CaseStatus::Closed, true)), 0), Some("case_over"));
+        assert_eq!(no_issue(None, 0), Some("case_over"));
+        assert_eq!(no_issue(Some(&case(CaseStatus::Open, false)), 1), Some("issued_elsewhere"));
     }
 }
