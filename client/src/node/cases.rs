@@ -1,8 +1,6 @@
 //! What a node has of cases, and their files.
 
-use kanhe_proto::api::{
-    CaseEventsAnswer, CaseFileState, CaseFilesAnswer, CasesAnswer, LeafAnswer, OverdueAnswer, TransactionStatus,
-};
+use kanhe_proto::api::{CaseEventsAnswer, CaseFileState, CasesAnswer, LeafAnswer, OverdueAnswer, TransactionStatus};
 use kanhe_proto::case_file::PART_ENCODED_BYTES_MAX;
 use kanhe_proto::hash::{CaseId, Commitment};
 use kanhe_proto::identifiers::Uscc;
@@ -46,11 +44,7 @@ impl NodeClient {
     pub fn file_state(&self, to: &Uscc, case: &CaseId, commitment: &Commitment) -> Result<CaseFileState, NodeError> {
         self.get_json(&format!("/v1/cases/files/{to}/{case}/{commitment}"), JSON_BYTES_MAX)
     }
-    /// Case files that wait, whole, for the bureau that proves itself (a [`kanhe_proto::mail::QueueProof`]).
-    pub fn case_files(&self, proof: &[u8], after: Option<&str>) -> Result<CaseFilesAnswer, NodeError> {
-        self.post(&format!("/v1/cases/files/queue{}", after_of(after)), OCTETS, proof, JSON_BYTES_MAX)
-    }
-    /// A part of a case file, for the bureau that proves itself.
+    /// A part of a case file, for the bureau that proves itself (a [`kanhe_proto::mail::QueueProof`]).
     pub fn file_part(
         &self,
         proof: &[u8],
