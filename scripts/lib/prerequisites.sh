@@ -10,8 +10,9 @@ has_tool() {
     case $1 in
         g++) command -v g++ >/dev/null && command -v c++ >/dev/null ;;
         libclang-dev)
-            [[ -n ${LIBCLANG_PATH:-} ]] || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null \
-                || compgen -G '/usr/lib/*/libclang*.so*' >/dev/null || compgen -G '/usr/lib*/libclang*.so*' >/dev/null
+            # Not libclang-cpp, which is another library and often there alone.
+            [[ -n ${LIBCLANG_PATH:-} ]] || compgen -G '/usr/lib/llvm-*/lib/libclang[.-][s0-9]*' >/dev/null \
+                || compgen -G '/usr/lib/*/libclang[.-][s0-9]*' >/dev/null || compgen -G '/usr/lib*/libclang[.-][s0-9]*' >/dev/null
             ;;
         ccache) command -v ccache >/dev/null ;;
         pkg-config) command -v pkg-config >/dev/null ;;
