@@ -5,9 +5,10 @@
 //! deletes it leaves a commitment that means nothing.
 //!
 //! Layout of a part: version (1), chain (32), case (32), recipient (8 + 18), commitment (32), author's key (1 + 8 + 32),
-//! place (2), number of parts (2), [`Sealed`], signature. A node that carries it sees that much and its size. Each part is
-//! bound to its place: none can be left out, moved, or put into another file. The author signs each one: whoever knows a
-//! commitment, as everybody does once the act is on the chain, cannot take a file's place with something else.
+//! place (2), number of parts (2), [`Sealed`], signature (1 + 8 + 64). A node that carries it sees that much and its size. Each
+//! part is bound to its place: none can be left out, moved, or put into another file. Its author signs it: whoever knows a
+//! commitment, as everybody does once the act is on the chain, cannot put something else in the file's place. What others
+//! sign is a file of theirs. Parts of version 1 had no author and no signature.
 //!
 //! Source: `docs/adr/0010-items-cases-and-consent.md`, section 3
 
@@ -32,13 +33,15 @@ pub use part::{FilePart, PartBody};
 /// The layout of files that is written and read.
 pub const CASE_FILE_VERSION: u8 = 1;
 /// The layout of parts that is written and read.
-pub const PART_VERSION: u8 = 1;
+pub const PART_VERSION: u8 = 2;
 /// Bytes of a file in each part but the last.
 pub const PART_BYTES: usize = 192 << 10;
 /// Parts of the longest file.
 pub const PARTS_MAX: usize = (CASE_FILE_BYTES_MAX as usize).div_ceil(PART_BYTES);
+/// What stands before the sealed bytes of a part.
+pub const PART_HEAD_BYTES: usize = 1 + 32 + 32 + 8 + 18 + 32 + 41 + 2 + 2;
 /// The longest encoded part.
-pub const PART_ENCODED_BYTES_MAX: usize = 1 + 32 + 32 + 8 + 18 + 32 + 41 + 2 + 2 + SEALED_BYTES_MAX + 73;
+pub const PART_ENCODED_BYTES_MAX: usize = PART_HEAD_BYTES + SEALED_BYTES_MAX + 73;
 /// Values of a file.
 pub const VALUES_MAX: usize = 128;
 /// Bytes of a value.
@@ -182,6 +185,11 @@ fn ascending<'a>(names: impl Iterator<Item = &'a str>) -> bool {
     names.windows(2).all(|pair| pair[0] < pair[1])
 }
 
+/// Parts of a file of so many bytes, which may be rounded up to [`CASE_FILE_UNIT_BYTES`]: a part is a multiple of that.
+pub const fn parts_of(bytes: usize) -> u16 {
+    bytes.div_ceil(PART_BYTES) as u16
+}
+
 /// A name that is no path and shows as it is.
 fn is_plain(name: &str) -> bool {
     !name.is_empty()
@@ -274,10 +282,11 @@ impl BoundFile {
     }
     /// Number of its parts.
     pub fn parts(&self) -> u16 {
-        self.bytes.len().div_ceil(PART_BYTES) as u16
+        parts_of(self.bytes.len())
     }
 
-    /// Opens all parts of a file, in any order, and checks that it is what was committed to.
+    /// Opens all parts of a file, in any order, and checks that it is what was committed to. Who signed them was checked
+    /// when they were read ([`FilePart::decode`]).
     pub fn open(parts: &[FilePart], secret: &SealingSecret) -> Result<Self, CaseFileError> {
         let mut ordered: Vec<&FilePart> = parts.iter().collect();
         ordered.sort_by_key(|part| part.body.place);

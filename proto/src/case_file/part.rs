@@ -1,4 +1,4 @@
-//! A part of a file, as nodes carry it, signed by the file's author.
+//! A part of a file, as nodes carry it, signed by the file's author: tag ‖ body.
 
 use bincode::{Decode, Encode};
 
@@ -70,11 +70,12 @@ impl FilePart {
 
     /// Reads a part that is for this chain and signed by the author that it names.
     pub fn decode(bytes: &[u8], chain: &ChainId) -> Result<Self, CaseFileError> {
-        let part: Self = codec::decode(bytes, PART_ENCODED_BYTES_MAX)?;
-        let PartBody { version, place, parts, .. } = part.body;
-        if version != PART_VERSION {
-            return Err(CaseFileError::Version(version));
+        // First, since others are laid out otherwise.
+        if let Some(version) = bytes.first().filter(|version| **version != PART_VERSION) {
+            return Err(CaseFileError::Version(*version));
         }
+        let part: Self = codec::decode(bytes, PART_ENCODED_BYTES_MAX)?;
+        let PartBody { place, parts, .. } = part.body;
         if part.body.chain != *chain {
             return Err(CaseFileError::Other);
         }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::key::{SecretKey, Signature};
+use crate::key::{Algorithm, SecretKey, Signature};
 
 const CHAIN: ChainId = ChainId([7; 32]);
 
@@ -51,8 +51,9 @@ fn a_file_comes_back_from_its_parts_in_any_order() {
 #[test]
 fn parts_that_are_missing_moved_or_of_another_file_open_nothing() {
     let secret = SealingSecret::from_seed([9; 32]);
-    let seal =
-        |random| file(2 * PART_BYTES).bind([random; 32]).unwrap().seal(&author(), &secret.public_key(), seeds()).unwrap();
+    let seal = |random| {
+        file(2 * PART_BYTES).bind([random; 32]).unwrap().seal(&author(), &secret.public_key(), seeds()).unwrap()
+    };
     let (parts, others) = (seal(5), seal(6));
     let open = |parts: &[FilePart]| BoundFile::open(parts, &secret).unwrap_err();
     assert_eq!(open(&[]), CaseFileError::Incomplete(0));
@@ -64,7 +65,9 @@ fn parts_that_are_missing_moved_or_of_another_file_open_nothing() {
     let mut swapped = parts.clone();
     (swapped[0].body.place, swapped[1].body.place) = (1, 0);
     assert_eq!(open(&swapped), CaseFileError::Seal(SealError::Unopenable));
-    for change in [|part: &mut FilePart| part.body.commitment.0[31] ^= 1, |part: &mut FilePart| part.body.case.0[0] ^= 1] {
+    for change in
+        [|part: &mut FilePart| part.body.commitment.0[31] ^= 1, |part: &mut FilePart| part.body.case.0[0] ^= 1]
+    {
         let mut changed = parts.clone();
         changed.iter_mut().for_each(change);
         assert!(BoundFile::open(&changed, &secret).is_err());
@@ -82,9 +85,26 @@ fn an_opened_file_of_other_content_is_not_what_was_committed_to() {
     let bound_to = info(chain, &case, &mine.commitment, 0, 1);
     let sealed = seal(&secret.public_key(), &bound_to, other.to_bytes(), [1; 32]).unwrap();
     let (to, commitment, author) = (mine.file.to, mine.commitment, author().public_key());
-    let body = PartBody { version: 1, chain, case, to, commitment, author, place: 0, parts: 1, sealed };
+    let body = PartBody { version: PART_VERSION, chain, case, to, commitment, author, place: 0, parts: 1, sealed };
     let part = body.sign(&self::author()).unwrap();
     assert_eq!(BoundFile::open(&[part], &secret), Err(CaseFileError::Commitment));
+}
+
+#[test]
+fn parts_of_another_author_are_another_file() {
+    let (secret, stranger) = (SealingSecret::from_seed([9; 32]), SecretKey::from_seed([66; 32]));
+    let bound = file(2 * PART_BYTES).bind([5; 32]).unwrap();
+    let parts = bound.seal(&author(), &secret.public_key(), seeds()).unwrap();
+    // Who carries a part may sign its content anew, and has made a file of its own by that.
+    let taken = parts[1].body.clone();
+    let signed = PartBody { author: stranger.public_key(), ..taken }.sign(&stranger).unwrap();
+    assert_eq!(FilePart::decode(&signed.encode(), &CHAIN).unwrap().author(), stranger.public_key().id());
+    let mixed = [parts[0].clone(), signed, parts[2].clone()];
+    assert_eq!(BoundFile::open(&mixed, &secret), Err(CaseFileError::Other));
+    assert_eq!(parts_of(bound.reference(0).bytes as usize), bound.parts());
+    let head = codec::encode(&(parts[0].body.version, parts[0].body.chain, parts[0].body.case)).len();
+    let sealed = codec::encode(&parts[0].body.sealed).len() + codec::encode(&parts[0].signature).len();
+    assert_eq!((head, parts[0].encode().len() - sealed), (65, PART_HEAD_BYTES));
 }
 
 #[test]
@@ -126,6 +146,16 @@ fn hostile_files_and_parts_are_refused() {
     assert_eq!(decode(|part| part.body.commitment.0[0] ^= 1), wrong);
     assert_eq!(decode(|part| part.body.to = "11370100MB28900024".parse().unwrap()), wrong);
     assert_eq!(decode(|part| part.signature = Signature::ed25519([0; 64])), wrong);
-    assert!(matches!(FilePart::decode(&part.encode()[1..], &CHAIN), Err(CaseFileError::Malformed(_))));
+    assert_eq!(
+        decode(|part| part.body.author = PublicKey::x25519([1; 32])),
+        CaseFileError::Signature(KeyError::NotInUse(Algorithm::X25519))
+    );
+    for bytes in [&part.encode()[..part.encode().len() - 1], &[part.encode(), vec![0]].concat(), &[]] {
+        assert!(matches!(FilePart::decode(bytes, &CHAIN), Err(CaseFileError::Malformed(_))));
+    }
+    // As it was before parts were signed.
+    let PartBody { chain, case, to, commitment, place, parts, sealed, .. } = part.body;
+    let unsigned = codec::encode(&(1u8, chain, case, to, commitment, place, parts, sealed));
+    assert_eq!(FilePart::decode(&unsigned, &CHAIN), Err(CaseFileError::Version(1)));
     assert!(BoundFile::from_bytes(vec![0; 8]).is_err());
 }
