@@ -24,8 +24,14 @@ const CODES: [&str; 17] = [
 ];
 
 /// Codes with which nodes take no part of a file, explained in the same places.
-const FILE_CODES: [&str; 5] =
-    ["case_files_full", "case_files_case_full", "case_files_authors", "case_file_stranger", "case_file_signature"];
+const FILE_CODES: [&str; 6] = [
+    "case_files_full",
+    "case_files_case_full",
+    "case_files_authors",
+    "case_file_stranger",
+    "case_file_signature",
+    "case_file_version",
+];
 
 /// A refusal by the chain or a node in words, with what to do about it; anything else as it is.
 pub fn explain(failure: Failure) -> Failure {
