@@ -4,7 +4,9 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
-use super::{blocks, case_files, cases, consents, diagnosis, evidence, health, mail, proposals, registry, transactions, trust};
+use super::{
+    blocks, case_files, cases, consents, diagnosis, evidence, health, mail, proposals, registry, transactions, trust,
+};
 
 #[derive(OpenApi)]
 #[openapi(

@@ -14,8 +14,8 @@ use kanhe_proto::ids::LogIndex;
 use kanhe_proto::item::ItemVersion;
 use kanhe_proto::key::KeyId;
 use kanhe_proto::registry::{
-    Accreditation, Bureau, DataClass, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters, Purpose, RegistryRecord,
-    RelyingParty, Schedule, Seats, ServiceItem, Supervision,
+    Accreditation, Bureau, DataClass, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters, Purpose,
+    RegistryRecord, RelyingParty, Schedule, Seats, ServiceItem, Supervision,
 };
 use kanhe_proto::status::{batch_status_key, licence_status_key};
 

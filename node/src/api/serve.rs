@@ -9,7 +9,9 @@ use axum::middleware;
 use axum::routing::{get, post};
 use kanhe_proto::case_file::PART_ENCODED_BYTES_MAX;
 use kanhe_proto::genesis::Genesis;
-use kanhe_proto::limits::{CASE_PAYLOAD_BYTES_MAX, CONSENT_PAYLOAD_BYTES_MAX, PROPOSAL_BYTES_MAX, TRANSACTION_BYTES_MAX};
+use kanhe_proto::limits::{
+    CASE_PAYLOAD_BYTES_MAX, CONSENT_PAYLOAD_BYTES_MAX, PROPOSAL_BYTES_MAX, TRANSACTION_BYTES_MAX,
+};
 use kanhe_proto::mail::{MAIL_BYTES_MAX, QUEUE_PROOF_BYTES_MAX};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -22,7 +24,8 @@ use super::sponsor::Sponsor;
 use super::state::State;
 use super::tls::Tls;
 use super::{
-    blocks, case_files, cases, consents, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions, trust,
+    blocks, case_files, cases, consents, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions,
+    trust,
 };
 use crate::case_files::CaseFiles;
 use crate::chain::Chain;

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 
 use kanhe_proto::case::Case;
-use kanhe_proto::consent::{AccessRecord, Consent};
 use kanhe_proto::codec;
+use kanhe_proto::consent::{AccessRecord, Consent};
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::hand_over::HandOver;
 use kanhe_proto::hash::{ChainId, Hash};

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kanhe_proto::case::Case;
 use kanhe_proto::certificate::Certificate;
-use kanhe_proto::consent::Consent;
 use kanhe_proto::codec;
+use kanhe_proto::consent::Consent;
 use kanhe_proto::genesis::{Genesis, GenesisError, schema_digest};
 use kanhe_proto::hash::{ChainId, Hash, HeaderHash, MapKey, TransactionId};
 use kanhe_proto::header::Header;

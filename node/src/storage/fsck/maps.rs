@@ -11,8 +11,8 @@ use kanhe_proto::ids::ProtocolVersion;
 use kanhe_proto::map_value::{Kind, MapValue, ValueError};
 use kanhe_proto::merkle::map::value_hash;
 use kanhe_proto::registry::{
-    Accreditation, Bureau, DataCatalogue, DataClass, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters, Purpose, RegistryRecord,
-    RelyingParty, Schedule, Seats, ServiceItem, Supervision,
+    Accreditation, Bureau, DataCatalogue, DataClass, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters,
+    Purpose, RegistryRecord, RelyingParty, Schedule, Seats, ServiceItem, Supervision,
 };
 use kanhe_proto::status::{BatchStatus, LicenceStatus, SpentId};
 
