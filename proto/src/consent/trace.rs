@@ -14,10 +14,16 @@ use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::limits::TRACE_WINDOW;
+use crate::sd_jwt::{ClaimPath, Step};
 use crate::text::{self, NotText};
 
 /// The claim with the key, base64url. It is selectively disclosable and never disclosed.
 pub const TRACE_CLAIM: &str = "kanhe_trace";
+
+/// Whether a claim is the key: nobody asks for it, and nothing that is asked for shows it.
+pub fn is_trace(claim: &ClaimPath) -> bool {
+    matches!(claim.steps().first(), Some(Step::Name(name)) if name == TRACE_CLAIM)
+}
 
 /// Key of a person at a source: wiped when dropped, never printed.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
