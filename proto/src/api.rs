@@ -481,3 +481,72 @@ pub struct CaseFilesAnswer {
     /// What to ask on with, if there may be more.
     pub next: Option<String>,
 }
+
+/// A consent, or the proof that there is none now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConsentAnswer {
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// Encoding of the [`crate::proof::ProvedLeaf`] of the [`crate::consent::Consent`], or of its absence.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub leaf: LeafBytes,
+    /// Whether the node has seen a withdrawal that is in no block yet: its word. A source serves nothing then.
+    pub withdrawing: bool,
+}
+
+/// Events of a consent, proved under one header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConsentEventsAnswer {
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// Encoding of the [`crate::proof::ProvedLeaf`] of the [`crate::consent::Consent`], or of its absence.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub leaf: LeafBytes,
+    /// Encodings of [`crate::proof::ProvedRecord`], the newest first; [`crate::consent::ConsentHistory`] checks them.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub events: Vec<RecordBytes>,
+    /// From where to ask on; nothing if the last one here is the grant.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
+    pub next: Option<LogIndex>,
+}
+
+/// Reads in one answer.
+pub const READS_PAGE: usize = 128;
+
+/// Reads that a source recorded, ascending by number, proved under one header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReadsAnswer {
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// Encoding of the [`crate::proof::ProvedLeaf`] of the [`crate::consent::SourceReads`], or of its absence: how many there
+    /// are.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub leaf: LeafBytes,
+    /// Encodings of [`crate::proof::ProvedRecord`], at most [`READS_PAGE`]; [`crate::consent::ReadList`] checks them.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub reads: Vec<RecordBytes>,
+    /// Number to ask on with; nothing if the last one is here.
+    pub next: Option<u64>,
+}
+
+/// All classes of data of a bureau, proved under one header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DataClassesAnswer {
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// Encoding of the [`crate::proof::ProvedLeaf`] of the [`crate::registry::DataCatalogue`], or of its absence: which there
+    /// are.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub catalogue: LeafBytes,
+    /// Encodings of the [`crate::proof::ProvedLeaf`] of each [`crate::registry::DataClass`], in the order of the catalogue.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub classes: Vec<LeafBytes>,
+}

@@ -11,6 +11,7 @@ pub mod case;
 pub mod case_file;
 pub mod certificate;
 pub mod codec;
+pub mod consent;
 pub mod diagnosis;
 pub mod equivocation;
 pub mod evidence;
