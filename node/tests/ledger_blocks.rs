@@ -163,7 +163,7 @@ fn restate(transaction: &Transaction, header: &Header, state: &mut BTreeMap<MapK
                 state.insert(key, leaf.to_value());
             }
         }
-        Payload::Governance(_) | Payload::Equivocation(_) | Payload::Case(_) => {
+        Payload::Governance(_) | Payload::Equivocation(_) | Payload::Case(_) | Payload::EnterpriseAccount(_) => {
             panic!("nobody decides or applies for anything here")
         }
     }

@@ -27,8 +27,12 @@ pub enum RecordKind {
     Governance,
     /// A validator signed two values.
     Equivocation,
+    /// An act on an enterprise's account ([`crate::account::AccountRecord`]).
+    EnterpriseAccount,
 }
-crate::ids::byte_enum!(RecordKind { Batch = 1, Access = 2, Case = 3, Governance = 4, Equivocation = 5 });
+crate::ids::byte_enum!(RecordKind {
+    Batch = 1, Access = 2, Case = 3, Governance = 4, Equivocation = 5, EnterpriseAccount = 7,
+});
 
 /// Licences issued together. Its position in the log is the batch id.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

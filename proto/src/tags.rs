@@ -121,6 +121,12 @@ tags! {
     CASE_ASSISTED = "kanhe:case-help",
     /// Case, slot, round and place of a bureau → nonce of a presentation.
     CASE_NONCE = "kanhe:case-nonce",
+    /// Unified social credit code → key of an enterprise's account in the state map.
+    ACCOUNT_KEY = "kanhe:acct-key",
+    /// What is signed by who acts on an enterprise's account.
+    ACCOUNT_ACT = "kanhe:acct-act",
+    /// What a key signs that acts for an enterprise in a case.
+    MANDATE = "kanhe:mandate",
 }
 
 #[cfg(test)]

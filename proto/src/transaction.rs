@@ -5,6 +5,7 @@
 
 use bincode::{Decode, Encode};
 
+use crate::account::AccountPayload;
 use crate::bounded::{Blob, List};
 use crate::case::CasePayload;
 use crate::codec::{self, CodecError};
@@ -129,6 +130,8 @@ pub enum Payload {
     Equivocation(EquivocationPayload),
     /// See [`CasePayload`]; from protocol version 3 on.
     Case(CasePayload),
+    /// See [`AccountPayload`]; from protocol version 3 on.
+    EnterpriseAccount(AccountPayload),
 }
 
 /// Why a payload is not executed.
@@ -156,6 +159,7 @@ impl Payload {
             Self::Governance(payload) => (TransactionKind::Governance, codec::encode(payload)),
             Self::Equivocation(payload) => (TransactionKind::Equivocation, codec::encode(payload)),
             Self::Case(payload) => (TransactionKind::Case, codec::encode(payload)),
+            Self::EnterpriseAccount(payload) => (TransactionKind::EnterpriseAccount, codec::encode(payload)),
         };
         let content = Blob::new(content).expect("bounded lists keep payloads within the limit");
         RawPayload { kind: kind.byte(), version: 1, content }
@@ -183,6 +187,9 @@ impl Payload {
             }
             Some(TransactionKind::Case) if has_cases => {
                 Ok(Self::Case(codec::decode(&raw.content, TRANSACTION_BYTES_MAX)?))
+            }
+            Some(TransactionKind::EnterpriseAccount) if has_cases => {
+                Ok(Self::EnterpriseAccount(codec::decode(&raw.content, TRANSACTION_BYTES_MAX)?))
             }
             _ => Err(unknown),
         }

@@ -9,6 +9,7 @@ mod world;
 use std::fmt::Debug;
 use std::path::Path;
 
+use kanhe_proto::account::{self, AccountPayload, AccountRecord, MandateBody};
 use kanhe_proto::application::Application;
 use kanhe_proto::block::Block;
 use kanhe_proto::bounded::{Blob, List, Text};
@@ -451,6 +452,44 @@ fn cases() {
         ("nonce", case::case_nonce(&id, 2, 1, 0)),
     ];
     golden_text("hashes-cases.txt", &lines.map(|(name, value)| format!("{name} {value}\n")).concat());
+}
+
+#[test]
+fn accounts() {
+    let world = World::new();
+    let mut all = Vec::new();
+    for (name, act, key) in world::accounts::acts() {
+        let act = world::accounts::signed(act, &key);
+        golden(&format!("{name}.hex"), &act);
+        all.push(act);
+    }
+    let chain = world::cases::chain();
+    golden_bytes("account-act-sign-bytes.hex", &account::account_act_bytes(&chain, &all[2].act));
+    let leaf = world::accounts::account();
+    golden_leaf("leaf-account.hex", &leaf);
+    let record =
+        AccountRecord { before: Some(LogIndex(5)), signed: all[2].clone(), height: Height(7), time: world.time };
+    golden_bytes("record-account.hex", &record.to_record());
+    assert_eq!(AccountRecord::from_record(&record.to_record()).unwrap(), record);
+    let body = TransactionBody {
+        version: TRANSACTION_VERSION,
+        chain,
+        sender: bureau(1),
+        key: issuing_key(1).public_key().id(),
+        expiry: TimeMs(world.time.0 + 600_000),
+        payload: Payload::EnterpriseAccount(AccountPayload { acts: List::new(all).unwrap() }).to_raw(),
+    };
+    golden("transaction-account.hex", &body.sign(&issuing_key(1)).unwrap());
+    let mut shown = World::new();
+    let place = account::account_key(&leaf.uscc);
+    shown.state.insert(place, leaf.to_value());
+    let key = world::accounts::delegate();
+    let item = leaf.delegates[0].grant.items[1].clone();
+    let (case, slot, account, public) = (world::cases::id(), 0, leaf.uscc, key.public_key());
+    let body = MandateBody { version: account::MANDATE_VERSION, case, slot, item, account, key: public };
+    golden_bytes("mandate-sign-bytes.hex", &account::mandate_bytes(&chain, &body));
+    golden("mandate.hex", &body.sign(&chain, &key, shown.certified(), shown.state_leaf(place)).unwrap());
+    golden_text("hashes-accounts.txt", &format!("account key {place}\n"));
 }
 
 #[test]

@@ -4,7 +4,9 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
-use super::{blocks, case_files, cases, diagnosis, evidence, health, mail, proposals, registry, transactions, trust};
+use super::{
+    accounts, blocks, case_files, cases, diagnosis, evidence, health, mail, proposals, registry, transactions, trust,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -40,6 +42,9 @@ use super::{blocks, case_files, cases, diagnosis, evidence, health, mail, propos
         proposals::list,
         proposals::one,
         proposals::dry_run,
+        accounts::one,
+        accounts::history,
+        accounts::acts,
         cases::list,
         cases::overdue,
         cases::one,

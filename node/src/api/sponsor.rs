@@ -3,13 +3,18 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::Json;
+use axum::http::StatusCode;
+use kanhe_proto::api::TransactionStatus;
 use kanhe_proto::hash::{TransactionId, sha256};
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::SpanMs;
 use kanhe_proto::key::Signer;
 use kanhe_proto::transaction::{Payload, TRANSACTION_VERSION, TransactionBody};
 
+use super::problem::ApiError;
 use super::state::State;
+use super::transactions;
 use crate::chain::TipState;
 use crate::mempool::TransactionState;
 use crate::run::now;
@@ -20,8 +25,7 @@ const LIFE: SpanMs = SpanMs(300_000);
 const REMEMBERED: usize = 1_024;
 
 /// Refusals of a transaction that are about who sends it.
-pub(super) const IS_THE_SPONSORS: [&str; 5] =
-    ["unknown_sender", "unknown_key", "key_role", "key_not_valid", "key_distrusted"];
+const IS_THE_SPONSORS: [&str; 5] = ["unknown_sender", "unknown_key", "key_role", "key_not_valid", "key_distrusted"];
 
 /// The bureau and key in whose name this node sends what others signed.
 pub struct Sponsor {
@@ -72,5 +76,27 @@ impl Sponsor {
             sent.pop_front();
         }
         sent.push_back((sha256(&[acts]), id));
+    }
+}
+
+/// Hands in what others signed, as a transaction of this node. The same bytes again are the same transaction.
+pub(super) async fn hand_in(
+    state: &Arc<State>,
+    body: &[u8],
+    payload: &Payload,
+) -> Result<(StatusCode, Json<TransactionStatus>), ApiError> {
+    let sponsor = state.sponsor.as_ref().ok_or_else(ApiError::no_sponsor)?;
+    if let Some(id) = sponsor.sent_before(body, state) {
+        return Ok((StatusCode::ACCEPTED, Json(transactions::status_of(state, id).await?)));
+    }
+    let (id, bytes) = sponsor.transaction(payload, &state.chain.tip()).ok_or_else(ApiError::internal)?;
+    match transactions::hand_in(state, bytes.into()).await {
+        Ok(status) => {
+            sponsor.remember(body, id);
+            Ok((StatusCode::ACCEPTED, Json(status)))
+        }
+        // These say something about this node, nothing about the acts.
+        Err(error) if IS_THE_SPONSORS.contains(&error.code()) => Err(ApiError::no_sponsor()),
+        Err(error) => Err(error),
     }
 }
