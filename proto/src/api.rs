@@ -11,6 +11,7 @@ use crate::hash::{CaseId, Commitment, LicenceDigest, ProposalId, TransactionId};
 use crate::identifiers::Uscc;
 use crate::ids::{Height, LogIndex, TimeMs};
 use crate::item::{ItemCode, ItemVersion};
+use crate::key::KeyId;
 use crate::limits::{EVIDENCE_BYTES_MAX, HAND_OVER_BYTES_MAX, MAP_VALUE_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::validators::{Address, ValidatorSet};
 
@@ -485,11 +486,14 @@ pub struct CaseFileListed {
     /// To its content.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub commitment: Commitment,
+    /// The key under which its author acts in the case.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub author: KeyId,
     /// Its parts.
     pub parts: u16,
 }
 
-/// Case files that a node has whole for its bureau, ascending by case and commitment.
+/// Case files that a node has whole for its bureau, ascending by case, commitment and author.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseFilesAnswer {

@@ -121,6 +121,8 @@ tags! {
     CASE_ASSISTED = "kanhe:case-help",
     /// Case, slot, round and place of a bureau → nonce of a presentation.
     CASE_NONCE = "kanhe:case-nonce",
+    /// What the author of a part of a case file signs.
+    CASE_FILE_PART = "kanhe:case-part",
     /// Unified social credit code → key of an enterprise's account in the state map.
     ACCOUNT_KEY = "kanhe:acct-key",
     /// What is signed by who acts on an enterprise's account.

@@ -41,7 +41,11 @@ pub fn store_files(
     renew(wallet, follower, items, own)?;
     let shelf = Shelf::of(wallet);
     let Some(pending) = own.pending.clone() else { return Ok(()) };
-    for file in pending.files.iter().filter(|file| !file.stored) {
+    // The files of an opening that was refused go again once it is on the chain after all.
+    if own.refused.is_some() {
+        return Ok(());
+    }
+    for file in pending.unstored(clock::now()) {
         store(follower, &shelf, file, step)?;
         own.pending = Some(pending_of(own, file)?);
         shelf.put(own)?;
@@ -49,8 +53,8 @@ pub fn store_files(
     Ok(())
 }
 
-/// Brings unfinished acts, whose files are stored, onto the chain in one transaction. One that the chain refuses is not tried
-/// again: its case has the code.
+/// Brings unfinished acts, whose files are stored, onto the chain in one transaction. Of one that is refused its case has the
+/// code; an opening is kept all the same, until it is void.
 pub fn settle(wallet: &Wallet, follower: &mut Follower, owns: &mut [OwnCase]) -> Result<(), Failure> {
     let shelf = Shelf::of(wallet);
     let mut acts = Vec::new();
@@ -77,13 +81,27 @@ pub fn settle(wallet: &Wallet, follower: &mut Follower, owns: &mut [OwnCase]) ->
         Err(failure) if failure.exit == ExitCode::Refused && owns.len() > 1 => {
             owns.iter_mut().try_for_each(|own| settle(wallet, follower, std::slice::from_mut(own)))
         }
-        Err(failure) if failure.exit == ExitCode::Refused => owns.iter_mut().try_for_each(|own| {
-            let gone = own.pending.take().map(|pending| pending.files).unwrap_or_default();
-            own.refused = Some(failure.code.clone());
-            shelf.put_with(own, &[], &gone)
-        }),
+        Err(failure) if failure.exit == ExitCode::Refused => {
+            owns.iter_mut().try_for_each(|own| was_refused(&shelf, own, &failure.code))
+        }
         Err(failure) => Err(failure),
     }
+}
+
+/// That nodes refuse an opening is their word: one that does not tell the truth may hand it in later, as long as its time is
+/// not over. So it is kept with its files, tried again by the next command, and found if it is on the chain then.
+fn was_refused(shelf: &Shelf<'_>, own: &mut OwnCase, code: &str) -> Result<(), Failure> {
+    own.refused = Some(code.to_owned());
+    let Some(pending) = &own.pending else { return shelf.put(own) };
+    match pending.act()?.act {
+        Act::Open(_) => shelf.put(own),
+        _ => drop_pending(shelf, own),
+    }
+}
+
+fn drop_pending(shelf: &Shelf<'_>, own: &mut OwnCase) -> Result<(), Failure> {
+    let gone = own.pending.take().map(|pending| pending.files).unwrap_or_default();
+    shelf.put_with(own, &[], &gone)
 }
 
 /// The unfinished act, of which one file more is stored.
@@ -95,7 +113,8 @@ fn pending_of(own: &OwnCase, stored: &OwnFile) -> Result<super::own::Pending, Fa
     Ok(pending)
 }
 
-/// What lay too long is made anew: before its act has left anyone's hands, or once an opening is proved void.
+/// What lay too long is made anew: before its act has left anyone's hands, or once an opening is proved void. One that was
+/// refused is given up then.
 fn renew(wallet: &Wallet, follower: &mut Follower, items: &mut Items, own: &mut OwnCase) -> Result<(), Failure> {
     let Some(pending) = &own.pending else { return Ok(()) };
     let act = pending.act()?;
@@ -112,6 +131,9 @@ fn renew(wallet: &Wallet, follower: &mut Follower, items: &mut Items, own: &mut 
         }
         _ => false,
     };
+    if void && own.refused.is_some() {
+        return drop_pending(&Shelf::of(wallet), own);
+    }
     if !void && !pending.is_stale(clock::now()) {
         return Ok(());
     }
@@ -120,14 +142,13 @@ fn renew(wallet: &Wallet, follower: &mut Follower, items: &mut Items, own: &mut 
     maker.make(own, kind, clock::now())
 }
 
-/// Hands all parts of a file to one node, and to the next if that one fails.
+/// Hands all parts of a file to one node, and to the next if that one does not take them: it may have no room, or be behind.
 fn store(follower: &Follower, shelf: &Shelf<'_>, file: &OwnFile, step: &mut dyn FnMut(u64)) -> Result<(), Failure> {
     let mut last = NodeError::Unnamed.failure();
     for node in follower.nodes() {
         match store_at(node, shelf, file, step) {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) if error.is_local() => last = error.failure(),
-            Ok(Err(error)) => return Err(error.failure()),
+            Ok(Err(error)) => last = error.failure(),
             Err(failure) => return Err(failure),
         }
     }
@@ -161,8 +182,9 @@ fn store_at(
 pub fn look_after(wallet: &Wallet, follower: &Follower, own: &mut OwnCase) -> Result<(), Failure> {
     let shelf = Shelf::of(wallet);
     let (mut gone, mut kept) = (Vec::new(), Vec::new());
+    let (id, author) = (own.id, own.author());
     for file in own.kept.drain(..) {
-        let mut states = follower.nodes().iter().map(|node| node.file_state(&file.to, &own.id, &file.commitment));
+        let mut states = follower.nodes().iter().map(|node| node.file_state(&file.to, &id, &file.commitment, &author));
         let mut there = false;
         let delivered = states.any(|state| {
             there |= state.as_ref().is_ok_and(|state| state.stored >= file.parts);

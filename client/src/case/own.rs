@@ -25,6 +25,9 @@ const PARTS: Table<Blob<PART_ENCODED_BYTES_MAX>> = Table::new("case_parts");
 const PAPERS: Table<Blob<PIECE_BYTES>> = Table::new("case_papers");
 /// A paper is kept in pieces of so many bytes: a row of the vault has a limit.
 const PIECE_BYTES: usize = 1 << 20;
+/// Nodes keep files for an hour that no act commits to: what was stored longer ago than this is handed in again before its
+/// act.
+const STORED: SpanMs = SpanMs(30 * 60_000);
 /// A key binding is believed for eleven minutes: what was not sent within so long is made anew.
 const FRESH: SpanMs = SpanMs(8 * 60_000);
 
@@ -129,6 +132,11 @@ impl Pending {
         codec::decode(&self.act, CASE_PAYLOAD_BYTES_MAX)
             .map_err(|error| Failure::reported(ExitCode::Failure, "vault_damaged", error))
     }
+    /// Files that go to a node before the act.
+    pub fn unstored(&self, now: TimeMs) -> impl Iterator<Item = &OwnFile> {
+        let long_ago = now.since(TimeMs(self.made_ms)) > STORED;
+        self.files.iter().filter(move |file| long_ago || !file.stored)
+    }
     /// Whether what it shows is too old by now, and it has not left.
     pub fn is_stale(&self, now: TimeMs) -> bool {
         !self.sent && !self.files.is_empty() && now.since(TimeMs(self.made_ms)) > FRESH
@@ -218,6 +226,10 @@ impl OwnCase {
     pub fn short(&self) -> String {
         self.id.to_string()[..8].to_owned()
     }
+    /// Names its key of the case, by which its files are signed.
+    pub fn author(&self) -> KeyId {
+        self.key.key().public_key().id()
+    }
     /// Whether it was opened here, and not joined.
     pub const fn is_opener(&self) -> bool {
         self.slot == 0
@@ -272,7 +284,7 @@ impl<'a> Shelf<'a> {
             forget(rows, gone)?;
             for part in parts {
                 let bytes = Blob::new(part.encode()).expect("a part is within its bound");
-                rows.put(&PARTS, &part_row(&part.commitment, part.place), &bytes)?;
+                rows.put(&PARTS, &part_row(&part.body.commitment, part.body.place), &bytes)?;
             }
             for (code, content) in &case.named {
                 put_paper(rows, &case.id, code, content)?;

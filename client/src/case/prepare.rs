@@ -179,7 +179,8 @@ impl<'a> Maker<'a> {
             let bound = self.file(own, &seen, round, now)?;
             let recipient = self.recipient(seen.parcel.bureau)?;
             let seeds = (0..bound.parts()).map(|_| clock::random()).collect::<Result<Vec<_>, _>>()?;
-            parts.extend(bound.seal(&recipient.sealing_key, seeds.into_iter()).map_err(wrong_file)?);
+            let sealed = bound.seal(&own.key.key(), &recipient.sealing_key, seeds.into_iter());
+            parts.extend(sealed.map_err(wrong_file)?);
             references.push(bound.reference(seen.parcel.place));
             let (to, commitment, parts) = (seen.parcel.bureau, bound.commitment(), bound.parts());
             files.push(OwnFile { to, commitment, parts, stored: false });

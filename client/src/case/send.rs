@@ -2,8 +2,10 @@
 //! their cases have them.
 //!
 //! The bytes are the caller's and do not change: handed in again, to the same node or to another, they are the same acts, and
-//! the chain takes them once. A refusal counts only if the chain does not have them already.
+//! the chain takes them once. A refusal counts only if the chain does not have them already, and every node that answers
+//! refuses them: it is their word, and proves nothing.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use kanhe_proto::api::{TransactionState, WAIT_MAX_SECONDS};
@@ -80,8 +82,10 @@ pub fn send(follower: &mut Follower, acts: &[SignedAct]) -> Result<Vec<Sent>, Fa
     let began = Instant::now();
     let mut last = None;
     let mut turn = 0;
+    let mut said = Said { nodes: follower.nodes().len(), answers: BTreeMap::new() };
     while began.elapsed() < PATIENCE {
-        let Some(node) = follower.nodes().get(turn % follower.nodes().len().max(1)).cloned() else {
+        let place = turn % said.nodes.max(1);
+        let Some(node) = follower.nodes().get(place).cloned() else {
             return Err(NodeError::Unnamed.failure());
         };
         match attempt(&node, &bytes) {
@@ -95,19 +99,23 @@ pub fn send(follower: &mut Follower, acts: &[SignedAct]) -> Result<Vec<Sent>, Fa
                 if let Some(sent) = all_found(follower, acts)? {
                     return Ok(sent);
                 }
-                if !MAY_LAG.contains(&code.as_str()) || began.elapsed() > LAG {
-                    return Err(refused(&code));
-                }
+                said.answers.insert(place, Some(code));
                 turn += 1;
             }
             Fate::Open(failure) => {
+                if failure.is_some() {
+                    said.answers.insert(place, None);
+                }
                 last = failure.or(last);
                 turn += 1;
                 // All of them were asked in vain.
-                if last.is_some() && turn >= 2 * follower.nodes().len() && began.elapsed() > LAG {
+                if said.is_silence() && turn >= 2 * said.nodes && began.elapsed() > LAG {
                     break;
                 }
             }
+        }
+        if let Some(code) = said.refusal(began.elapsed()) {
+            return Err(refused(code));
         }
         std::thread::sleep(PAUSE);
     }
@@ -115,6 +123,24 @@ pub fn send(follower: &mut Follower, acts: &[SignedAct]) -> Result<Vec<Sent>, Fa
         return Ok(sent);
     }
     Err(last.map_or_else(|| Failure::of(ExitCode::Undecided, "case_unsettled", &[]), explain))
+}
+
+/// What each node said last, by its place: a code of refusal, or nothing.
+struct Said {
+    nodes: usize,
+    answers: BTreeMap<usize, Option<String>>,
+}
+
+impl Said {
+    fn is_silence(&self) -> bool {
+        self.answers.len() == self.nodes && self.answers.values().all(Option::is_none)
+    }
+    /// The refusal that counts, once all were asked and none took the acts; not as long as one of them may be behind.
+    fn refusal(&self, elapsed: Duration) -> Option<&str> {
+        let mut codes = self.answers.values().flatten().map(String::as_str);
+        let lags = codes.clone().any(|code| MAY_LAG.contains(&code)) && elapsed <= LAG;
+        if self.answers.len() < self.nodes || lags { None } else { codes.next() }
+    }
 }
 
 fn attempt(node: &NodeClient, bytes: &[u8]) -> Fate {
@@ -146,5 +172,26 @@ fn rejected(code: Option<String>) -> Fate {
     match code {
         Some(code) if !AGAIN.contains(&code.as_str()) => Fate::Refused(code),
         _ => Fate::Open(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_node_alone_refuses_nothing() {
+        let said = |answers: &[Option<&str>], elapsed| {
+            let answers = answers.iter().map(|answer| answer.map(str::to_owned)).enumerate().collect();
+            Said { nodes: 3, answers }.refusal(elapsed).map(str::to_owned)
+        };
+        let (soon, late) = (Duration::from_secs(1), LAG * 2);
+        let (over, behind) = (Some("case_over"), Some("case_unknown"));
+        assert_eq!(said(&[over], late), None, "two were not asked yet");
+        assert_eq!(said(&[over, over], late), None);
+        assert_eq!(said(&[over, None, over], soon).as_deref(), Some("case_over"), "one that is away is not waited for");
+        assert_eq!(said(&[over, behind, over], soon), None, "what is true may be new to one of them");
+        assert_eq!(said(&[over, behind, over], late).as_deref(), Some("case_over"));
+        assert_eq!(said(&[None, None, None], late), None, "silence is no refusal");
     }
 }

@@ -86,7 +86,8 @@ impl Desk {
     }
     /// Brings what was begun in a case to its end, with a bar for the parts of its files.
     pub fn carry(&mut self, own: &mut OwnCase, context: &Context) -> Result<(), Failure> {
-        let files = own.pending.iter().flat_map(|pending| &pending.files).filter(|file| !file.stored);
+        let now = clock::now();
+        let files = own.pending.iter().filter(|_| own.refused.is_none()).flat_map(|pending| pending.unstored(now));
         let parts = files.map(|file| u64::from(file.parts)).sum();
         let mut progress = context.output.progress(&say("case.sending", &[]), parts);
         carry(&self.wallet, &mut self.follower, &mut self.items, own, &mut |count| progress.add(count))

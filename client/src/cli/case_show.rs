@@ -148,8 +148,8 @@ fn line(desk: &mut Desk, mut own: OwnCase) -> Result<Line, Failure> {
     let proved = case::read(&mut desk.follower, &mut desk.items, &own.id)?;
     let Some(proved) = proved else {
         line.status = match (&own.pending, own.disclosed.is_empty()) {
-            (Some(_), _) => "unsent",
-            (None, true) => "refused",
+            (Some(_), _) if own.refused.is_none() => "unsent",
+            (Some(_), _) | (None, true) => "refused",
             (None, false) => "gone",
         };
         return Ok(line);
@@ -210,7 +210,7 @@ pub fn show(options: &Show, context: &Context) -> Result<ExitCode, Failure> {
 /// Why the chain has no such case.
 fn absent(own: Option<&OwnCase>) -> Failure {
     match own {
-        Some(own) if own.pending.is_some() => {
+        Some(own) if own.pending.is_some() && own.refused.is_none() => {
             Failure::of(ExitCode::Undecided, "case_unfinished", &[("id", &own.short())])
         }
         Some(OwnCase { refused: Some(code), .. }) => Failure::reported(ExitCode::Refused, code, ""),

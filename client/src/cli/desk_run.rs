@@ -28,6 +28,8 @@ const HOLD: Duration = Duration::from_secs(2);
 /// How long it is left alone then: longer than a waiting command sleeps.
 const GIVE_WAY: Duration = Duration::from_millis(400);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(3);
+/// How often it is looked whether what was passed on is there.
+const LOOK_AFTER_EVERY: Duration = Duration::from_secs(60);
 /// Rounds of `--once`: what one decision makes ready is seen in the next.
 const ROUNDS_MAX: usize = 64;
 
@@ -103,6 +105,8 @@ struct Service<'a> {
     end: End,
     /// The register's file as this process left it: another one has changed it otherwise.
     left_as: Option<std::time::SystemTime>,
+    /// Whether something that was passed on may not be there yet, and when that was last looked at.
+    passing: (bool, Option<Instant>),
 }
 
 /// Runs the desk until a signal comes.
@@ -119,7 +123,7 @@ pub fn run(options: &Run, context: &Context) -> Result<ExitCode, Failure> {
     let (office, genesis, name) = (&office, &genesis, &*issuer_name);
     let desk = Desk { office, genesis, issuer_name: name, runner, items: Items::default() };
     let (known, end) = (BTreeSet::new(), End::default());
-    let mut service = Service { desk, passphrase, follower, context, known, end, left_as: None };
+    let mut service = Service { desk, passphrase, follower, context, known, end, left_as: None, passing: (true, None) };
     service.clear()?;
     context.output.talk(say("desk.ready", &[("issuer", &name)]));
     if options.once { once(&mut service, &stop) } else { forever(&mut service, &stop) }
@@ -127,8 +131,8 @@ pub fn run(options: &Run, context: &Context) -> Result<ExitCode, Failure> {
 
 fn forever(service: &mut Service<'_>, stop: &Stop) -> Result<ExitCode, Failure> {
     while !stop.is_asked() {
-        match service.round(WAIT_SECONDS, stop) {
-            Ok(_) => {}
+        match service.round(WAIT_SECONDS, stop).and_then(|_| service.look_after(LOOK_AFTER_EVERY)) {
+            Ok(()) => {}
             Err(failure) if passes(&failure) => {
                 service.context.output.talk(say("serve.waits", &[("cause", &failure.message)]));
                 stop.rest(PAUSE_AFTER_FAILURE);
@@ -147,6 +151,7 @@ fn once(service: &mut Service<'_>, stop: &Stop) -> Result<ExitCode, Failure> {
             break;
         }
     }
+    service.look_after(Duration::ZERO)?;
     let End { officer, left } = service.end;
     service.tell(&Line::End(End { officer, left }))?;
     match left {
@@ -258,7 +263,21 @@ impl Service<'_> {
         Ok(went)
     }
 
+    /// Sees to what was passed on, if that was not done for so long.
+    fn look_after(&mut self, every: Duration) -> Result<(), Failure> {
+        let (may_be_missing, last) = self.passing;
+        if !may_be_missing || last.is_some_and(|last| last.elapsed() < every) {
+            return Ok(());
+        }
+        let register = self.open()?;
+        let left = self.desk.look_after(&register, &mut self.follower)?;
+        self.close(register);
+        self.passing = (left, Some(Instant::now()));
+        Ok(())
+    }
+
     fn note(&mut self, moved: &Moved) -> Result<(), Failure> {
+        self.passing.0 |= !moved.row.on_way().is_empty();
         match moved.rest {
             Some(Rest::Done) => {}
             Some(Rest::Officer) => self.end.officer += 1,

@@ -165,7 +165,10 @@ fn save(
     let mut last: Option<BoundFile> = None;
     for (seen, shown) in seen.zip(&mut shown.attachments) {
         if last.as_ref().is_none_or(|last| last.commitment() != seen.file) {
-            last = fetch_opened(office, nodes, &row.key.case, &seen.file)?;
+            last = match &seen.author {
+                Some(author) => fetch_opened(office, nodes, &row.key.case, (&seen.file, author))?,
+                None => None,
+            };
         }
         let file =
             last.as_ref().ok_or_else(|| Failure::of(ExitCode::Failure, "desk_file_gone", &[("name", &seen.name)]))?;

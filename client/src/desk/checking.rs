@@ -145,6 +145,7 @@ impl Checking<'_> {
                 name,
                 bytes,
                 file,
+                author: sent.map(|sent| sent.wanted.key),
             });
             found.attachments.extend(seen);
         }

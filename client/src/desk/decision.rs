@@ -56,7 +56,8 @@ pub struct Signing<'a> {
 }
 
 impl Signing<'_> {
-    /// The decision on a row: by its officer, else by its rules. Everything random in it is drawn now.
+    /// The decision on a row: by its officer, else by its rules. Everything random in it is drawn now. What it passes on is
+    /// yet to be sealed.
     pub fn decide(&self, row: &Row) -> Result<Decision, Failure> {
         let checked = row.checked.as_deref();
         let (outcome, reason, how, officer_salt) = match &row.ruling {
@@ -102,6 +103,7 @@ impl Signing<'_> {
             act: Blob::new(codec::encode(&signed)).map_err(|error| wrong(&error))?,
             officer_salt,
             passed: passed.collect::<Result<_, Failure>>()?,
+            on_way: Vec::new(),
         })
     }
 }

@@ -235,6 +235,7 @@ mod tests {
                 act: Blob::new(self.draw()).unwrap(),
                 officer_salt: None,
                 passed: Vec::new(),
+                on_way: Vec::new(),
             };
             self.tick().map(|()| decision)
         }

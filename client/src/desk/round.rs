@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use kanhe_proto::bounded::Blob;
 use kanhe_proto::case::{Act, Case, CaseStatus, Outcome, SignedAct, StepState, commitment};
-use kanhe_proto::case_file::BoundFile;
 use kanhe_proto::codec;
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::hash::{CaseId, LicenceDigest, sha256};
@@ -20,7 +19,7 @@ use super::decision::{Signing, can_return};
 use super::files::{Fetched, fetch_file};
 use super::machine::{Checks, Hands, Issuance, Rest, Settled, advance};
 use super::passing;
-use super::row::{Checked, Decision, Fault, Issued, Kept, Row, RowKey, State, Trouble};
+use super::row::{Checked, Decision, Fault, Issued, Kept, OnWay, Row, RowKey, State, Trouble};
 use super::wanted::{Wanted, wanted};
 use crate::case::{self, Items, KnownItem};
 use crate::clock;
@@ -97,6 +96,31 @@ impl Desk<'_> {
             }
         }
         Ok(begun)
+    }
+
+    /// Sees to what was passed on and may not be there yet: it is brought to every node that does not have it, and kept until
+    /// all of them say that its recipient does, or the case is proved to be over. Whether something is left.
+    pub fn look_after(&mut self, register: &Register, follower: &mut Follower) -> Result<bool, Failure> {
+        let mut any_left = false;
+        for (key, row) in register.rows()? {
+            let Some(author) = row.decision.as_ref().map(|decision| decision.key) else { continue };
+            let is_left = |file: &&OnWay| !passing::bring_everywhere(follower, &key.case, &author, file);
+            let mut left: Vec<OnWay> = row.on_way().iter().filter(is_left).cloned().collect();
+            if !left.is_empty() {
+                let found = case::read(follower, &mut self.items, &key.case)?;
+                if found.is_none_or(|found| found.case.status != CaseStatus::Open) {
+                    left.clear();
+                }
+            }
+            any_left |= !left.is_empty();
+            if left.len() < row.on_way().len() {
+                register.change_row(&key, |row| {
+                    row.decision.iter_mut().for_each(|decision| decision.on_way.clone_from(&left));
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(any_left)
     }
 
     /// Takes a row as far as it goes. What keeps it from going on is kept with it; only that no node answers is a failure.
@@ -224,6 +248,12 @@ impl At<'_, '_, '_> {
         Ok(Ok(opened))
     }
 
+    /// What a decision passes on, ready to be sent.
+    fn seal(&mut self, decision: &Decision) -> Result<Vec<OnWay>, Failure> {
+        let office = self.desk.office;
+        decision.passed.iter().map(|bytes| passing::seal(office, self.follower, bytes)).collect()
+    }
+
     /// Why what a step yields could not be issued, before anybody approves it.
     fn check_grants(&mut self, key: &RowKey, checked: &mut Checked) -> Result<(), Failure> {
         if checked.yields.is_empty() {
@@ -294,15 +324,18 @@ impl Hands for At<'_, '_, '_> {
 
     fn sign(&mut self, row: &Row) -> Result<Decision, Failure> {
         let (case, item) = self.case(&row.key)?;
-        Signing { office: self.desk.office, item: &item.public, case: &case }.decide(row)
+        let signing = Signing { office: self.desk.office, item: &item.public, case: &case };
+        let mut decision = signing.decide(row)?;
+        decision.on_way = self.seal(&decision)?;
+        Ok(decision)
     }
 
     fn settle(&mut self, row: &Row, decision: &Decision) -> Result<Settled, Failure> {
         let act = read_act(&decision.act)?;
-        for bytes in &decision.passed {
-            let file = BoundFile::from_bytes(bytes.to_vec())
-                .map_err(|error| Failure::reported(ExitCode::Failure, error.code(), error))?;
-            passing::send(self.follower, &file)?;
+        // Rows from before parts were signed have none.
+        let sealed_now = if decision.on_way.is_empty() { self.seal(decision)? } else { Vec::new() };
+        for file in decision.on_way.iter().chain(&sealed_now) {
+            passing::store(self.follower, &row.key.case, &decision.key, file)?;
         }
         let failure = match case::send(self.follower, std::slice::from_ref(&act)) {
             Ok(sent) => {

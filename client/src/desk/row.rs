@@ -5,8 +5,9 @@ use std::fmt;
 
 use kanhe_proto::bounded::Blob;
 use kanhe_proto::case::Outcome;
+use kanhe_proto::case_file::PART_ENCODED_BYTES_MAX;
 use kanhe_proto::hash::{CaseId, Commitment, LicenceDigest};
-use kanhe_proto::identifiers::Vct;
+use kanhe_proto::identifiers::{Uscc, Vct};
 use kanhe_proto::ids::{LogIndex, TimeMs};
 use kanhe_proto::item::{ItemCode, ItemVersion, PartName, Words};
 use kanhe_proto::key::KeyId;
@@ -119,6 +120,12 @@ impl Row {
             _ => false,
         }
     }
+    /// Files that the bureaus of later steps may not have yet.
+    pub fn on_way(&self) -> &[OnWay] {
+        // Before it is recorded the decision itself sees to them.
+        let recorded = matches!(self.state, State::Recorded | State::Issuing | State::Issued);
+        self.decision.as_ref().filter(|_| recorded).map_or(&[], |decision| &decision.on_way)
+    }
     /// Whether the step was approved and yields something.
     pub fn has_to_issue(&self) -> bool {
         let approved = self.decision.as_ref().is_some_and(|decision| decision.outcome == Outcome::Approved);
@@ -192,6 +199,9 @@ pub struct AttachmentSeen {
     pub bytes: u64,
     /// The case file that it is in.
     pub file: Commitment,
+    /// The key that signed that file.
+    #[serde(default)]
+    pub author: Option<KeyId>,
 }
 
 /// What became of a rule.
@@ -293,6 +303,20 @@ pub struct Decision {
     pub officer_salt: Option<Blob<32>>,
     /// Files for the bureaus of later steps, as [`kanhe_proto::case_file::BoundFile::to_bytes`] has them.
     pub passed: Vec<Blob<PASSED_BYTES_MAX>>,
+    /// The same, sealed and signed, as long as it is not known that their recipients have them.
+    #[serde(default)]
+    pub on_way: Vec<OnWay>,
+}
+
+/// A file on its way to the bureau of a later step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnWay {
+    /// To whom.
+    pub to: Uscc,
+    /// To its content.
+    pub commitment: Commitment,
+    /// Its encoded parts: signed by the key that signed the decision, so they are not made anew.
+    pub parts: Vec<Blob<PART_ENCODED_BYTES_MAX>>,
 }
 
 /// Copies of a licence under one root.

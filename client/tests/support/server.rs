@@ -79,7 +79,10 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
     }
     if first.starts_with("POST /v1/cases/files/") {
         let part = match path.split('/').collect::<Vec<_>>()[..] {
-            [.., _, commitment, place] => chain.file_part(&sent, &commitment.parse().unwrap(), place.parse().unwrap()),
+            [.., _, commitment, author, place] => {
+                let file = (commitment.parse().unwrap(), author.parse().unwrap());
+                chain.file_part(&sent, &file, place.parse().unwrap())
+            }
             _ => None,
         };
         return respond(&mut stream, part);
@@ -166,7 +169,9 @@ fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
             let from = query.strip_prefix("from=").and_then(|from| from.parse().ok()).map(kanhe_proto::ids::LogIndex);
             json(chain.case_events(&id.parse().ok()?, from))
         }
-        ["cases", "files", _, _, commitment] => json(chain.file_state(&commitment.parse().ok()?)?),
+        ["cases", "files", _, _, commitment, author] => {
+            json(chain.file_state(&(commitment.parse().ok()?, author.parse().ok()?))?)
+        }
         ["proposals"] => json(chain.proposals()),
         ["proposals", id] => json(chain.proposal(&id.parse().ok()?)),
         ["registry", "bureaus", uscc] => json(chain.registry::<Bureau>(&uscc.parse().ok()?)),

@@ -143,8 +143,8 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .merge(takes("/v1/cases/files", post(case_files::send), PART_ENCODED_BYTES_MAX))
         .merge(takes("/v1/cases/files/queue", post(case_files::queue), QUEUE_PROOF_BYTES_MAX))
         .merge(takes(
-            // Asked with GET: recipient, case, commitment; with POST: case, commitment, place.
-            "/v1/cases/files/{first}/{second}/{third}",
+            // Asked with GET: recipient, case, commitment, author; with POST: case, commitment, author, place.
+            "/v1/cases/files/{first}/{second}/{third}/{fourth}",
             get(case_files::state).post(case_files::part),
             QUEUE_PROOF_BYTES_MAX,
         ))

@@ -147,15 +147,17 @@ const fn handshake_seconds() -> u64 {
 pub struct CaseFilesSection {
     /// Room that they take on disk; more are refused.
     pub bytes_max: u64,
+    /// Room of the files of one case for one bureau, until the chain commits to them; more are refused.
+    pub case_bytes_max: u64,
     /// Room of the disk that is left free; they are refused where less is.
     pub free_bytes_min: u64,
-    /// A file of a case that the chain does not have is dropped after so long.
+    /// A file that no event of a case on the chain commits to is dropped after so long.
     pub unclaimed_seconds: u64,
 }
 
 impl Default for CaseFilesSection {
     fn default() -> Self {
-        Self { bytes_max: 8 << 30, free_bytes_min: 2 << 30, unclaimed_seconds: 3_600 }
+        Self { bytes_max: 8 << 30, case_bytes_max: 128 << 20, free_bytes_min: 2 << 30, unclaimed_seconds: 3_600 }
     }
 }
 

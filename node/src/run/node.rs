@@ -127,7 +127,11 @@ pub fn open(
         // What is restored here may be older than what the next key signed; it takes over after this start.
         drop(open_guard(&home::guard_beside(&home.join(path)), &genesis, key.clone(), true)?);
     }
-    let room = Room { bytes_max: config.case_files.bytes_max, free_min: config.case_files.free_bytes_min };
+    let room = Room {
+        bytes_max: config.case_files.bytes_max,
+        case_bytes_max: config.case_files.case_bytes_max,
+        free_min: config.case_files.free_bytes_min,
+    };
     let files = Store::open(home::case_files(home), chain_id, config.bureau, room)?;
     let next = next.map(|key| Arc::new(key) as Arc<dyn Signer>);
     tracing::info!(chain = %chain_id, height = %tip.header.height, header = %tip.hash, "home opened");
@@ -339,7 +343,7 @@ impl Opened {
             tokio::spawn(admin),
             tokio::spawn(delivery.serve()),
             tokio::spawn(forgetting::forget(Arc::clone(&files), Arc::clone(&chain), unclaimed)),
-            tokio::spawn(inbound::serve(inbound, pool, mail, files, chain_id, serving)),
+            tokio::spawn(inbound::serve(inbound, pool, mail, files, (chain_id, Arc::clone(&chain)), serving)),
             tokio::spawn(clocks),
             tokio::spawn(scrub::scrub(Arc::clone(chain.storage()), damage)),
             tokio::spawn(follow),

@@ -18,10 +18,10 @@ const PAGE: usize = 2;
 
 type Refused = &'static str;
 
-/// Parts of case files by the commitment, as a node keeps them.
+/// Parts of case files by commitment and author, as a node keeps them.
 #[derive(Default)]
 pub struct CaseFiles {
-    parts: BTreeMap<Commitment, BTreeMap<u16, Vec<u8>>>,
+    parts: BTreeMap<(Commitment, KeyId), BTreeMap<u16, Vec<u8>>>,
     /// Parts that it takes before it breaks off; none: all.
     pub room: Option<usize>,
     /// Whether it says that the recipient has them.
@@ -254,10 +254,10 @@ impl Chain {
         CasesAnswer { unproven: true, height: Height(self.height), cases, next: None }
     }
     /// A part of a file, for the bureau that proves itself.
-    pub fn file_part(&mut self, proof: &[u8], commitment: &Commitment, place: u16) -> Option<Vec<u8>> {
+    pub fn file_part(&mut self, proof: &[u8], file: &(Commitment, KeyId), place: u16) -> Option<Vec<u8>> {
         let (id, key) = (self.genesis.chain_id(), self.issuing.public_key());
         assert!(self.letters.is_proved(proof, &id, &key), "a proof is good once");
-        self.files.parts.get(commitment)?.get(&place).cloned()
+        self.files.parts.get(file)?.get(&place).cloned()
     }
 
     /// Takes a part of a file in; none: it breaks off.
@@ -266,18 +266,20 @@ impl Chain {
         if let Some(room) = &mut self.files.room {
             *room = room.checked_sub(1)?;
         }
-        self.files.parts.entry(part.commitment).or_default().insert(part.place, bytes.to_vec());
-        self.file_state(&part.commitment)
+        let file = (part.body.commitment, part.author());
+        self.files.parts.entry(file).or_default().insert(part.body.place, bytes.to_vec());
+        self.file_state(&file)
     }
-    pub fn file_state(&self, commitment: &Commitment) -> Option<CaseFileState> {
-        let parts = self.files.parts.get(commitment)?;
+    pub fn file_state(&self, file: &(Commitment, KeyId)) -> Option<CaseFileState> {
+        let parts = self.files.parts.get(file)?;
         let first = FilePart::decode(parts.values().next()?, &self.genesis.chain_id()).unwrap();
-        Some(CaseFileState { parts: first.parts, stored: parts.len() as u16, delivered: self.files.delivers })
+        Some(CaseFileState { parts: first.body.parts, stored: parts.len() as u16, delivered: self.files.delivers })
     }
     /// A file that the chain has a commitment to, opened as its bureau does.
     pub fn open_file(&self, commitment: &Commitment) -> BoundFile {
         let chain = self.genesis.chain_id();
-        let parts = self.files.parts[commitment].values();
+        let same = self.files.parts.iter().find(|((known, _), _)| known == commitment);
+        let parts = same.unwrap().1.values();
         let parts: Vec<FilePart> = parts.map(|bytes| FilePart::decode(bytes, &chain).unwrap()).collect();
         BoundFile::open(&parts, &self.sealing).unwrap()
     }
