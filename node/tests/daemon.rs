@@ -15,8 +15,8 @@ use kanhe_proto::account::{
     AccountAct, AccountHistory, AccountPayload, By, Change, EnterpriseAccount, Opening, SignedAccountAct, account_key,
 };
 use kanhe_proto::api::{
-    AccountActsAnswer, BatchAnswer, CaseEventsAnswer, CasesAnswer, EvidenceAnswer, HeaderAnswer, LeafAnswer, NodeStatus, OverdueAnswer,
-    Problem, TransactionState, TransactionStatus,
+    AccountActsAnswer, BatchAnswer, CaseEventsAnswer, CasesAnswer, EvidenceAnswer, HeaderAnswer, LeafAnswer,
+    NodeStatus, OverdueAnswer, Problem, TransactionState, TransactionStatus,
 };
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::case::{

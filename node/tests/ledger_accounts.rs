@@ -99,11 +99,8 @@ impl Bench {
         self.sign(sequence, by, change, &office.issuing)
     }
     fn open_as(&self, office: usize, code: &str, version: u32, seeds: &[u8]) -> SignedAccountAct {
-        let opening = Opening {
-            type_code: code.parse().unwrap(),
-            type_version: TypeVersion(version),
-            keys: keys(seeds),
-        };
+        let opening =
+            Opening { type_code: code.parse().unwrap(), type_version: TypeVersion(version), keys: keys(seeds) };
         self.by_bureau(office, 0, Change::Open(opening))
     }
     fn open(&self, office: usize, seeds: &[u8]) -> SignedAccountAct {

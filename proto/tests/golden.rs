@@ -819,6 +819,7 @@ fn case_files() {
             content: Blob::new(attachment).unwrap(),
         }])
         .unwrap(),
+        mandate: Some(Blob::new(*b"mandate").unwrap()),
     };
     let bound = file(b"pdf").bind([7; 32]).unwrap();
     golden_bytes("case-file.hex", bound.to_bytes());

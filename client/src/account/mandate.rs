@@ -54,7 +54,8 @@ impl Acting {
         }
         let why = say(&format!("desk.fault.{}", refused.code()), &[]);
         let message = say("account.no_mandate", &[("uscc", uscc), ("why", &why)]);
-        Err(Failure::reported(ExitCode::Refused, refused.code(), message).with_hint(say("account.no_mandate_hint", &[])))
+        Err(Failure::reported(ExitCode::Refused, refused.code(), message)
+            .with_hint(say("account.no_mandate_hint", &[])))
     }
 
     /// The enterprise.

@@ -228,7 +228,13 @@ impl OwnCase {
         let begun = Self::begin(chain, self.item.clone(), self.version, now)?;
         let anew = |invited: &Invited| Ok(Invited { secret: Seed::random()?, ..invited.clone() });
         let invitations = self.invitations.iter().map(anew).collect::<Result<_, Failure>>()?;
-        Ok(Self { party: self.party.clone(), chosen: self.chosen.clone(), invitations, acts_for: self.acts_for, ..begun })
+        Ok(Self {
+            party: self.party.clone(),
+            chosen: self.chosen.clone(),
+            invitations,
+            acts_for: self.acts_for,
+            ..begun
+        })
     }
     /// Its name for people: the first characters of its id.
     pub fn short(&self) -> String {

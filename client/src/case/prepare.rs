@@ -19,10 +19,10 @@ use kanhe_proto::sd_jwt::ClaimPath;
 use kanhe_proto::seal::SealingSecret;
 use kanhe_proto::vote::ChainContext;
 
-use crate::account::{Acting, amount_of};
 use super::own::{Disclosed, DisclosedLicence, OwnCase, OwnFile, Pending, Shelf};
 use super::parcel::{Parcel, parcels};
 use super::read::KnownItem;
+use crate::account::{Acting, amount_of};
 use crate::clock;
 use crate::follow::Follower;
 use crate::governance::keys;

@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::{
-    Context, abandon, account, account_show, audit, backup, case, case_batch, case_show, chain_why, desk, desk_run, desk_show, gov, issue,
-    item, item_show, licence, renew, sample, status, trust, verify_serve, wallet,
+    Context, abandon, account, account_show, audit, backup, case, case_batch, case_show, chain_why, desk, desk_run,
+    desk_show, gov, issue, item, item_show, licence, renew, sample, status, trust, verify_serve, wallet,
 };
 use crate::case::Timeline;
 use crate::issuer::{Round, Surveyed};

@@ -102,7 +102,8 @@ fn allow(
     let acted = match account.allows(&body.key, place.item.code.as_str(), at).map_err(refused)? {
         Allowed::Own => None,
         Allowed::Delegate(delegate) => {
-            let fields = place.item.field.iter().filter_map(|field| Some((field, form.get(field.code.as_str())?.as_str()?)));
+            let fields =
+                place.item.field.iter().filter_map(|field| Some((field, form.get(field.code.as_str())?.as_str()?)));
             delegate.check_limits(amount_of(fields), brought.cases_before).map_err(refused)?;
             Some(Acted { uscc: account.uscc, key: body.key.id(), since: delegate.since })
         }

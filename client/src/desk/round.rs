@@ -19,8 +19,8 @@ use super::accounts;
 use super::checking::{Checking, Opened, trouble};
 use super::decision::{Signing, can_return};
 use super::files::{Fetched, fetch_file};
-use super::mandate::{Acted, Brought};
 use super::machine::{Checks, Hands, Issuance, Rest, Settled, advance};
+use super::mandate::{Acted, Brought};
 use super::passing;
 use super::row::{Checked, Decision, Fault, Issued, Kept, OnWay, Row, RowKey, State, Trouble};
 use super::wanted::{Wanted, wanted};
@@ -272,9 +272,7 @@ impl At<'_, '_, '_> {
         let delegate = account.as_ref().and_then(|account| Some((account.uscc, account.delegate(&key)?)));
         let counted = delegate.filter(|(_, delegate)| delegate.grant.cases_max.is_some());
         let cases_before = match counted {
-            Some((uscc, delegate)) => {
-                self.register.acted_before(case, &Acted { uscc, key, since: delegate.since })?
-            }
+            Some((uscc, delegate)) => self.register.acted_before(case, &Acted { uscc, key, since: delegate.since })?,
             None => 0,
         };
         Ok(Brought { mandate: Ok(Box::new(mandate)), account, cases_before })

@@ -51,7 +51,8 @@ fn claims(given: &Yield, made: &BTreeMap<String, Made>) -> Result<Map<String, Va
 fn account(given: &Yield, claims: &Map<String, Value>) -> Result<Option<Uscc>, Fault> {
     let Some(claim) = &given.account else { return Ok(None) };
     let named = claims.get(claim.as_str()).and_then(Value::as_str).unwrap_or_default();
-    let wrong = |error: &dyn std::fmt::Display| Fault::of("account_code_wrong", None, format!("{}: {error}", given.code));
+    let wrong =
+        |error: &dyn std::fmt::Display| Fault::of("account_code_wrong", None, format!("{}: {error}", given.code));
     named.parse().map(Some).map_err(|error: kanhe_proto::identifiers::IdentifierError| wrong(&error))
 }
 

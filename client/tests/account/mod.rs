@@ -49,7 +49,8 @@ fn an_account_is_opened_changed_and_proved_by_the_command() {
     let none = owner.run(&["account", "show", COMPANY]);
     assert_eq!((none.code, none.error()), (4, "account_none".to_owned()));
     let (_, first) = opened(&lease, &office);
-    let again = office.run(&["account", "open", COMPANY, &key(owner).0, "--type", "demo-biz:1", "--key", "issuing.key"]);
+    let again =
+        office.run(&["account", "open", COMPANY, &key(owner).0, "--type", "demo-biz:1", "--key", "issuing.key"]);
     assert_eq!((again.code, again.error()), (4, "account_exists".to_owned()));
 
     let (second, second_id) = key(owner);

@@ -66,9 +66,8 @@ impl Item {
 
     /// Whether a bureau gets something from a party.
     pub fn sends(&self, party: &str, bureau: &str) -> bool {
-        let is_it = |of: &PartName, to: &[PartName]| {
-            of.as_str() == party && to.iter().any(|role| role.as_str() == bureau)
-        };
+        let is_it =
+            |of: &PartName, to: &[PartName]| of.as_str() == party && to.iter().any(|role| role.as_str() == bureau);
         self.ask.iter().any(|ask| is_it(&ask.of, &ask.to))
             || self.field.iter().any(|field| is_it(&field.of, &field.to))
             || self.attachment.iter().any(|file| is_it(&file.of, &file.to))
