@@ -7,7 +7,7 @@ use super::own::{OwnCase, OwnFile, Shelf};
 use super::prepare::{Kind, Maker};
 use super::read::Items;
 use super::refusal::refused;
-use super::send::{found, send};
+use super::send::{found, send, send_again};
 use crate::clock;
 use crate::follow::Follower;
 use crate::node::{NodeClient, NodeError};
@@ -57,10 +57,11 @@ pub fn store_files(
 /// code; an opening is kept all the same, until it is void.
 pub fn settle(wallet: &Wallet, follower: &mut Follower, owns: &mut [OwnCase]) -> Result<(), Failure> {
     let shelf = Shelf::of(wallet);
-    let mut acts = Vec::new();
+    let (mut acts, mut again) = (Vec::new(), true);
     for own in owns.iter_mut() {
         if let Some(pending) = &mut own.pending {
             acts.push(pending.act()?);
+            again &= own.refused.is_some();
             pending.sent = true;
             shelf.put(own)?;
         }
@@ -68,7 +69,8 @@ pub fn settle(wallet: &Wallet, follower: &mut Follower, owns: &mut [OwnCase]) ->
     if acts.is_empty() {
         return Ok(());
     }
-    match send(follower, &acts) {
+    let sent = if again { send_again(follower, &acts) } else { send(follower, &acts) };
+    match sent {
         Ok(_) => owns.iter_mut().try_for_each(|own| {
             if let Some(pending) = own.pending.take() {
                 own.disclosed.extend(pending.disclosed);

@@ -77,12 +77,21 @@ pub(crate) enum Fate {
 /// Brings acts onto the chain, all or none and in order, and proves where they are: also if they are there already. A
 /// refusal has the chain's code.
 pub fn send(follower: &mut Follower, acts: &[SignedAct]) -> Result<Vec<Sent>, Failure> {
+    send_within(follower, acts, LAG)
+}
+
+/// The same for acts that were refused before: no node is waited for that may be behind.
+pub(super) fn send_again(follower: &mut Follower, acts: &[SignedAct]) -> Result<Vec<Sent>, Failure> {
+    send_within(follower, acts, Duration::ZERO)
+}
+
+fn send_within(follower: &mut Follower, acts: &[SignedAct], lag: Duration) -> Result<Vec<Sent>, Failure> {
     let list = List::new(acts.to_vec()).map_err(|error| Failure::reported(ExitCode::Usage, "case_acts", error))?;
     let bytes = CasePayload { acts: list }.to_bytes();
     let began = Instant::now();
     let mut last = None;
     let mut turn = 0;
-    let mut said = Said { nodes: follower.nodes().len(), answers: BTreeMap::new() };
+    let mut said = Said { nodes: follower.nodes().len(), lag, answers: BTreeMap::new() };
     while began.elapsed() < PATIENCE {
         let place = turn % said.nodes.max(1);
         let Some(node) = follower.nodes().get(place).cloned() else {
@@ -128,6 +137,7 @@ pub fn send(follower: &mut Follower, acts: &[SignedAct]) -> Result<Vec<Sent>, Fa
 /// What each node said last, by its place: a code of refusal, or nothing.
 struct Said {
     nodes: usize,
+    lag: Duration,
     answers: BTreeMap<usize, Option<String>>,
 }
 
@@ -138,7 +148,7 @@ impl Said {
     /// The refusal that counts, once all were asked and none took the acts; not as long as one of them may be behind.
     fn refusal(&self, elapsed: Duration) -> Option<&str> {
         let mut codes = self.answers.values().flatten().map(String::as_str);
-        let lags = codes.clone().any(|code| MAY_LAG.contains(&code)) && elapsed <= LAG;
+        let lags = codes.clone().any(|code| MAY_LAG.contains(&code)) && elapsed < self.lag;
         if self.answers.len() < self.nodes || lags { None } else { codes.next() }
     }
 }
@@ -184,7 +194,7 @@ mod tests {
     fn one_node_alone_refuses_nothing() {
         let said = |answers: &[Option<&str>], elapsed| {
             let answers = answers.iter().map(|answer| answer.map(str::to_owned)).enumerate().collect();
-            Said { nodes: 3, answers }.refusal(elapsed).map(str::to_owned)
+            Said { nodes: 3, lag: LAG, answers }.refusal(elapsed).map(str::to_owned)
         };
         let (soon, late) = (Duration::from_secs(1), LAG * 2);
         let (over, behind) = (Some("case_over"), Some("case_unknown"));

@@ -11,6 +11,7 @@ use super::case_open::{self, Confirm, Correct, Open};
 use super::case_show::{self, Show};
 use super::{Context, collect, wallet};
 use crate::case::{self, Disclosed, InvitationShown, Items, OwnCase, Shelf, carry, explain, keep_act, look_after};
+use crate::clock;
 use crate::follow::Follower;
 use crate::talk::{ExitCode, Failure, say};
 use crate::wallet::Wallet;

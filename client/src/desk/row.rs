@@ -125,7 +125,7 @@ impl Row {
     pub fn on_way(&self) -> &[OnWay] {
         // Before it is recorded the decision itself sees to them.
         let recorded = matches!(self.state, State::Recorded | State::Issuing | State::Issued);
-        self.decision.as_ref().filter(|_| recorded).map_or(&[], |decision| &decision.on_way)
+        self.decision.as_ref().filter(|_| recorded).map_or(&[][..], |decision| &decision.on_way[..])
     }
     /// Whether the step was approved and yields something.
     pub fn has_to_issue(&self) -> bool {

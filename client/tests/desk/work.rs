@@ -158,6 +158,46 @@ fn an_officer_returns_and_then_approves() {
 }
 
 #[test]
+fn what_others_signed_is_no_file_of_the_case() {
+    let lease = Lease::with(150, &item());
+    let office = desk(&lease, 150);
+    let id = opened(&lease);
+    lease.chain().files.forges = true;
+    let stuck = office.run(&RUN);
+    assert_ne!(stuck.code, 0, "{stuck:?}");
+    assert!(stuck.talk.contains("another part than asked for"), "{stuck:?}");
+    assert_eq!(decisions(&lease, &id), []);
+    // Nothing is held against who takes part: the true parts are as good as before.
+    lease.chain().files.forges = false;
+    office.ok(&RUN);
+    assert_eq!(decisions(&lease, &id), [(0, Outcome::Approved, true, 1), (1, Outcome::Approved, true, 0)]);
+}
+
+#[test]
+fn what_is_passed_on_is_brought_until_it_is_there() {
+    let lease = Lease::with(155, &item().replacen("rules = [\"named\"]\nauto = true", "rules = [\"named\"]", 1));
+    let office = desk(&lease, 155);
+    let id = opened(&lease);
+    office.ok(&RUN);
+    let passed = lease.chain().acts_of(&id).into_iter().find_map(|signed| match signed.act {
+        Act::Decide(decide) => decide.passed.first().map(|file| file.commitment),
+        _ => None,
+    });
+    let passed = passed.unwrap();
+    let before = lease.chain().open_file(&passed);
+    // The node has lost it, before the bureau of the next step had it.
+    assert!(lease.chain().files.lose(&passed));
+    office.ok(&RUN);
+    assert_eq!(lease.chain().open_file(&passed), before, "the copy that was kept");
+    // Once it is there no copy is kept.
+    lease.chain().files.delivers = true;
+    office.ok(&RUN);
+    assert!(lease.chain().files.lose(&passed));
+    office.ok(&RUN);
+    assert!(!lease.chain().files.lose(&passed), "it was brought again");
+}
+
+#[test]
 fn what_is_on_the_chain_when_the_answer_is_lost_is_not_decided_again() {
     let lease = Lease::with(140, &item());
     let office = desk(&lease, 140);

@@ -88,6 +88,8 @@ pub enum Intake {
     BreaksAfter,
     /// Takes it in and forgets it.
     Forgets,
+    /// Says of acts on cases that the chain refuses them, which is not so, and keeps them.
+    Refuses,
 }
 
 /// A licence as its issuer hands it over.

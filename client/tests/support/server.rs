@@ -62,6 +62,10 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
         if intake == Intake::BreaksBefore {
             return;
         }
+        if intake == Intake::Refuses {
+            chain.files.refused = sent;
+            return write(&mut stream, "422 Unprocessable Content", &refused("case_shape"));
+        }
         let status = match chain.acts(&sent) {
             Ok(status) => status,
             Err(code) => return write(&mut stream, "422 Unprocessable Content", &refused(code)),

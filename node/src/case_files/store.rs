@@ -220,19 +220,17 @@ impl Store {
         let (file, parts, place) = (FileId::of(part), part.body.parts, part.body.place);
         let _writing = lock(&self.writing);
         let content = part.encode();
+        if let Some(known) = self.state(&file).map(|known| known.parts).filter(|known| *known != parts) {
+            return Err(FilesError::Parts { known, said: parts });
+        }
         if wanted {
             self.want(&file);
         }
         let bytes = {
             let index = lock(&self.index);
             let entry = index.files.get(&file);
-            if let Some(entry) = entry {
-                if entry.parts != parts {
-                    return Err(FilesError::Parts { known: entry.parts, said: parts });
-                }
-                if entry.delivered || entry.places.contains(&place) {
-                    return Ok(self.told(&file, entry));
-                }
+            if let Some(entry) = entry.filter(|entry| entry.delivered || entry.places.contains(&place)) {
+                return Ok(self.told(&file, entry));
             }
             let wanted = wanted || entry.is_some_and(|entry| entry.wanted);
             let bytes = taken(content.len() as u64) + if entry.is_none() { FILE_BYTES } else { 0 };

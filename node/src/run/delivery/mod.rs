@@ -140,7 +140,7 @@ impl<C: Carrier> Turns<C> {
     fn begin(&mut self, peers: impl Fn(&Uscc) -> Vec<PeerId>) {
         let waiting = self.files.store().recipients();
         self.resting.retain(|to, _| waiting.contains(to));
-        let (before, after): (Vec<Uscc>, Vec<Uscc>) = waiting.iter().partition(|to| Some(**to) <= self.last);
+        let (before, after): (Vec<Uscc>, Vec<Uscc>) = waiting.iter().copied().partition(|to| Some(*to) <= self.last);
         for to in after.into_iter().chain(before) {
             if self.running.len() >= TURNS_MAX {
                 return;
