@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are outside the tests themselves")]
 
+mod account;
 mod case;
 mod desk;
 mod governance;

@@ -11,9 +11,12 @@ use std::time::{Duration, Instant};
 use kanhe_node::devnet::{BureauDescription, Description};
 use kanhe_node::run::keys::{self, PassphraseSource};
 use kanhe_node::run::now;
+use kanhe_proto::account::{
+    AccountAct, AccountHistory, AccountPayload, By, Change, EnterpriseAccount, Opening, SignedAccountAct, account_key,
+};
 use kanhe_proto::api::{
-    BatchAnswer, CaseEventsAnswer, CasesAnswer, EvidenceAnswer, HeaderAnswer, LeafAnswer, NodeStatus, OverdueAnswer,
-    Problem, TransactionState, TransactionStatus,
+    AccountActsAnswer, BatchAnswer, CaseEventsAnswer, CasesAnswer, EvidenceAnswer, HeaderAnswer, LeafAnswer,
+    NodeStatus, OverdueAnswer, Problem, TransactionState, TransactionStatus,
 };
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::case::{
@@ -25,7 +28,7 @@ use kanhe_proto::evidence::Evidence;
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::governance::{Action, GovernancePayload, Proposal};
 use kanhe_proto::hash::{CaseId, LicenceDigest};
-use kanhe_proto::identifiers::TypeVersion;
+use kanhe_proto::identifiers::{TypeVersion, Uscc};
 use kanhe_proto::ids::{SpanMs, TimeMs};
 use kanhe_proto::item::{BoundRole, Item};
 use kanhe_proto::key::{SecretKey, Signer};
@@ -37,6 +40,7 @@ use kanhe_proto::registry::{Names, PurposeClass};
 use kanhe_proto::seal::SealingSecret;
 use kanhe_proto::transaction::{IssueBatch, Payload, Transaction, TransactionBody};
 use kanhe_proto::trust::Trust;
+use kanhe_proto::vote::ChainContext;
 use serde::de::DeserializeOwned;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kanhe-node");
@@ -380,6 +384,75 @@ fn citizens_hand_in_acts_and_follow_their_case() {
     assert_eq!((code, serde_json::from_str::<Problem>(&told).unwrap().code.as_str()), (404, "not_found"));
     let cases: CasesAnswer = http.read(bureau, &format!("/v1/cases?bureau={}", bureau.uscc));
     assert!(cases.cases.is_empty());
+    an_account_is_handed_in_and_proved(bureau, &issuing, chain, &trust);
+}
+
+/// On the same node: an enterprise's account, from its proved absence to its history.
+fn an_account_is_handed_in_and_proved(
+    bureau: &BureauDescription,
+    issuing: &SecretKey,
+    chain: ChainContext,
+    trust: &Trust,
+) {
+    let http = Http;
+    let company = Uscc::with_check("91370100MA3E00013").unwrap();
+    let owner = SecretKey::from_seed([41; 32]);
+    let proved = |certified: &[u8], leaf: &[u8]| {
+        let certified: CertifiedHeader = codec::decode(certified, BYTES_MAX).unwrap();
+        trust.check(&certified, now()).unwrap();
+        let leaf: ProvedLeaf = codec::decode(leaf, BYTES_MAX).unwrap();
+        let root = &certified.header.state_root;
+        (leaf.read::<EnterpriseAccount>(root, &account_key(&company)).unwrap(), certified.header)
+    };
+    let account = || {
+        let LeafAnswer { certified, leaf } = http.read(bureau, &format!("/v1/accounts/{company}"));
+        proved(&certified, &leaf).0
+    };
+    let hand_in = |act: SignedAccountAct| {
+        let payload = AccountPayload { acts: List::new(vec![act]).unwrap() };
+        let (code, told) = http.ask(bureau, "POST /v1/accounts/acts", &payload.to_bytes()).unwrap();
+        match code {
+            202 => Ok(serde_json::from_str::<TransactionStatus>(&told).unwrap()),
+            _ => Err((code, serde_json::from_str::<Problem>(&told).unwrap().code)),
+        }
+    };
+    let act = |sequence: u32, by: By, change: Change, key: &SecretKey| {
+        AccountAct { uscc: company, sequence, by, change }.sign(&chain, key).unwrap()
+    };
+    assert_eq!(account(), None);
+    assert_eq!(http.ask(bureau, "POST /v1/accounts/acts", b"nothing").unwrap().0, 400);
+    let opening = Opening {
+        type_code: "DEMOYYZZ001".parse().unwrap(),
+        type_version: TypeVersion(1),
+        keys: List::new(vec![owner.public_key()]).unwrap(),
+    };
+    let by = By::Bureau { bureau: bureau.uscc, key: issuing.public_key().id() };
+    let own = By::Own(owner.public_key().id());
+    let forged = act(0, by.clone(), Change::Open(opening.clone()), &owner);
+    assert_eq!(hand_in(forged), Err((422, "account_signature".to_owned())));
+    let done = |status: TransactionStatus| {
+        let told: TransactionStatus = http.read(bureau, &format!("/v1/transactions/{}?wait=30", status.id));
+        assert_eq!(told.state, TransactionState::Committed, "{told:?}");
+    };
+    let opened = act(0, by, Change::Open(opening), issuing);
+    let first = hand_in(opened.clone()).unwrap();
+    assert_eq!(hand_in(opened).unwrap().id, first.id);
+    done(first);
+    assert_eq!(account().unwrap().keys.to_vec(), [owner.public_key()]);
+    done(hand_in(act(1, own.clone(), Change::AddKey(SecretKey::from_seed([42; 32]).public_key()), &owner)).unwrap());
+    assert_eq!(hand_in(act(1, own, Change::Close, &owner)).unwrap_err().1, "account_sequence");
+
+    let answer: AccountActsAnswer = http.read(bureau, &format!("/v1/accounts/{company}/acts"));
+    let (leaf, header) = proved(&answer.certified, &answer.leaf);
+    let leaf = leaf.unwrap();
+    let mut list = AccountHistory::of(&leaf);
+    for record in &answer.acts {
+        list.push(&header, &codec::decode(record, BYTES_MAX).unwrap()).unwrap();
+    }
+    assert_eq!((leaf.sequence, leaf.keys.len(), list.wanted(), answer.next), (2, 2, None, None));
+    let (code, told) = http.get(bureau, &format!("/v1/accounts/{company}/acts?from=0")).unwrap();
+    assert_eq!((code, serde_json::from_str::<Problem>(&told).unwrap().code.as_str()), (404, "not_found"));
+    assert_eq!(http.get(bureau, "/v1/accounts/nobody").unwrap().0, 400);
 }
 
 #[test]

@@ -362,6 +362,27 @@ pub struct RegistryChange {
     pub after: Blob<MAP_VALUE_BYTES_MAX>,
 }
 
+/// Acts on an account in one answer.
+pub const ACCOUNT_ACTS_PAGE: usize = 64;
+
+/// Acts on an enterprise's account, proved under one header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccountActsAnswer {
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// Encoding of the [`crate::proof::ProvedLeaf`] of the [`crate::account::EnterpriseAccount`], or of its absence.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub leaf: LeafBytes,
+    /// Encodings of [`crate::proof::ProvedRecord`], the newest first; [`crate::account::AccountHistory`] checks them.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub acts: Vec<RecordBytes>,
+    /// From where to ask on; nothing if the last one here is the opening.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
+    pub next: Option<LogIndex>,
+}
+
 /// Events in one answer.
 pub const CASE_EVENTS_PAGE: usize = 64;
 /// Cases, or steps, in one answer.

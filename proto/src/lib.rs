@@ -3,6 +3,7 @@
 //! Pure: no clock, socket, file, random source, environment or async runtime; time and randomness are arguments.
 //! A node and a verifier run the same function on the same bytes.
 
+pub mod account;
 pub mod api;
 pub mod application;
 pub mod block;

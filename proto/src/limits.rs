@@ -136,6 +136,18 @@ pub const CASE_FILE_UNIT_BYTES: u32 = 4 << 10;
 pub const CLERK_BYTES_MAX: usize = 32;
 /// Bytes of the name of a rule engine.
 pub const ENGINE_BYTES_MAX: usize = 64;
+/// Acts on enterprises' accounts in one transaction.
+pub const ACCOUNT_ACTS_MAX: usize = 8;
+/// Bytes of all acts on accounts in one transaction: more than that many of the largest have.
+pub const ACCOUNT_PAYLOAD_BYTES_MAX: usize = 32 << 10;
+/// Keys of an enterprise's account.
+pub const ACCOUNT_KEYS_MAX: usize = 8;
+/// Delegates of an account, those that were revoked included.
+pub const ACCOUNT_DELEGATES_MAX: usize = 32;
+/// Items in whose cases one delegate may act.
+pub const DELEGATE_ITEMS_MAX: usize = 16;
+/// How long a delegate may act, in milliseconds: three years of 365 days.
+pub const DELEGATE_LIFE_MAX_MS: u64 = 1_095 * 86_400_000;
 /// Governance records that a hand-over carries.
 pub const ACTS_MAX: usize = 64;
 /// Bytes of a governance proposal.

@@ -29,8 +29,12 @@ pub enum RecordKind {
     Equivocation,
     /// A consent was given or taken back ([`crate::consent::ConsentRecord`]).
     Consent,
+    /// An act on an enterprise's account ([`crate::account::AccountRecord`]).
+    EnterpriseAccount,
 }
-crate::ids::byte_enum!(RecordKind { Batch = 1, Access = 2, Case = 3, Governance = 4, Equivocation = 5, Consent = 6 });
+crate::ids::byte_enum!(RecordKind {
+    Batch = 1, Access = 2, Case = 3, Governance = 4, Equivocation = 5, Consent = 6, EnterpriseAccount = 7,
+});
 
 /// Licences issued together. Its position in the log is the batch id.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

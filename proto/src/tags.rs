@@ -141,6 +141,12 @@ tags! {
     TRACE_NOTE = "kanhe:trace-note",
     /// Trace key, number of a read and note → nonce of the note.
     TRACE_NONCE = "kanhe:trace-once",
+    /// Unified social credit code → key of an enterprise's account in the state map.
+    ACCOUNT_KEY = "kanhe:acct-key",
+    /// What is signed by who acts on an enterprise's account.
+    ACCOUNT_ACT = "kanhe:acct-act",
+    /// What a key signs that acts for an enterprise in a case.
+    MANDATE = "kanhe:mandate",
 }
 
 #[cfg(test)]

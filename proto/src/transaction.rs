@@ -5,6 +5,7 @@
 
 use bincode::{Decode, Encode};
 
+use crate::account::AccountPayload;
 use crate::bounded::{Blob, List};
 use crate::case::CasePayload;
 use crate::codec::{self, CodecError};
@@ -134,6 +135,8 @@ pub enum Payload {
     Consent(ConsentPayload),
     /// See [`ReadPayload`]; from protocol version 3 on.
     AccessRecord(ReadPayload),
+    /// See [`AccountPayload`]; from protocol version 3 on.
+    EnterpriseAccount(AccountPayload),
 }
 
 /// Why a payload is not executed.
@@ -163,6 +166,7 @@ impl Payload {
             Self::Case(payload) => (TransactionKind::Case, codec::encode(payload)),
             Self::Consent(payload) => (TransactionKind::Consent, codec::encode(payload)),
             Self::AccessRecord(payload) => (TransactionKind::AccessRecord, codec::encode(payload)),
+            Self::EnterpriseAccount(payload) => (TransactionKind::EnterpriseAccount, codec::encode(payload)),
         };
         let content = Blob::new(content).expect("bounded lists keep payloads within the limit");
         RawPayload { kind: kind.byte(), version: 1, content }
@@ -196,6 +200,9 @@ impl Payload {
             }
             Some(TransactionKind::AccessRecord) if has_cases => {
                 Ok(Self::AccessRecord(codec::decode(&raw.content, TRANSACTION_BYTES_MAX)?))
+            }
+            Some(TransactionKind::EnterpriseAccount) if has_cases => {
+                Ok(Self::EnterpriseAccount(codec::decode(&raw.content, TRANSACTION_BYTES_MAX)?))
             }
             _ => Err(unknown),
         }

@@ -9,6 +9,7 @@ mod world;
 use std::fmt::Debug;
 use std::path::Path;
 
+use kanhe_proto::account::{self, AccountPayload, AccountRecord, MandateBody};
 use kanhe_proto::application::Application;
 use kanhe_proto::block::Block;
 use kanhe_proto::bounded::{Blob, List, Text};
@@ -17,6 +18,7 @@ use kanhe_proto::case_file::{
     Attachment, Author, BoundFile, CASE_FILE_VERSION, CaseFile, FilePart, NamedValue, PART_BYTES,
 };
 use kanhe_proto::certificate::Certificate;
+use kanhe_proto::account::{self, AccountPayload, AccountRecord, MandateBody};
 use kanhe_proto::codec::{self, BYTES_MAX, Decode, Encode};
 use kanhe_proto::consent::{self, AccessRecord, ConsentPayload, ConsentRecord, Note, ReadPayload, SourceReads};
 use kanhe_proto::equivocation::{EquivocationPayload, EquivocationRecord, SignedVote};
@@ -865,6 +867,7 @@ fn case_files() {
             content: Blob::new(attachment).unwrap(),
         }])
         .unwrap(),
+        mandate: Some(Blob::new(*b"mandate").unwrap()),
     };
     let bound = file(b"pdf").bind([7; 32]).unwrap();
     golden_bytes("case-file.hex", bound.to_bytes());
@@ -872,8 +875,46 @@ fn case_files() {
 
     // The last of two parts, so that it is short.
     let bound = file(&vec![5; PART_BYTES]).bind([7; 32]).unwrap();
-    let parts = bound.seal(&key(60), &sealing().public_key(), [[8; 32], [9; 32]].into_iter()).unwrap();
+    let parts = bound.seal(&secret(60), &sealing().public_key(), [[8; 32], [9; 32]].into_iter()).unwrap();
     golden("file-part.hex", &parts[1]);
     assert_eq!(FilePart::decode(&parts[1].encode(), &chain).unwrap(), parts[1]);
     assert_eq!(BoundFile::open(&parts, &sealing()).unwrap(), bound);
+}
+
+#[test]
+fn accounts() {
+    let world = World::new();
+    let mut all = Vec::new();
+    for (name, act, key) in world::accounts::acts() {
+        let act = world::accounts::signed(act, &key);
+        golden(&format!("{name}.hex"), &act);
+        all.push(act);
+    }
+    let chain = world::cases::chain();
+    golden_bytes("account-act-sign-bytes.hex", &account::account_act_bytes(&chain, &all[2].act));
+    let leaf = world::accounts::account();
+    golden_leaf("leaf-account.hex", &leaf);
+    let record =
+        AccountRecord { before: Some(LogIndex(5)), signed: all[2].clone(), height: Height(7), time: world.time };
+    golden_bytes("record-account.hex", &record.to_record());
+    assert_eq!(AccountRecord::from_record(&record.to_record()).unwrap(), record);
+    let body = TransactionBody {
+        version: TRANSACTION_VERSION,
+        chain,
+        sender: bureau(1),
+        key: issuing_key(1).public_key().id(),
+        expiry: TimeMs(world.time.0 + 600_000),
+        payload: Payload::EnterpriseAccount(AccountPayload { acts: List::new(all).unwrap() }).to_raw(),
+    };
+    golden("transaction-account.hex", &body.sign(&issuing_key(1)).unwrap());
+    let mut shown = World::new();
+    let place = account::account_key(&leaf.uscc);
+    shown.state.insert(place, leaf.to_value());
+    let key = world::accounts::delegate();
+    let item = leaf.delegates[0].grant.items[1].clone();
+    let (case, slot, account, public) = (world::cases::id(), 0, leaf.uscc, key.public_key());
+    let body = MandateBody { version: account::MANDATE_VERSION, case, slot, item, account, key: public };
+    golden_bytes("mandate-sign-bytes.hex", &account::mandate_bytes(&chain, &body));
+    golden("mandate.hex", &body.sign(&chain, &key, shown.certified(), shown.state_leaf(place)).unwrap());
+    golden_text("hashes-accounts.txt", &format!("account key {place}\n"));
 }

@@ -154,6 +154,7 @@ fn file_of(
         presentation: Blob::new([]).unwrap(),
         applications: List::empty(),
         attachments: List::new(vec![paper]).unwrap(),
+        mandate: None,
     };
     let bound = file.bind([case.0[0]; 32]).unwrap();
     let sealing = Desk::of(network, to).sealing.public_key();

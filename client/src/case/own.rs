@@ -83,6 +83,10 @@ pub struct Disclosed {
     pub attachments: Vec<String>,
     /// Applications for licences.
     pub applications: usize,
+    /// The enterprise for which it was said.
+    #[schemars(with = "Option<String>")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acts_for: Option<Uscc>,
 }
 
 /// What was disclosed of a licence.
@@ -187,6 +191,9 @@ pub struct OwnCase {
     /// Digest of the sheet and line in it that it was opened from.
     #[serde(default)]
     pub row: Option<(String, u32)>,
+    /// The enterprise for which it acts.
+    #[serde(default)]
+    pub acts_for: Option<Uscc>,
 }
 
 impl OwnCase {
@@ -213,6 +220,7 @@ impl OwnCase {
             kept: Vec::new(),
             refused: None,
             row: None,
+            acts_for: None,
         })
     }
     /// Another case alike, with keys and invitations of its own.
@@ -220,7 +228,13 @@ impl OwnCase {
         let begun = Self::begin(chain, self.item.clone(), self.version, now)?;
         let anew = |invited: &Invited| Ok(Invited { secret: Seed::random()?, ..invited.clone() });
         let invitations = self.invitations.iter().map(anew).collect::<Result<_, Failure>>()?;
-        Ok(Self { party: self.party.clone(), chosen: self.chosen.clone(), invitations, ..begun })
+        Ok(Self {
+            party: self.party.clone(),
+            chosen: self.chosen.clone(),
+            invitations,
+            acts_for: self.acts_for,
+            ..begun
+        })
     }
     /// Its name for people: the first characters of its id.
     pub fn short(&self) -> String {

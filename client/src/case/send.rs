@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use kanhe_proto::api::{TransactionState, WAIT_MAX_SECONDS};
+use kanhe_proto::api::{TransactionState, TransactionStatus, WAIT_MAX_SECONDS};
 use kanhe_proto::bounded::List;
 use kanhe_proto::case::{CaseEvent, CasePayload, CaseRecord, SignedAct};
 use kanhe_proto::hash::TransactionId;
@@ -65,7 +65,7 @@ fn all_found(follower: &mut Follower, acts: &[SignedAct]) -> Result<Option<Vec<S
 }
 
 /// How an attempt at one node ended.
-enum Fate {
+pub(crate) enum Fate {
     /// It says that a block has them.
     Taken,
     /// It, or the chain, refuses them.
@@ -97,7 +97,7 @@ fn send_within(follower: &mut Follower, acts: &[SignedAct], lag: Duration) -> Re
         let Some(node) = follower.nodes().get(place).cloned() else {
             return Err(NodeError::Unnamed.failure());
         };
-        match attempt(&node, &bytes) {
+        match attempt(&node, node.case_acts(&bytes)) {
             Fate::Taken => {
                 if let Some(sent) = all_found(follower, acts)? {
                     return Ok(sent);
@@ -153,8 +153,9 @@ impl Said {
     }
 }
 
-fn attempt(node: &NodeClient, bytes: &[u8]) -> Fate {
-    let status = match node.case_acts(bytes) {
+/// What came of handing acts in at a node.
+pub(crate) fn attempt(node: &NodeClient, handed_in: Result<TransactionStatus, NodeError>) -> Fate {
+    let status = match handed_in {
         Ok(status) => status,
         Err(NodeError::Refused { code, .. }) if AGAIN.contains(&code.as_str()) => return Fate::Open(None),
         Err(NodeError::Refused { code, .. }) => return Fate::Refused(code),

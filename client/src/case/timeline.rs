@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::own::{Disclosed, OwnCase};
 use super::read::{Events, KnownItem};
-use crate::talk::shape;
+use crate::talk::{Lang, say_in, shape};
 
 /// A sentence in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -308,9 +308,10 @@ impl Sources<'_> {
         shown
     }
 
-    /// The item's words for a reason, which is the code of a rule.
+    /// The item's words for a reason, which is the code of a rule, or why whoever acts for an enterprise may not.
     fn say(&self, reason: &str) -> Option<Sentence> {
-        let rule = self.known.item.rule.iter().find(|rule| rule.code.as_str() == reason)?;
+        let rule = self.known.item.rule.iter().find(|rule| rule.code.as_str() == reason);
+        let Some(rule) = rule else { return own_words(reason) };
         Some(Sentence { zh: rule.say.zh.to_string(), en: rule.say.en.to_string() })
     }
 
@@ -363,6 +364,16 @@ impl InvitationShown {
         let code = super::invitation::InvitationCode { case, slot, secret }.shown();
         Self { slot, party: invited.party.to_string(), code }
     }
+}
+
+/// Words for reasons of the desk itself: refused mandates.
+fn own_words(reason: &str) -> Option<Sentence> {
+    if !["account_", "delegate_", "mandate_"].iter().any(|group| reason.starts_with(group)) {
+        return None;
+    }
+    let key = format!("desk.fault.{reason}");
+    let words = |lang| Some(say_in(lang, &key, &[])).filter(|text| !text.ends_with(&key));
+    Some(Sentence { zh: words(Lang::Zh)?, en: words(Lang::En)? })
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ pub struct Rule {
 pub struct Because {
     #[command(flatten)]
     rule: Rule,
-    /// Why: the code of one of the step's rules, or file_wrong, presentation_not_valid, form_not_complete, not_entitled, other
+    /// Why: the code of one of the step's rules, or file_wrong, presentation_not_valid, mandate_not_valid, form_not_complete, not_entitled, other
     #[arg(long, value_name = "CODE")]
     reason: String,
 }

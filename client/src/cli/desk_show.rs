@@ -253,7 +253,7 @@ fn text(shown: &Shown, row: &Row) -> String {
     lines.push(format!("{state}{}", due.map_or_else(String::new, |due| format!(", {due}"))));
     lines.extend(shown.why.iter().map(|why| format!("  ! {}", clean(&why.message))));
     for (group, members) in
-        ["given", "form", "passed", "read"].iter().filter_map(|name| Some((*name, shown.input.get(*name)?)))
+        ["given", "mandate", "form", "passed", "read"].iter().filter_map(|name| Some((*name, shown.input.get(*name)?)))
     {
         see(group, members, &mut lines);
     }

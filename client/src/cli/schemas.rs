@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::{
-    Context, abandon, audit, backup, case, case_batch, case_show, chain_why, desk, desk_run, desk_show, gov, issue,
-    item, item_show, licence, renew, sample, status, trust, verify_serve, wallet,
+    Context, abandon, account, account_show, audit, backup, case, case_batch, case_show, chain_why, desk, desk_run,
+    desk_show, gov, issue, item, item_show, licence, renew, sample, status, trust, verify_serve, wallet,
 };
 use crate::case::Timeline;
 use crate::issuer::{Round, Surveyed};
@@ -39,6 +39,10 @@ macro_rules! published {
 }
 
 published! {
+    "account-change": account::AccountChanged = "kanhe account open, replace, close, keys add, keys remove, delegate add, delegate revoke",
+    "account-delegates": Vec<account_show::DelegateShown> = "kanhe account delegate list",
+    "account-key": account::KeyMade = "kanhe account keys new",
+    "account-show": account_show::AccountShown = "kanhe account show",
     "audit-case": audit::CaseAudited = "kanhe audit case",
     "case-act": case::Acted = "kanhe case open, confirm, correct, withdraw, rate",
     "case-batch": case_batch::OpenedMany = "kanhe case open --from",

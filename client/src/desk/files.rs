@@ -220,6 +220,7 @@ mod tests {
             presentation: Blob::new([]).unwrap(),
             applications: List::empty(),
             attachments: List::empty(),
+            mandate: None,
         }
     }
 

@@ -12,12 +12,14 @@
 //!
 //! Source: `docs/adr/0010-items-cases-and-consent.md`, section 5
 
+mod accounts;
 mod checking;
 mod decision;
 mod document;
 mod files;
 mod form;
 mod machine;
+mod mandate;
 mod officer;
 mod passing;
 mod presented;
@@ -33,6 +35,7 @@ pub use document::{Document, Part, document};
 pub use files::{Fetched, FileFault, check_file, fetch_file, fetch_opened};
 pub use form::{Filled, fill};
 pub use machine::{Checks, Hands, Issuance, Rest, Settled, advance};
+pub use mandate::{Acted, Brought, Mandated, Place, judge};
 pub use officer::{OFFICER_CHARS_MAX, REASONS, may, reasons, rule, state};
 pub use presented::{Judged, Shown, request_of, shown};
 pub use round::{Desk, Moved};

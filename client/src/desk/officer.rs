@@ -12,7 +12,8 @@ use crate::talk::{ExitCode, Failure};
 /// Most characters of an officer's number.
 pub const OFFICER_CHARS_MAX: usize = 64;
 /// Reasons besides the codes of the step's rules.
-pub const REASONS: [&str; 5] = ["file_wrong", "presentation_not_valid", "form_not_complete", "not_entitled", "other"];
+pub const REASONS: [&str; 6] =
+    ["file_wrong", "presentation_not_valid", "mandate_not_valid", "form_not_complete", "not_entitled", "other"];
 
 /// There is no such row.
 pub(super) fn unknown(case: &CaseId) -> Failure {

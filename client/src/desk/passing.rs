@@ -58,6 +58,7 @@ pub(super) fn files(
             presentation: Blob::new([]).expect("nothing is within any limit"),
             applications: List::empty(),
             attachments: List::empty(),
+            mandate: None,
         };
         made.push((to, file.bind(clock::random()?).map_err(|error| wrong(&error))?));
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use kanhe_proto::account::Mandate;
 use kanhe_proto::bounded::Blob;
 use kanhe_proto::case::{Act, Case, CaseStatus, Outcome, SignedAct, StepState, commitment};
 use kanhe_proto::codec;
@@ -14,13 +15,16 @@ use kanhe_proto::limits::CASE_PAYLOAD_BYTES_MAX;
 use kanhe_proto::response::Response;
 use kanhe_proto::text;
 
+use super::accounts;
 use super::checking::{Checking, Opened, trouble};
 use super::decision::{Signing, can_return};
 use super::files::{Fetched, fetch_file};
 use super::machine::{Checks, Hands, Issuance, Rest, Settled, advance};
+use super::mandate::{Acted, Brought};
 use super::passing;
 use super::row::{Checked, Decision, Fault, Issued, Kept, OnWay, Row, RowKey, State, Trouble};
 use super::wanted::{Wanted, wanted};
+use crate::account;
 use crate::case::{self, Items, KnownItem};
 use crate::clock;
 use crate::follow::Follower;
@@ -243,7 +247,9 @@ impl At<'_, '_, '_> {
                 Some(response) => fresh(&response, self.follower)?,
                 None => (Evidences::default(), None),
             };
-            opened.push(Opened { wanted, file, fresh, trouble });
+            let mandate = file.as_ref().ok().and_then(|bound| bound.file().mandate.as_ref());
+            let brought = mandate.map(|bytes| self.brought(&key.case, bytes)).transpose()?;
+            opened.push(Opened { wanted, file, fresh, trouble, brought });
         }
         Ok(Ok(opened))
     }
@@ -252,6 +258,24 @@ impl At<'_, '_, '_> {
     fn seal(&mut self, decision: &Decision) -> Result<Vec<OnWay>, Failure> {
         let office = self.desk.office;
         decision.passed.iter().map(|bytes| passing::seal(office, self.follower, bytes)).collect()
+    }
+
+    /// A mandate, with the account as it is now.
+    fn brought(&mut self, case: &CaseId, bytes: &[u8]) -> Result<Brought, Failure> {
+        let mandate = match Mandate::decode(bytes) {
+            Ok(mandate) => mandate,
+            Err(error) => return Ok(Brought { mandate: Err(error), account: None, cases_before: 0 }),
+        };
+        // Reading also follows hand-overs, so that a header which this desk did not know is known if it is one.
+        let account = account::read(self.follower, &mandate.body.account)?.account;
+        let key = mandate.body.key.id();
+        let delegate = account.as_ref().and_then(|account| Some((account.uscc, account.delegate(&key)?)));
+        let counted = delegate.filter(|(_, delegate)| delegate.grant.cases_max.is_some());
+        let cases_before = match counted {
+            Some((uscc, delegate)) => self.register.acted_before(case, &Acted { uscc, key, since: delegate.since })?,
+            None => 0,
+        };
+        Ok(Brought { mandate: Ok(Box::new(mandate)), account, cases_before })
     }
 
     /// Why what a step yields could not be issued, before anybody approves it.
@@ -263,6 +287,12 @@ impl At<'_, '_, '_> {
         let run = run_of(key);
         let Desk { office, genesis, issuer_name, .. } = &*self.desk;
         let granting = Granting { office, genesis, issuer_name, register: self.register, run: &run };
+        for granted in &checked.yields {
+            checked.faults.extend(accounts::check(self.follower, granted)?);
+        }
+        if !checked.faults.is_empty() {
+            checked.automatic = None;
+        }
         for (place, code, message) in granting.check(&grants, self.follower)? {
             let about = checked.yields.get(place).map(|granted| granted.code.to_string()).unwrap_or_default();
             checked.blocked.push(Fault::of(&code, None, format!("{about}: {message}")));
@@ -316,6 +346,8 @@ impl Hands for At<'_, '_, '_> {
         match checking.check(&opened)? {
             Ok(mut checked) => {
                 self.check_grants(&row.key, &mut checked)?;
+                // Before the row says so: counted twice is counted once.
+                self.register.note_acted(&row.key.case, &checked.acted)?;
                 Ok(Checks::Done(Box::new(checked)))
             }
             Err(trouble) => Ok(Checks::NotYet(trouble)),
@@ -375,6 +407,9 @@ impl Hands for At<'_, '_, '_> {
         let Desk { office, genesis, issuer_name, .. } = &*self.desk;
         let granting = Granting { office, genesis, issuer_name, register: self.register, run: &run };
         let batches = granting.issue(&grants, self.follower)?;
+        for granted in &yields {
+            accounts::open(office, self.follower, granted)?;
+        }
         let licences = yields.iter().zip(&batches).filter_map(|(granted, batch)| {
             let (code, vct, digests) = (granted.code.clone(), batch.vct.clone(), batch.leaves.clone());
             Some(Kept { code, vct, batch: batch.anchored?.batch, digests })

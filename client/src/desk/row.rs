@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::mandate::Acted;
 use crate::issuer::Grant;
 use crate::rules::{Answer, Holds, Made, Source};
 use crate::talk::shape;
@@ -224,6 +225,9 @@ pub struct Granted {
     pub slot: u8,
     /// What is issued, as the journal takes it.
     pub grant: Grant,
+    /// The enterprise whose account is opened with it.
+    #[serde(default)]
+    pub account: Option<Uscc>,
 }
 
 impl fmt::Debug for Granted {
@@ -261,8 +265,11 @@ pub struct Checked {
     pub passes: BTreeMap<String, Made>,
     /// What it yields, if it is approved.
     pub yields: Vec<Granted>,
-    /// Why what it yields could not be issued: it is not to be approved then.
+    /// Why what it yields could not be issued, or who acts for an enterprise may not: it is not to be approved then.
     pub blocked: Vec<Fault>,
+    /// Delegates that act in it, to be counted.
+    #[serde(default)]
+    pub acted: Vec<Acted>,
 }
 
 impl fmt::Debug for Checked {
@@ -397,8 +404,9 @@ pub(super) mod tests {
             rule: None,
             automatic,
             passes: BTreeMap::new(),
-            yields: vec![Granted { code: Text::new("certificate").unwrap(), slot: 0, grant }],
+            yields: vec![Granted { code: Text::new("certificate").unwrap(), slot: 0, grant, account: None }],
             blocked: Vec::new(),
+            acted: Vec::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A node's HTTP API, typed. What comes back is a claim until a light client has checked it.
 
+mod accounts;
 mod cases;
 
 use std::fmt::Display;

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kanhe_proto::item::{Item, Step};
+use kanhe_proto::registry::HolderKind;
 
 /// What evidence says of a licence.
 const EVIDENCE: [&str; 6] = ["as_of", "issued", "issuer", "status", "type", "version"];
+/// What is known of the enterprise for which a party acts; `refused` alone if it may not.
+const MANDATE: [&str; 5] = ["opened_by", "own", "refused", "type", "uscc"];
 /// What is known of the case itself.
 const CASE: [&str; 4] = ["item", "opened", "parties", "serial"];
 
@@ -46,7 +49,12 @@ impl Scope {
         let passed = item.step.iter().filter(|other| needed.contains(other.code.as_str())).map(|other| {
             (other.code.to_string(), Some(other.passes.keys().map(ToString::to_string).collect::<BTreeSet<_>>()))
         });
+        let enterprises = item.party.iter().filter(|party| party.kind == HolderKind::Enterprise);
+        let mandate = enterprises
+            .filter(|party| item.sends(&party.code, &step.by))
+            .map(|party| (party.code.to_string(), Some(MANDATE.map(str::to_owned).into())));
         Self(BTreeMap::from([
+            ("mandate", mandate.collect()),
             ("given", given),
             ("evidence", evidence),
             ("form", form.collect()),

@@ -1,5 +1,6 @@
 //! A chain of one validator in memory: every header is certified as of now.
 
+pub mod accounts;
 pub mod cases;
 pub mod governance;
 

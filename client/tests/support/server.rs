@@ -75,6 +75,12 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
         }
         return;
     }
+    if first.starts_with("POST /v1/accounts/acts ") {
+        return match chain.account_acts(&sent) {
+            Ok(status) => respond(&mut stream, json(status)),
+            Err(code) => write(&mut stream, "422 Unprocessable Content", &refused(code)),
+        };
+    }
     if first.starts_with("POST /v1/cases/files ") {
         if let Some(state) = chain.take_part(&sent) {
             respond(&mut stream, json(state));
@@ -166,6 +172,11 @@ fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
         ["evidence", batch, digest] => {
             let batch = kanhe_proto::ids::LogIndex(batch.parse().ok()?);
             json(chain.evidence(batch, &digest.parse().ok()?)?)
+        }
+        ["accounts", uscc] => json(chain.account_leaf(&uscc.parse().ok()?)),
+        ["accounts", uscc, "acts"] => {
+            let from = query.strip_prefix("from=").and_then(|from| from.parse().ok()).map(kanhe_proto::ids::LogIndex);
+            json(chain.account_history(&uscc.parse().ok()?, from))
         }
         ["cases"] => json(chain.open_cases()),
         ["cases", id] => json(chain.case_leaf(&id.parse().ok()?)),

@@ -31,7 +31,7 @@ type Shared = extract::State<Arc<State>>;
 #[into_params(parameter_in = Query)]
 pub struct EventsQuery {
     /// Index of an event in the log; without one from the last.
-    from: Option<u64>,
+    pub(super) from: Option<u64>,
 }
 
 /// From where on.

@@ -8,6 +8,7 @@
 //! if there is a certificate, and plain HTTP otherwise; an address is that of the connection (`X-Forwarded-For` is not
 //! believed). Nothing here administers the node: that is for [`crate::admin`].
 
+mod accounts;
 mod blocks;
 mod body;
 mod case_files;

@@ -5,7 +5,7 @@ use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
 use super::{
-    blocks, case_files, cases, consents, diagnosis, evidence, health, mail, proposals, registry, transactions, trust,
+    accounts, blocks, case_files, cases, consents, diagnosis, evidence, health, mail, proposals, registry, transactions, trust,
 };
 
 #[derive(OpenApi)]
@@ -44,6 +44,9 @@ use super::{
         proposals::list,
         proposals::one,
         proposals::dry_run,
+        accounts::one,
+        accounts::history,
+        accounts::acts,
         cases::list,
         cases::overdue,
         cases::one,

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use kanhe_proto::case_file::PART_ENCODED_BYTES_MAX;
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::limits::{
-    CASE_PAYLOAD_BYTES_MAX, CONSENT_PAYLOAD_BYTES_MAX, PROPOSAL_BYTES_MAX, TRANSACTION_BYTES_MAX,
+    ACCOUNT_PAYLOAD_BYTES_MAX, CASE_PAYLOAD_BYTES_MAX, CONSENT_PAYLOAD_BYTES_MAX, PROPOSAL_BYTES_MAX, TRANSACTION_BYTES_MAX,
 };
 use kanhe_proto::mail::{MAIL_BYTES_MAX, QUEUE_PROOF_BYTES_MAX};
 use tokio::net::TcpListener;
@@ -24,7 +24,7 @@ use super::sponsor::Sponsor;
 use super::state::State;
 use super::tls::Tls;
 use super::{
-    blocks, case_files, cases, consents, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions,
+    accounts, blocks, case_files, cases, consents, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions,
     trust,
 };
 use crate::case_files::CaseFiles;
@@ -117,6 +117,8 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .route("/v1/registry/schedule", get(registry::schedule))
         .route("/v1/proposals", get(proposals::list))
         .route("/v1/proposals/{id}", get(proposals::one))
+        .route("/v1/accounts/{uscc}", get(accounts::one))
+        .route("/v1/accounts/{uscc}/acts", get(accounts::history))
         .route("/v1/cases", get(cases::list))
         .route("/v1/cases/overdue", get(cases::overdue))
         .route("/v1/cases/{id}", get(cases::one))
@@ -144,6 +146,7 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .merge(reads)
         .merge(takes("/v1/transactions", post(transactions::submit), TRANSACTION_BYTES_MAX))
         .merge(takes("/v1/proposals/dry-run", post(proposals::dry_run), PROPOSAL_BYTES_MAX))
+        .merge(takes("/v1/accounts/acts", post(accounts::acts), ACCOUNT_PAYLOAD_BYTES_MAX))
         .merge(takes("/v1/cases/acts", post(cases::acts), CASE_PAYLOAD_BYTES_MAX))
         .merge(takes(ACTS_ON_CONSENTS, post(consents::acts), CONSENT_PAYLOAD_BYTES_MAX))
         .merge(takes("/v1/cases/files", post(case_files::send), PART_ENCODED_BYTES_MAX))

@@ -6,6 +6,7 @@ use kanhe_proto::hash::{CaseId, Commitment};
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::key::KeyId;
 use kanhe_proto::map_value::MapValue;
+use kanhe_proto::record::Record;
 use kanhe_proto::registry::{KeyEntry, KeyRole};
 
 use super::error::ChainError;

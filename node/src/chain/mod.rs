@@ -11,6 +11,7 @@
 
 pub mod source;
 
+mod accounts;
 mod admission;
 mod application;
 mod blocks;
@@ -33,6 +34,7 @@ mod snapshot;
 mod tip;
 mod totals;
 
+pub use accounts::AccountActs;
 pub use admission::{AdmissionError, ChainAdmission};
 pub use candidate::BuiltBlock;
 pub use cases::{Events, Overdue, OverduePlace};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use kanhe_proto::account::AccountError;
 use kanhe_proto::consent::ConsentError;
 use kanhe_proto::governance::ProposalError;
 use kanhe_proto::status::StatusError;
@@ -195,11 +196,45 @@ codes! {
     ReadTwice = "read_twice",
     /// The case is not open, or neither reader nor source plays a role in it.
     ReadCase = "read_case",
+    /// There is such an account already.
+    AccountExists = "account_exists",
+    /// There is no such account.
+    AccountUnknown = "account_unknown",
+    /// The account is closed.
+    AccountClosed = "account_closed",
+    /// Another act on the account was first.
+    AccountSequence = "account_sequence",
+    /// A signature is not of the key that must act.
+    AccountSignature = "account_signature",
+    /// Neither a key of the account nor an issuing key of a bureau, or not for this.
+    AccountNotNamed = "account_not_named",
+    /// The type under which it would be opened is not in force, or not one of enterprises.
+    AccountType = "account_type",
+    /// No keys, too many, twice there, of another algorithm, or the last one taken away.
+    AccountKeys = "account_keys",
+    /// No such delegate, or none that can be.
+    AccountDelegate = "account_delegate",
+    /// A delegate would act for longer than three years, or not at all.
+    AccountDelegateLife = "account_delegate_life",
 }
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl From<AccountError> for Code {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Exists => Self::AccountExists,
+            AccountError::Closed => Self::AccountClosed,
+            AccountError::Sequence => Self::AccountSequence,
+            AccountError::NotNamed => Self::AccountNotNamed,
+            AccountError::Keys => Self::AccountKeys,
+            AccountError::Delegate => Self::AccountDelegate,
+            AccountError::DelegateLife => Self::AccountDelegateLife,
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use super::checked::Checked;
 use super::code::{Code, Refusal};
 use super::consents;
 use super::governance;
-use super::handlers::{change_status, issue_batch};
+use super::handlers::{change_status, enterprise_account, issue_batch};
 use super::map::{Changes, ReadError};
 use super::outcome::{Change, Counters, Outcome, ReadPlace, Receipt};
 use super::registry::Registry;
@@ -77,7 +77,7 @@ pub struct Execution<'v, V: View> {
     pub(super) view: &'v V,
     pub(super) context: BlockContext,
     pub(super) registry: Registry<'v, V>,
-    /// Leaves of statuses that the block changed so far.
+    /// Leaves of statuses and of enterprises' accounts that the block changed so far.
     pub(super) statuses: BTreeMap<MapKey, Vec<u8>>,
     /// Cases that the block read or changed so far.
     pub(super) cases: Book<Case>,
@@ -95,7 +95,7 @@ pub struct Execution<'v, V: View> {
 /// What one transaction would change, until it succeeded.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Staged {
-    /// Leaves of statuses.
+    /// Leaves of statuses and of enterprises' accounts.
     pub statuses: BTreeMap<MapKey, Vec<u8>>,
     /// Records for the log.
     pub records: Vec<Vec<u8>>,
@@ -190,6 +190,7 @@ impl<'v, V: View> Execution<'v, V> {
             Payload::Case(payload) => cases::execute(self, payload, &mut staged)?,
             Payload::Consent(payload) => consents::execute(self, payload, &mut staged)?,
             Payload::AccessRecord(payload) => consents::record_reads(self, payload, &mut staged)?,
+            Payload::EnterpriseAccount(payload) => enterprise_account::execute(self, payload, &mut staged)?,
         };
         self.check_room(&staged)?;
         let is_batch = kind == TransactionKind::IssueBatch;
@@ -300,7 +301,7 @@ impl<'v, V: View> Execution<'v, V> {
         self.registry.change(staged.registry);
     }
 
-    /// The leaf of a status as the block has it so far.
+    /// The leaf of a status or an account as the block has it so far.
     pub(super) fn status(&self, staged: &Staged, key: &MapKey) -> Result<Option<Vec<u8>>, ReadError> {
         match staged.statuses.get(key).or_else(|| self.statuses.get(key)) {
             Some(value) => Ok(Some(value.clone())),

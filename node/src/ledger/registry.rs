@@ -14,8 +14,8 @@ use kanhe_proto::ids::Height;
 use kanhe_proto::item::{ItemCode, ItemVersion};
 use kanhe_proto::key::{KeyId, PublicKey};
 use kanhe_proto::registry::{
-    Accreditation, Bureau, KeyEntry, KeyRole, LicenceType, Purpose, PurposeClass, PurposeCode, RegistryRecord,
-    ServiceItem, Supervision,
+    Accreditation, Bureau, HolderKind, KeyEntry, KeyRole, LicenceType, Purpose, PurposeClass, PurposeCode,
+    RegistryRecord, ServiceItem, Supervision,
 };
 use kanhe_proto::transaction::{TransactionBody, TransactionKind};
 
@@ -164,6 +164,13 @@ impl<'v, V: View> Registry<'v, V> {
         .copied()
     }
 
+    /// Is the version of the type in force, and one of enterprises? Asked seldom, so not remembered.
+    pub fn is_of_enterprises(&self, type_code: &TypeCode, version: TypeVersion) -> Result<bool, ReadError> {
+        let (source, height) = (Source { view: self.view, changes: &self.changes }, self.height);
+        let found = source.read::<LicenceType>(&(type_code.clone(), version))?;
+        Ok(found.is_some_and(|entry| entry.holder == HolderKind::Enterprise && entry.intervals.hold_at(height)))
+    }
+
     /// May the bureau act on the issuer's licences of the type?
     pub fn supervises(&mut self, supervisor: Uscc, issuer: Uscc, type_code: &TypeCode) -> Result<bool, ReadError> {
         let (source, height) = (Source { view: self.view, changes: &self.changes }, self.height);
@@ -196,7 +203,9 @@ fn may_send(kind: u8, role: KeyRole) -> bool {
             matches!(role, KeyRole::Issuing | KeyRole::Governance | KeyRole::Validator)
         }
         // Those too are signed inside; a governance key is kept away from what happens all day.
-        Some(TransactionKind::Case | TransactionKind::Consent | TransactionKind::AccessRecord) => {
+        Some(
+            TransactionKind::Case | TransactionKind::Consent | TransactionKind::AccessRecord | TransactionKind::EnterpriseAccount,
+        ) => {
             matches!(role, KeyRole::Issuing | KeyRole::Validator)
         }
         _ => role == KeyRole::Issuing,

@@ -16,6 +16,7 @@ mod part;
 
 use bincode::{Decode, Encode};
 
+use crate::account::MANDATE_BYTES_MAX;
 use crate::bounded::{Blob, List, Text};
 use crate::case::{FileRef, commitment};
 use crate::codec::{self, CodecError};
@@ -31,7 +32,7 @@ use crate::seal::{SealError, SealInfo, SealPurpose, SealingSecret, seal};
 pub use part::{FilePart, PartBody};
 
 /// The layout of files that is written and read.
-pub const CASE_FILE_VERSION: u8 = 1;
+pub const CASE_FILE_VERSION: u8 = 2;
 /// The layout of parts that is written and read.
 pub const PART_VERSION: u8 = 2;
 /// Bytes of a file in each part but the last.
@@ -70,6 +71,9 @@ pub enum Author {
         step: u8,
     },
 }
+
+/// Encoding of a [`crate::account::Mandate`].
+pub type MandateBytes = Blob<MANDATE_BYTES_MAX>;
 
 /// A field of the item's form, or something that a step passes on.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -112,6 +116,8 @@ pub struct CaseFile {
     pub applications: List<Text<APPLICATION_BYTES_MAX>, APPLICATIONS_MAX>,
     /// Attachments, strictly ascending by name.
     pub attachments: List<Attachment, ATTACHMENTS_MAX>,
+    /// An encoded [`crate::account::Mandate`], where the party acts for an enterprise.
+    pub mandate: Option<MandateBytes>,
 }
 
 /// Why a file is not what was committed to, or cannot be made.

@@ -22,6 +22,7 @@ fn file(attachment: usize) -> CaseFile {
             content: Blob::new(content).unwrap(),
         }])
         .unwrap(),
+        mandate: Some(Blob::new(*b"mandate").unwrap()),
     }
 }
 
@@ -118,7 +119,7 @@ fn hostile_files_and_parts_are_refused() {
         name: Text::new(name).unwrap(),
         content: Blob::new(vec![0; bytes]).unwrap(),
     };
-    assert_eq!(bind(|file| file.version = 2), CaseFileError::Version(2));
+    assert_eq!(bind(|file| file.version = 1), CaseFileError::Version(1));
     assert_eq!(bind(|file| file.values.as_mut_slice().swap(0, 1)), CaseFileError::Names);
     for name in ["", ".hidden", "../up", "a/b", "line\nfeed"] {
         let mut file = file(10);

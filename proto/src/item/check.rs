@@ -230,6 +230,9 @@ impl<'a> Check<'a> {
             let known = self.item.step.iter().any(|step| step.code == given.step);
             self.require(known, FaultKind::Unknown, at.member("step"), &given.step);
             self.require(!given.claims.is_empty(), FaultKind::Empty, at.member("claims"), "claims");
+            if let Some(claim) = &given.account {
+                self.require(given.claims.contains_key(claim), FaultKind::Unknown, at.member("account"), claim);
+            }
         }
     }
 

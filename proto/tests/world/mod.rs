@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests are outside the tests themselves")]
 
+pub mod accounts;
 pub mod cases;
 pub mod consents;
 
