@@ -17,6 +17,7 @@ mod evidence;
 mod health;
 mod limits;
 mod listener;
+mod log;
 mod mail;
 mod openapi;
 mod places;

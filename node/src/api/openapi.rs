@@ -4,7 +4,9 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
-use super::{blocks, case_files, cases, diagnosis, evidence, health, mail, proposals, registry, transactions, trust};
+use super::{
+    blocks, case_files, cases, diagnosis, evidence, health, log, mail, proposals, registry, transactions, trust,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -55,6 +57,8 @@ use super::{blocks, case_files, cases, diagnosis, evidence, health, mail, propos
         blocks::block,
         blocks::record,
         blocks::stream,
+        log::at_size,
+        log::records,
         mail::send,
         mail::answer,
         mail::challenge,

@@ -22,7 +22,8 @@ use super::sponsor::Sponsor;
 use super::state::State;
 use super::tls::Tls;
 use super::{
-    blocks, case_files, cases, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions, trust,
+    blocks, case_files, cases, diagnosis, evidence, health, log, mail, openapi, proposals, registry, transactions,
+    trust,
 };
 use crate::case_files::CaseFiles;
 use crate::chain::Chain;
@@ -120,6 +121,8 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .route("/v1/blocks/stream", get(blocks::stream))
         .route("/v1/blocks/{height}", get(blocks::block))
         .route("/v1/records/{index}", get(blocks::record))
+        .route("/v1/log/{size}", get(log::at_size))
+        .route("/v1/log/{size}/{level}/{index}", get(log::records))
         .route("/v1/mail/{id}", get(mail::answer))
         .route("/v1/mail/challenge", post(mail::challenge))
         .route("/v1/status", get(health::status))
