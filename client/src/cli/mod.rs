@@ -2,6 +2,8 @@
 
 mod abandon;
 mod audit;
+mod audit_log;
+mod audit_ratings;
 mod backup;
 mod batches;
 mod case;
