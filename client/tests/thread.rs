@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are outside the tests themselves")]
 
+mod audit;
 mod case;
 mod desk;
 mod governance;

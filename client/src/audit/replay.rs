@@ -256,7 +256,10 @@ impl Replay {
         }
         let key = applicant.and_then(|slot| self.slot_key(slot));
         self.signed_by(signed, key, faults);
-        self.stars = self.stars.or(Some(rate.stars));
+        // One that does not count is none.
+        if faults.is_empty() {
+            self.stars = Some(rate.stars);
+        }
     }
 
     fn open(&mut self, open: &Open, time: TimeMs, faults: &mut BTreeSet<Fault>) {
