@@ -89,7 +89,7 @@ scenario() {
 companies_sheet() {
     python3 - "$1" <<'PYTHON'
 import csv, sys
-codes = ["91370100MA3E00013X", "91370100MA3E000217", "91370100MA3E00039F", "91370100MA3E00047N", "91370100MA3E00055W"]
+codes = ["91370100MA3E00013X", "91370100MA3E00021Q", "91370100MA3E00039J", "91370100MA3E00047D", "91370100MA3E000558"]
 with open(sys.argv[1], "w", encoding="utf-8-sig", newline="") as file:
     sheet = csv.writer(file)
     sheet.writerow(["name", "code", "capital", "domicile", "scope", "staff"])
