@@ -84,8 +84,7 @@ fn any_range_is_proved_and_bound_at_both_ends() {
     let scene = scene(202);
     let top = scene.node.chain.lock().unwrap().height();
     let whole = scene.bank.ok(&["audit", "log", "--to", &top.to_string()]).data;
-    let heights: Vec<u64> =
-        lines(&whole).iter().filter_map(|line| line["record"]["height"].as_u64()).collect();
+    let heights: Vec<u64> = lines(&whole).iter().filter_map(|line| line["record"]["height"].as_u64()).collect();
     for (from, to) in [(1, 1), (3, top), (9, 14), (10, 10), (top, top)] {
         let (from_text, to_text, file) = (from.to_string(), to.to_string(), format!("{from}-{to}.jsonl"));
         let done = scene.bank.ok(&["audit", "log", "--from", &from_text, "--to", &to_text, "--out", &file]).json();
@@ -136,8 +135,7 @@ fn all_batches_of_an_issuer_are_shown_and_the_rest_is_known_by_hash() {
     let done = scene.bank.ok(&["audit", "log", "--issuer", &uscc, "--out", "one.jsonl"]).json();
     assert_eq!((&done["size"], &done["records"]), (&json!(22), &json!(4)));
     let written = lines(&text(&scene.bank, "one.jsonl"));
-    let counts: Vec<u64> =
-        written.iter().filter_map(|line| line["record"]["content"]["count"].as_u64()).collect();
+    let counts: Vec<u64> = written.iter().filter_map(|line| line["record"]["content"]["count"].as_u64()).collect();
     assert_eq!(counts, [4, 8, 12, 16]);
     let checked = verify(&scene, "one.jsonl").json();
     assert_eq!((&checked["records"], &checked["complete"]), (&json!(4), &json!(false)));
@@ -178,7 +176,10 @@ fn whatever_is_done_to_an_export_is_refused() {
     for at in [1, 9, good.len() - 2] {
         let mut spoilt = good.clone();
         spoilt.remove(at);
-        assert_eq!(refused(&spoilt, "left out"), if at == good.len() - 2 { "audit_file_line" } else { "audit_file_record" });
+        assert_eq!(
+            refused(&spoilt, "left out"),
+            if at == good.len() - 2 { "audit_file_line" } else { "audit_file_record" }
+        );
         let mut spoilt = good.clone();
         spoilt.swap(at, at - 1);
         refused(&spoilt, "swapped");
@@ -203,7 +204,8 @@ fn whatever_is_done_to_an_export_is_refused() {
     assert_eq!(refused(&good[1..], "no beginning"), "audit_file_line");
     assert_eq!(refused(&[&good[..], &good[1..2]].concat(), "something after the end"), "audit_file_line");
     let first = json!(good[0]["log"]["first"].as_u64().unwrap() + 1);
-    for (member, value) in [("from_height", json!(3)), ("to_height", json!(5)), ("first", first), ("format", json!(2))] {
+    for (member, value) in [("from_height", json!(3)), ("to_height", json!(5)), ("first", first), ("format", json!(2))]
+    {
         let mut spoilt = good.clone();
         spoilt[0]["log"][member] = value;
         refused(&spoilt, member);

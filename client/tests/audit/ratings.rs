@@ -2,8 +2,8 @@
 
 use kanhe_proto::bounded::List;
 use kanhe_proto::case::{Act, CaseEvent, CasePayload, CaseRecord, CaseStatus, Open, Outcome, Rate, SignedAct, case_id};
-use kanhe_proto::item::ItemVersion;
 use kanhe_proto::ids::TimeMs;
+use kanhe_proto::item::ItemVersion;
 use kanhe_proto::key::{SecretKey, Signer};
 use kanhe_proto::map_value::MapValue;
 use kanhe_proto::record::Record;
@@ -157,7 +157,9 @@ fn each_case_is_counted_once_and_no_small_group_is_shown() {
     let genuine = CaseRecord::from_record(signs.lease.chain().records().last().unwrap()).unwrap();
     assert_eq!(genuine.case.to_string(), unrated);
     let chain = signs.lease.chain().genesis.chain();
-    for (at, key) in [(1, SecretKey::from_seed([99; 32])), (2, SecretKey::from_seed([6; 32])), (3, SecretKey::from_seed([6; 32]))] {
+    for (at, key) in
+        [(1, SecretKey::from_seed([99; 32])), (2, SecretKey::from_seed([6; 32])), (3, SecretKey::from_seed([6; 32]))]
+    {
         let act = Act::Rate(Rate { case: genuine.case, stars: 3 }).sign(&chain, &key).unwrap();
         let (event, status) = (CaseEvent::Act(act), CaseStatus::Closed);
         let record = CaseRecord { number: genuine.number + at, event, status, time: now(), ..genuine.clone() };

@@ -108,7 +108,8 @@ impl Chain {
     fn nodes(&self, size: u64) -> (Frontier, Nodes) {
         let (mut frontier, mut nodes) = (Frontier::default(), Nodes(BTreeMap::new()));
         for record in &self.records[..size as usize] {
-            frontier.append(log::leaf_hash(record), &mut |node| _ = nodes.0.insert((node.level, node.index), node.hash));
+            frontier
+                .append(log::leaf_hash(record), &mut |node| _ = nodes.0.insert((node.level, node.index), node.hash));
         }
         (frontier, nodes)
     }
