@@ -261,7 +261,8 @@ fn records(person: &Person, file: &str) -> Vec<Value> {
 fn no_lie_gets_into_an_exported_log(scene: &Scene, lying: &str) {
     scene.liar.tell(Lie::None);
     let done = scene.bank.ok(&["audit", "log", "--out", "truth.jsonl", "--node", lying]).json();
-    let (truth, to) = (records(&scene.bank, "truth.jsonl"), done["to_height"].to_string());
+    let (mut truth, to) = (records(&scene.bank, "truth.jsonl"), done["to_height"].to_string());
+    truth.retain(|line| line["record"]["height"].as_u64() != Some(1));
     assert!(truth.len() > 2, "{done}");
     let both = format!("{lying},{}", scene.network.api(1));
     for (place, (lie, times)) in scene.lies().into_iter().enumerate() {

@@ -1,5 +1,6 @@
 //! An export checked again without any node, against the chain that is pinned here.
 
+use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use kanhe_proto::codec;
@@ -10,7 +11,6 @@ use kanhe_proto::proof::CertifiedHeader;
 use kanhe_proto::trust::{Trust, TrustError};
 use schemars::JsonSchema;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 use super::filter::Filter;
 use super::line::{End, Head, Line};
@@ -56,47 +56,40 @@ pub struct Checked {
 
 /// Checks an export to its end. Validators that are not known here are followed from what it holds.
 pub fn check(reader: &mut impl BufRead, trust: &Trust, now: TimeMs) -> Result<Checked, Wrong> {
-    let mut number = 1;
-    let mut checking = || {
-        let mut lines = Lines { reader, number: &mut number };
-        let Line::Log(head) = lines.next()? else { return Err(Wrong::line("it does not begin with `log`")) };
-        let mut reading = begin(*head, trust)?;
-        let mut trust = trust.clone();
-        loop {
-            match lines.next()? {
-                Line::Record(line) => reading.record(&line)?,
-                Line::LeftOut(line) => reading.leave_out(&line)?,
-                Line::HandOver(bytes) => follow(&mut trust, &bytes, now)?,
-                Line::End(end) => {
-                    let checked = finish(&reading, &end, &trust, now)?;
-                    return match lines.is_over()? {
-                        true => Ok(checked),
-                        false => Err(Wrong::line("something follows the end")),
-                    };
-                }
-                Line::Log(_) => return Err(Wrong::line("a second beginning")),
+    let mut lines = Lines { reader, number: 0 };
+    let checked = check_lines(&mut lines, trust, now);
+    checked.map_err(|wrong| Wrong { line: lines.number.max(1), ..wrong })
+}
+
+fn check_lines(lines: &mut Lines<'_, impl BufRead>, trust: &Trust, now: TimeMs) -> Result<Checked, Wrong> {
+    let Line::Log(head) = lines.next()? else { return Err(Wrong::line("it does not begin with `log`")) };
+    let mut reading = begin(*head, trust)?;
+    let mut trust = trust.clone();
+    loop {
+        match lines.next()? {
+            Line::Record(line) => reading.record(&line)?,
+            Line::LeftOut(line) => reading.leave_out(&line)?,
+            Line::HandOver(bytes) => follow(&mut trust, &bytes, now)?,
+            Line::End(end) => {
+                let checked = finish(&reading, &end, &trust, now)?;
+                return if lines.is_over()? { Ok(checked) } else { Err(Wrong::line("something follows the end")) };
             }
+            Line::Log(_) => return Err(Wrong::line("a second beginning")),
         }
-    };
-    let checked = checking();
-    checked.map_err(|wrong| Wrong { line: number, ..wrong })
+    }
 }
 
 struct Lines<'a, R> {
     reader: &'a mut R,
-    /// Of the line that is read.
-    number: &'a mut u64,
+    /// Lines that were read.
+    number: u64,
 }
 
 impl<R: BufRead> Lines<'_, R> {
     fn next(&mut self) -> Result<Line, Wrong> {
-        match next_line(self.reader)? {
-            Some((line, _)) => {
-                *self.number += 1;
-                Ok(line)
-            }
-            None => Err(Wrong::of("audit_file_cut", "no end")),
-        }
+        let found = next_line(self.reader)?.ok_or_else(|| Wrong::of("audit_file_cut", "no end"));
+        self.number += 1;
+        Ok(found?.0)
     }
     fn is_over(&mut self) -> Result<bool, Wrong> {
         self.reader.fill_buf().map(<[u8]>::is_empty).map_err(Wrong::line)
