@@ -58,7 +58,7 @@ pub struct Checked {
 pub fn check(reader: &mut impl BufRead, trust: &Trust, now: TimeMs) -> Result<Checked, Wrong> {
     let mut lines = Lines { reader, number: 0 };
     let checked = check_lines(&mut lines, trust, now);
-    checked.map_err(|wrong| Wrong { line: lines.number.max(1), ..wrong })
+    checked.map_err(|wrong| Wrong { line: lines.number, ..wrong })
 }
 
 fn check_lines(lines: &mut Lines<'_, impl BufRead>, trust: &Trust, now: TimeMs) -> Result<Checked, Wrong> {
@@ -87,9 +87,8 @@ struct Lines<'a, R> {
 
 impl<R: BufRead> Lines<'_, R> {
     fn next(&mut self) -> Result<Line, Wrong> {
-        let found = next_line(self.reader)?.ok_or_else(|| Wrong::of("audit_file_cut", "no end"));
         self.number += 1;
-        Ok(found?.0)
+        next_line(self.reader)?.map(|(line, _)| line).ok_or_else(|| Wrong::of("audit_file_cut", "no end"))
     }
     fn is_over(&mut self) -> Result<bool, Wrong> {
         self.reader.fill_buf().map(<[u8]>::is_empty).map_err(Wrong::line)
