@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are outside the tests themselves")]
 
 mod account;
+mod audit;
 mod case;
 mod desk;
 mod governance;

@@ -383,6 +383,26 @@ pub struct AccountActsAnswer {
     pub next: Option<LogIndex>,
 }
 
+/// Encoding of a [`crate::merkle::log::Frontier`]: at most 63 hashes.
+pub type FrontierBytes = Blob<{ 4 << 10 }>;
+/// Encoding of a [`crate::merkle::log::ConsistencyProof`]: at most 64 hashes.
+pub type ConsistencyBytes = Blob<{ 4 << 10 }>;
+
+/// The log as it was at a size that a header commits to. The frontier is checked against that header's `log_root`, the
+/// proof against the roots of both sizes: no header is needed here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LogAnswer {
+    /// The roots of its largest complete subtrees: encoding of a [`crate::merkle::log::Frontier`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub frontier: FrontierBytes,
+    /// That it begins with itself at the earlier size that was asked about: encoding of a
+    /// [`crate::merkle::log::ConsistencyProof`].
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<ConsistencyBytes>,
+}
+
 /// Events in one answer.
 pub const CASE_EVENTS_PAGE: usize = 64;
 /// Cases, or steps, in one answer.

@@ -28,6 +28,8 @@ pub mod item;
 pub mod key;
 pub mod key_file;
 pub mod limits;
+pub mod log_range;
+pub mod log_record;
 pub mod mail;
 pub mod map_value;
 pub mod merkle;

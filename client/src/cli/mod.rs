@@ -4,6 +4,8 @@ mod abandon;
 mod account;
 mod account_show;
 mod audit;
+mod audit_log;
+mod audit_ratings;
 mod backup;
 mod batches;
 mod case;

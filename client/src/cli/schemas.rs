@@ -11,6 +11,8 @@ use super::{
     Context, abandon, account, account_show, audit, backup, case, case_batch, case_show, chain_why, desk, desk_run,
     desk_show, gov, issue, item, item_show, licence, renew, sample, status, trust, verify_serve, wallet,
 };
+use crate::audit::log::{Checked, Exported, Line};
+use crate::audit::ratings::Ratings;
 use crate::case::Timeline;
 use crate::issuer::{Round, Surveyed};
 use crate::talk::{ExitCode, Failure, Said, Wire, shape};
@@ -44,6 +46,10 @@ published! {
     "account-key": account::KeyMade = "kanhe account keys new",
     "account-show": account_show::AccountShown = "kanhe account show",
     "audit-case": audit::CaseAudited = "kanhe audit case",
+    "audit-log": Line = "kanhe audit log: one a line",
+    "audit-log-out": Exported = "kanhe audit log --out",
+    "audit-ratings": Ratings = "kanhe audit ratings",
+    "audit-verify": Checked = "kanhe audit verify",
     "case-act": case::Acted = "kanhe case open, confirm, correct, withdraw, rate",
     "case-batch": case_batch::OpenedMany = "kanhe case open --from",
     "case-invitation": case_show::Invitation = "kanhe case show --code",

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod cases;
 pub mod governance;
+pub mod past;
 
 use std::collections::BTreeMap;
 
@@ -73,6 +74,8 @@ pub struct Chain {
     pub keys_of: Option<Uscc>,
     /// Files of cases.
     pub files: cases::CaseFiles,
+    /// Headers of the past, and lies about the log.
+    pub past: past::Past,
 }
 
 /// What a node does with a transaction.
@@ -230,6 +233,7 @@ impl Chain {
             lag_ms: 0,
             keys_of: None,
             files: cases::CaseFiles::default(),
+            past: past::Past::default(),
         }
     }
 
@@ -484,6 +488,12 @@ impl Chain {
         header.log_size = log.size();
         header.state_root = map::root_of(&leaves(&self.state));
         header.registry_root = map::root_of(&leaves(&self.registry_now()));
+        let certified = self.certify(header);
+        self.past.headers.insert(self.height, certified.clone());
+        certified
+    }
+
+    fn certify(&self, mut header: kanhe_proto::header::Header) -> CertifiedHeader {
         let set = self.validators();
         header.validators = set.hash();
         header.next_validators = self.sets.1.as_ref().unwrap_or(&set).hash();

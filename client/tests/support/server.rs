@@ -10,6 +10,7 @@ use kanhe_proto::registry::{
 };
 use serde::Serialize;
 
+use super::chain::past::LogLie;
 use super::chain::{Chain, Intake};
 
 /// A node on a free port of loopback; it ends with the test's process.
@@ -23,17 +24,28 @@ impl Node {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let chain = Arc::new(Mutex::new(chain));
-        let served = Arc::clone(&chain);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                answer(stream, &served);
-            }
-        });
+        listen(listener, Arc::clone(&chain), LogLie::None);
         Self { url, chain }
+    }
+
+    /// URL of another node of the same chain, which lies about the log.
+    pub fn lying(&self, lie: LogLie) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        listen(listener, Arc::clone(&self.chain), lie);
+        url
     }
 }
 
-fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
+fn listen(listener: TcpListener, chain: Arc<Mutex<Chain>>, lie: LogLie) {
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            answer(stream, &chain, lie);
+        }
+    });
+}
+
+fn answer(mut stream: TcpStream, chain: &Mutex<Chain>, lie: LogLie) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut first = String::new();
     if reader.read_line(&mut first).is_err() {
@@ -53,6 +65,7 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
     let _ = reader.take(length).read_to_end(&mut sent);
     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
     let mut chain = chain.lock().unwrap();
+    chain.past.lie = lie;
     let post = first.strip_prefix("POST ").map(|_| path.split('?').next().unwrap_or_default().to_owned());
     if let Some(mail) = post.filter(|path| path.starts_with("/v1/mail")) {
         return respond(&mut stream, post_mail(&mail, &sent, &mut chain));
@@ -169,6 +182,12 @@ fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
         ["status"] => json(chain.status()),
         ["trust"] => json(chain.trust()),
         ["headers", "newest"] => json(chain.newest()),
+        ["headers", height] => json(chain.header_at(height.parse().ok()?)?),
+        ["log", size] => {
+            let old = query.strip_prefix("old=").and_then(|old| old.parse().ok());
+            json(chain.log_at(size.parse().ok()?, old)?)
+        }
+        ["log", size, level, index] => chain.log_span(size.parse().ok()?, level.parse().ok()?, index.parse().ok()?),
         ["evidence", batch, digest] => {
             let batch = kanhe_proto::ids::LogIndex(batch.parse().ok()?);
             json(chain.evidence(batch, &digest.parse().ok()?)?)

@@ -19,6 +19,7 @@ mod evidence;
 mod health;
 mod limits;
 mod listener;
+mod log;
 mod mail;
 mod openapi;
 mod places;

@@ -5,7 +5,7 @@ use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
 use super::{
-    accounts, blocks, case_files, cases, consents, diagnosis, evidence, health, mail, proposals, registry, transactions, trust,
+    accounts, blocks, case_files, cases, consents, diagnosis, evidence, health, log, mail, proposals, registry, transactions, trust,
 };
 
 #[derive(OpenApi)]
@@ -66,6 +66,8 @@ use super::{
         blocks::block,
         blocks::record,
         blocks::stream,
+        log::at_size,
+        log::records,
         mail::send,
         mail::answer,
         mail::challenge,

@@ -24,7 +24,8 @@ use super::sponsor::Sponsor;
 use super::state::State;
 use super::tls::Tls;
 use super::{
-    accounts, blocks, case_files, cases, consents, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions,
+    accounts, blocks, case_files, cases, consents, diagnosis, evidence, health, log, mail, openapi, proposals, registry,
+    transactions,
     trust,
 };
 use crate::case_files::CaseFiles;
@@ -133,6 +134,8 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .route("/v1/blocks/stream", get(blocks::stream))
         .route("/v1/blocks/{height}", get(blocks::block))
         .route("/v1/records/{index}", get(blocks::record))
+        .route("/v1/log/{size}", get(log::at_size))
+        .route("/v1/log/{size}/{level}/{index}", get(log::records))
         .route("/v1/mail/{id}", get(mail::answer))
         .route("/v1/mail/challenge", post(mail::challenge))
         .route("/v1/status", get(health::status))

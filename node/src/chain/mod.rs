@@ -26,6 +26,7 @@ mod evidence;
 mod hand_over;
 mod members;
 mod overlay;
+mod past_log;
 mod pieces;
 mod recent;
 mod roster;
