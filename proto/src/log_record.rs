@@ -2,7 +2,9 @@
 //!
 //! Kinds and versions of later protocol versions are no error: who exports or counts a log bears them as they are.
 
+use crate::account::AccountRecord;
 use crate::case::CaseRecord;
+use crate::consent::{AccessRecord, ConsentRecord};
 use crate::equivocation::EquivocationRecord;
 use crate::ids::{Height, TimeMs};
 use crate::record::{BatchRecord, GovernanceRecord, Record, RecordKind};
@@ -12,12 +14,18 @@ use crate::record::{BatchRecord, GovernanceRecord, Record, RecordKind};
 pub enum LogRecord {
     /// Licences issued together.
     Batch(BatchRecord),
+    /// Somebody read somebody's data.
+    Access(Box<AccessRecord>),
     /// An event of a case.
     Case(Box<CaseRecord>),
     /// A decision of the bureaus.
     Governance(Box<GovernanceRecord>),
     /// A validator signed two values.
     Equivocation(Box<EquivocationRecord>),
+    /// A consent was given or taken back.
+    Consent(Box<ConsentRecord>),
+    /// An act on an enterprise's account.
+    Account(Box<AccountRecord>),
     /// Of a kind or version without a layout here.
     Other,
 }
@@ -35,7 +43,14 @@ impl LogRecord {
             Some(RecordKind::Equivocation) => {
                 EquivocationRecord::from_record(bytes).map(|record| Self::Equivocation(Box::new(record)))
             }
-            Some(RecordKind::Access) | None => return Self::Other,
+            Some(RecordKind::Access) => AccessRecord::from_record(bytes).map(|record| Self::Access(Box::new(record))),
+            Some(RecordKind::Consent) => {
+                ConsentRecord::from_record(bytes).map(|record| Self::Consent(Box::new(record)))
+            }
+            Some(RecordKind::EnterpriseAccount) => {
+                AccountRecord::from_record(bytes).map(|record| Self::Account(Box::new(record)))
+            }
+            None => return Self::Other,
         };
         read.unwrap_or(Self::Other)
     }
@@ -47,6 +62,9 @@ impl LogRecord {
             Self::Case(record) => Some((record.height, record.time)),
             Self::Governance(record) => Some((record.height, record.time)),
             Self::Equivocation(record) => Some((record.height, record.time)),
+            Self::Access(record) => Some((record.height, record.time)),
+            Self::Consent(record) => Some((record.height, record.time)),
+            Self::Account(record) => Some((record.height, record.time)),
             Self::Other => None,
         }
     }

@@ -10,6 +10,7 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use kanhe_proto::account::{self, AccountPayload, AccountRecord, MandateBody};
+use kanhe_proto::account::{self, AccountPayload, AccountRecord, MandateBody};
 use kanhe_proto::application::Application;
 use kanhe_proto::block::Block;
 use kanhe_proto::bounded::{Blob, List, Text};
@@ -18,7 +19,6 @@ use kanhe_proto::case_file::{
     Attachment, Author, BoundFile, CASE_FILE_VERSION, CaseFile, FilePart, NamedValue, PART_BYTES,
 };
 use kanhe_proto::certificate::Certificate;
-use kanhe_proto::account::{self, AccountPayload, AccountRecord, MandateBody};
 use kanhe_proto::codec::{self, BYTES_MAX, Decode, Encode};
 use kanhe_proto::consent::{self, AccessRecord, ConsentPayload, ConsentRecord, Note, ReadPayload, SourceReads};
 use kanhe_proto::equivocation::{EquivocationPayload, EquivocationRecord, SignedVote};

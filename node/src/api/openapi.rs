@@ -5,7 +5,8 @@ use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
 use super::{
-    accounts, blocks, case_files, cases, consents, diagnosis, evidence, health, log, mail, proposals, registry, transactions, trust,
+    accounts, blocks, case_files, cases, consents, diagnosis, evidence, health, log, mail, proposals, registry,
+    transactions, trust,
 };
 
 #[derive(OpenApi)]

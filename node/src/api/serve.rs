@@ -10,7 +10,8 @@ use axum::routing::{get, post};
 use kanhe_proto::case_file::PART_ENCODED_BYTES_MAX;
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::limits::{
-    ACCOUNT_PAYLOAD_BYTES_MAX, CASE_PAYLOAD_BYTES_MAX, CONSENT_PAYLOAD_BYTES_MAX, PROPOSAL_BYTES_MAX, TRANSACTION_BYTES_MAX,
+    ACCOUNT_PAYLOAD_BYTES_MAX, CASE_PAYLOAD_BYTES_MAX, CONSENT_PAYLOAD_BYTES_MAX, PROPOSAL_BYTES_MAX,
+    TRANSACTION_BYTES_MAX,
 };
 use kanhe_proto::mail::{MAIL_BYTES_MAX, QUEUE_PROOF_BYTES_MAX};
 use tokio::net::TcpListener;
@@ -24,9 +25,8 @@ use super::sponsor::Sponsor;
 use super::state::State;
 use super::tls::Tls;
 use super::{
-    accounts, blocks, case_files, cases, consents, diagnosis, evidence, health, log, mail, openapi, proposals, registry,
-    transactions,
-    trust,
+    accounts, blocks, case_files, cases, consents, diagnosis, evidence, health, log, mail, openapi, proposals,
+    registry, transactions, trust,
 };
 use crate::case_files::CaseFiles;
 use crate::chain::Chain;

@@ -204,7 +204,10 @@ fn may_send(kind: u8, role: KeyRole) -> bool {
         }
         // Those too are signed inside; a governance key is kept away from what happens all day.
         Some(
-            TransactionKind::Case | TransactionKind::Consent | TransactionKind::AccessRecord | TransactionKind::EnterpriseAccount,
+            TransactionKind::Case
+            | TransactionKind::Consent
+            | TransactionKind::AccessRecord
+            | TransactionKind::EnterpriseAccount,
         ) => {
             matches!(role, KeyRole::Issuing | KeyRole::Validator)
         }

@@ -23,6 +23,10 @@ pub enum Kind {
     Governance,
     /// Double signatures of validators.
     Equivocation,
+    /// Consents given or taken back.
+    Consent,
+    /// Acts on accounts of enterprises.
+    Account,
 }
 
 impl Kind {
@@ -33,6 +37,8 @@ impl Kind {
             Self::Access => RecordKind::Access,
             Self::Governance => RecordKind::Governance,
             Self::Equivocation => RecordKind::Equivocation,
+            Self::Consent => RecordKind::Consent,
+            Self::Account => RecordKind::EnterpriseAccount,
         }
     }
 }

@@ -183,6 +183,8 @@ pub fn kind_of(bytes: &[u8]) -> String {
         Some(RecordKind::Case) => "case",
         Some(RecordKind::Governance) => "governance",
         Some(RecordKind::Equivocation) => "equivocation",
+        Some(RecordKind::Consent) => "consent",
+        Some(RecordKind::EnterpriseAccount) => "account",
         None => return format!("kind_{byte}"),
     };
     name.to_owned()
@@ -219,6 +221,20 @@ fn content_of(bytes: &[u8], record: &LogRecord) -> Value {
             "bureau": proved.bureau.to_string(),
             "key": plain(serde_json::to_value(&proved.key)),
             "proof": plain(serde_json::to_value(&proved.proof)),
+        }),
+        LogRecord::Access(access) => json!({
+            "number": access.number,
+            "before": access.before,
+            "read": plain(serde_json::to_value(&access.read)),
+        }),
+        LogRecord::Consent(consent) => json!({
+            "consent": consent.consent.to_string(),
+            "before": consent.before,
+            "act": plain(serde_json::to_value(&consent.act)),
+        }),
+        LogRecord::Account(account) => json!({
+            "before": account.before,
+            "act": plain(serde_json::to_value(&account.signed)),
         }),
         LogRecord::Other => json!({ "hex": hex(bytes) }),
     }
