@@ -787,7 +787,7 @@ fn case_files() {
 
     // The last of two parts, so that it is short.
     let bound = file(&vec![5; PART_BYTES]).bind([7; 32]).unwrap();
-    let parts = bound.seal(&key(60), &sealing().public_key(), [[8; 32], [9; 32]].into_iter()).unwrap();
+    let parts = bound.seal(&secret(60), &sealing().public_key(), [[8; 32], [9; 32]].into_iter()).unwrap();
     golden("file-part.hex", &parts[1]);
     assert_eq!(FilePart::decode(&parts[1].encode(), &chain).unwrap(), parts[1]);
     assert_eq!(BoundFile::open(&parts, &sealing()).unwrap(), bound);
