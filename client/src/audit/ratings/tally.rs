@@ -143,7 +143,8 @@ impl Tally {
             if course.ended.is_none() {
                 continue;
             }
-            let (newest, cell) = items.entry(course.item.clone()).or_default();
+            let entry = items.entry(course.item.clone());
+            let (newest, cell) = entry.or_insert_with(|| (version, Cell::default()));
             *newest = version.max(*newest);
             cell.add(&course, decisions());
             let mut theirs: Vec<Uscc> = decisions().map(|decision| decision.bureau).collect();
