@@ -285,7 +285,7 @@ impl Opened {
             known: Mutex::new(Known::default()),
         });
         let api = Api {
-            diagnoser,
+            diagnoser: Arc::clone(&diagnoser),
             config: config.api.clone(),
             genesis: Arc::new(genesis),
             chain: Arc::clone(&chain),
@@ -305,6 +305,7 @@ impl Opened {
             pool: Arc::clone(&pool),
             network: network.clone(),
             consensus: consensus.status(),
+            diagnoser,
             tls,
             stop: stop_sender,
         };
