@@ -2,8 +2,8 @@
 //!
 //! A block must be built, sent, and executed by the others before they stop waiting for it. How many changes that allows
 //! depends on the machine, its disk and the size of the chain, so it is learned: work that took longer than it should
-//! lowers what is packed, at most by half at a time, and full blocks that were quick raise it again by small steps, as
-//! TCP finds the rate of a network. In later rounds of a height each turn packs half of the one before.
+//! lowers what is packed, at most by half at a time, and full blocks that were quick raise it again, by small steps near
+//! what was too much, as TCP finds the rate of a network. In later rounds of a height each turn packs half of the one before.
 //!
 //! This is a choice of the proposer alone. What a block may hold at most is the parameters' to say, and validators
 //! accept all that these allow.
@@ -15,8 +15,12 @@ pub(super) type Weight = usize;
 
 /// What is always packed if it is there. Less would hardly be quicker: a block costs something by itself.
 const WEIGHT_MIN: Weight = 64;
-/// A raise is this part of what is packed now.
-const RAISE_PART: usize = 16;
+/// Of a block with less than half of this, something else was slow: a disk that stopped for a moment, peers that went away.
+const WEIGHT_BLAMED: Weight = 256;
+/// A raise is this part of what is packed now,
+const RAISE_PART: usize = 4;
+/// and this part near what was slow.
+const CAREFUL_PART: usize = 32;
 
 /// What is packed at most, as learned so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +29,13 @@ pub(super) struct Pace {
     target: Duration,
     /// What is packed; more than any block holds before anything was slow.
     weight_max: Weight,
+    /// What was too much the last time, until more was quick.
+    slow_at: Weight,
 }
 
 impl Pace {
     pub const fn new(target: Duration) -> Self {
-        Self { target, weight_max: Weight::MAX }
+        Self { target, weight_max: Weight::MAX, slow_at: Weight::MAX }
     }
 
     /// How long transactions are tried: half of the whole, for roots are made after.
@@ -48,7 +54,7 @@ impl Pace {
         self.took(weight, took);
         // Only blocks near the limit say that more would do.
         if took < self.target / 2 && weight >= self.weight_max / 2 {
-            self.weight_max = self.weight_max.saturating_add((self.weight_max / RAISE_PART).max(1));
+            self.raise();
         }
     }
 
@@ -59,21 +65,31 @@ impl Pace {
 
     /// A block was proposed here and not decided in its round: too late for the others.
     pub fn missed(&mut self, weight: Weight) {
-        self.lower(weight / 2);
+        self.lower(weight, weight / 2);
     }
 
     fn took(&mut self, weight: Weight, took: Duration) {
         if took > self.target {
             let fits = weight as u128 * self.target.as_nanos() / took.as_nanos().max(1);
-            self.lower(Weight::try_from(fits).unwrap_or(Weight::MAX).max(weight / 2));
+            self.lower(weight, Weight::try_from(fits).unwrap_or(Weight::MAX).max(weight / 2));
         }
     }
 
-    fn lower(&mut self, weight: Weight) {
-        let weight = weight.max(WEIGHT_MIN);
-        if weight < self.weight_max {
-            tracing::info!(from = self.told(), to = weight, "blocks take too long here: the next ones are smaller");
-            self.weight_max = weight;
+    fn raise(&mut self) {
+        let near = self.weight_max >= self.slow_at - self.slow_at / 4;
+        let part = if near { CAREFUL_PART } else { RAISE_PART };
+        self.weight_max = self.weight_max.saturating_add((self.weight_max / part).max(1));
+        if self.weight_max > self.slow_at {
+            self.slow_at = Weight::MAX;
+        }
+    }
+
+    fn lower(&mut self, slow: Weight, to: Weight) {
+        let to = to.max(WEIGHT_MIN);
+        let blamed = slow >= self.weight_max.min(WEIGHT_BLAMED) / 2;
+        if blamed && to < self.weight_max {
+            tracing::info!(from = self.told(), to, "blocks take too long here: the next ones are smaller");
+            (self.weight_max, self.slow_at) = (to, slow);
         }
     }
 
@@ -135,6 +151,31 @@ mod tests {
     }
 
     #[test]
+    fn small_blocks_are_not_blamed_unless_no_more_was_allowed() {
+        let mut pace = pace();
+        pace.missed(0);
+        pace.built(100, TARGET * 50);
+        pace.checked(100, TARGET * 50);
+        assert_eq!(pace.allowed(MOST, 0), MOST);
+        pace.missed(400);
+        pace.missed(100);
+        assert_eq!(pace.allowed(MOST, 0), WEIGHT_MIN.max(50));
+    }
+
+    #[test]
+    fn steps_are_small_near_what_was_too_much() {
+        let mut pace = pace();
+        pace.missed(8_000);
+        let mut sizes = vec![4_000];
+        while sizes.last().is_some_and(|size| *size < 12_000) {
+            pace.built(pace.allowed(MOST, 0), TARGET / 10);
+            sizes.push(pace.allowed(MOST, 0));
+        }
+        let steps = |from, to| sizes.iter().filter(|size| (from..to).contains(*size)).count();
+        assert!(steps(4_000, 6_000) <= 3 && steps(6_000, 8_000) >= 8 && steps(8_300, 12_000) <= 3, "{sizes:?}");
+    }
+
+    #[test]
     fn a_missed_round_halves_what_was_proposed_and_so_does_each_later_round() {
         let mut pace = pace();
         pace.missed(8_000);
@@ -144,7 +185,7 @@ mod tests {
         // Something is always packed.
         assert_eq!(pace.allowed(MOST, 40), WEIGHT_MIN);
         assert_eq!(pace.allowed(MOST, u32::MAX), WEIGHT_MIN);
-        (0..20).for_each(|_| pace.missed(1));
+        (0..20).for_each(|_| pace.missed(pace.allowed(MOST, 0)));
         assert_eq!(pace.allowed(MOST, 0), WEIGHT_MIN);
         // The limit of the parameters counts where it is lower.
         assert_eq!(self::pace().allowed(1_000, 2), 250);
