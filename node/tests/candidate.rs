@@ -54,7 +54,7 @@ fn what_was_missed_is_halved_until_blocks_are_in_time_and_grows_again() {
     assert!((BATCHES / 2 - 1..=BATCHES / 2 + 1).contains(&half), "{half}");
     // Of no block that was built here.
     node.chain.missed(&kanhe_proto::hash::HeaderHash([7; 32]));
-    assert_eq!(packed(&node.propose(&world).1) as u64, half);
+    assert!(packed(&node.propose(&world).1) as u64 >= half);
     node.chain.keep(Height(1), hash, &body).unwrap();
     node.decide(&world, hash);
     node.source.offer(&numbers(BATCHES));
