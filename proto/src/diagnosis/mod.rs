@@ -290,8 +290,6 @@ impl Diagnosis {
     /// addresses and error texts of this machine.
     pub fn for_strangers(mut self) -> Self {
         self.refused.iter_mut().for_each(|refused| refused.detail.clear());
-        // Whoever has no part in the chain is no business of others.
-        self.refused.retain(|refused| refused.bureau.is_some());
         if let Some(damaged) = &mut self.damaged {
             *damaged = "something stored is damaged".to_owned();
         }
