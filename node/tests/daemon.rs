@@ -256,6 +256,51 @@ fn asking() -> Item {
     .unwrap()
 }
 
+/// Alone of four, so that all waits.
+#[test]
+fn a_bureau_that_has_its_share_of_the_pool_is_turned_away_and_another_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let net = dir.path().join("net");
+    assert!(program(&["devnet", "init", "--dir", net.to_str().unwrap()]).status.success());
+    let network: Description = serde_json::from_slice(&fs::read(net.join("devnet.json")).unwrap()).unwrap();
+    let genesis = Genesis::from_bytes(&fs::read(&network.genesis).unwrap()).unwrap();
+    let node = &network.bureaus[0];
+    let mut config = kanhe_node::config::Config::load(&node.home).unwrap();
+    config.mempool.transactions_max = 8;
+    fs::write(node.home.join("config.toml"), toml::to_string(&config).unwrap()).unwrap();
+    let _node = Process::start(&node.home);
+    let http = Http;
+    http.wait(node, "an answer", |_| true);
+    let issuers: Vec<&BureauDescription> = network
+        .types
+        .iter()
+        .filter_map(|kind| network.bureaus.iter().find(|bureau| Some(bureau.uscc) == kind.issuer))
+        .collect();
+    let hand_in = |kind: usize, number: u8| {
+        let mut network = Description::clone(&network);
+        network.types.swap(0, kind);
+        let transaction = batch(issuers[kind], &network, &genesis, &[LicenceDigest([number; 32])]);
+        http.submit(node, &transaction.to_bytes())
+    };
+    let one = hand_in(0, 1);
+    assert_eq!(one.0, 202, "{}", one.1);
+    let mut number = 1;
+    let (code, told) = loop {
+        number += 1;
+        let answer = hand_in(0, number);
+        if answer.0 != 202 {
+            break answer;
+        }
+    };
+    assert_eq!((code, number), (429, 5), "as much as it leaves free: {told}");
+    assert_eq!(serde_json::from_str::<Problem>(&told).unwrap().code, "over_quota");
+    let other = (0..issuers.len()).find(|kind| issuers[*kind].uscc != issuers[0].uscc).unwrap();
+    let (code, told) = hand_in(other, 1);
+    assert_eq!(code, 202, "{told}");
+    // What was taken before is known still, and takes no room.
+    assert!([200, 202].contains(&hand_in(0, 1).0));
+}
+
 #[test]
 fn citizens_hand_in_acts_and_follow_their_case() {
     let dir = tempfile::tempdir().unwrap();

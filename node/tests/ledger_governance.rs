@@ -459,6 +459,38 @@ fn a_validator_key_is_rotated_by_its_bureau() {
     assert!(!bench.get::<KeyEntry>(&(bureau, old.id())).unwrap().intervals.hold_at(bench.height));
 }
 
+/// The old key goes on meanwhile. The new one had its turn: the bureau makes another.
+#[test]
+fn a_rotation_that_its_key_does_not_take_up_lapses_and_is_made_anew_with_another_key() {
+    let mut bench = Bench::new(4);
+    let bureau = bench.uscc(1);
+    let old = bench.validator(1);
+    let rotate = |bench: &Bench, name: &str| Action::RotateKey {
+        bureau,
+        new: bench.new_key(bureau, KeyRole::Validator, &secret(name)),
+        old: Some(old.id()),
+        overlap: SpanMs(0),
+    };
+    let first = rotate(&bench, "never used");
+    bench.commit(&bench.own(1, vec![first.clone()]));
+    assert_eq!(bench.seats().all().len(), 5);
+    let another = rotate(&bench, "too early");
+    bench.refuses(&bench.own(1, vec![another]), Code::ExistsAlready);
+    let late = bench.activate(bureau, &secret("never used"));
+    while bench.seats().all().len() > 4 {
+        bench.pass(DAY);
+        bench.empty();
+    }
+    assert!(bench.seats().get(&old).is_some() && bench.validators.get(&bench.world.address(1)).is_some());
+    bench.refuses(&late, Code::NoSuch);
+    bench.refuses(&bench.own(1, vec![first]), Code::ExistsAlready);
+    let second = rotate(&bench, "used");
+    bench.commit(&bench.own(1, vec![second]));
+    bench.commit(&bench.activate(bureau, &secret("used")));
+    bench.end_epoch();
+    assert!(bench.validators.members().iter().any(|member| member.key == secret("used").public_key()));
+}
+
 #[test]
 fn keys_rotate_end_and_are_distrusted() {
     let mut bench = Bench::new(3);

@@ -26,6 +26,7 @@ mod evidence;
 mod hand_over;
 mod members;
 mod overlay;
+mod pace;
 mod past_log;
 mod pieces;
 mod recent;
@@ -54,6 +55,7 @@ pub use totals::{Totals, TotalsNow};
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use kanhe_proto::equivocation::EquivocationPayload;
 use kanhe_proto::genesis::PROTOCOL_VERSIONS;
@@ -63,6 +65,7 @@ use tokio::sync::watch;
 
 use crate::storage::{Reader, Storage};
 use blocks::Pending;
+use pace::Pace;
 use recent::Recent;
 
 /// Tells the time in milliseconds since 1970.
@@ -79,11 +82,20 @@ pub struct ChainConfig {
     pub registry_held_max: u64,
     /// Leaves of the state that are kept in memory, at about 130 bytes.
     pub state_held_max: u64,
+    /// How long building a block, or checking one, should take at most. Validators wait for both, so it is well below half
+    /// of what they wait.
+    pub block_work: Duration,
 }
 
 impl Default for ChainConfig {
     fn default() -> Self {
-        Self { clock_drift: SpanMs(500), verify_threads: 2, registry_held_max: 1 << 16, state_held_max: 1 << 18 }
+        Self {
+            clock_drift: SpanMs(500),
+            verify_threads: 2,
+            registry_held_max: 1 << 16,
+            state_held_max: 1 << 18,
+            block_work: Duration::from_millis(125),
+        }
     }
 }
 
@@ -98,6 +110,7 @@ pub struct Chain {
     base: Height,
     tip: RwLock<Arc<TipState>>,
     pending: Mutex<Pending>,
+    pace: Mutex<Pace>,
     /// Held while a body or a block is written.
     writing: Mutex<()>,
     recent: Recent,
@@ -129,6 +142,7 @@ impl Chain {
             committed: watch::Sender::new(tip.header.height),
             tip: RwLock::new(Arc::new(tip)),
             pending: Mutex::default(),
+            pace: Mutex::new(Pace::new(config.block_work)),
             writing: Mutex::default(),
             recent: Recent::default(),
             counters: Totals::default(),

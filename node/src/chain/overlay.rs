@@ -11,6 +11,7 @@ use kanhe_proto::merkle::log::{LogNode, Tree, leaf_hash};
 use kanhe_proto::validators::{Address, ValidatorSet};
 
 use super::error::ChainError;
+use super::pace::Weight;
 use super::tip::TipState;
 use crate::ledger::log::Log;
 use crate::ledger::map::{Applied, ReadError};
@@ -52,6 +53,14 @@ pub(super) struct Overlay {
     /// Tree over the ids, for proofs of inclusion.
     pub tree: Tree,
     pub batches: Vec<(Uscc, LogIndex)>,
+}
+
+impl Overlay {
+    /// What its transactions weigh. What it sweeps is nobody's choice.
+    pub fn weight(&self) -> Weight {
+        let outcome = &self.outcome;
+        (outcome.state.len() + outcome.registry.len() + outcome.records.len()).saturating_sub(outcome.swept.len())
+    }
 }
 
 /// The state as of the tip.

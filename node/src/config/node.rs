@@ -15,6 +15,7 @@ use super::log::LogSection;
 use super::{CONFIG_BYTES_MAX, CONFIG_FILE};
 use crate::bounded_file;
 use crate::chain::ChainConfig;
+use crate::consensus::Timing;
 use crate::mempool::MempoolConfig;
 use crate::network::NetworkConfig;
 
@@ -238,12 +239,13 @@ impl Default for ChainSection {
 
 impl ChainSection {
     /// As the chain takes it.
-    pub const fn config(&self) -> ChainConfig {
+    pub const fn config(&self, timing: &Timing) -> ChainConfig {
         ChainConfig {
             clock_drift: SpanMs(self.clock_drift_ms),
             verify_threads: self.verify_threads,
             registry_held_max: self.registry_held_max,
             state_held_max: self.state_held_max,
+            block_work: timing.block_work(),
         }
     }
 }

@@ -314,6 +314,13 @@ impl<'v, V: View> Execution<'v, V> {
         self.view.log_size() + self.outcome.records.len() as u64
     }
 
+    /// Leaves changed and records appended so far.
+    pub fn weight(&self) -> usize {
+        let outcome = &self.outcome;
+        let leaves = outcome.state.len() + self.statuses.len() + self.cases.changed() + self.registry.changed();
+        leaves + outcome.records.len()
+    }
+
     /// Transactions executed so far.
     pub fn len(&self) -> usize {
         self.outcome.receipts.len()

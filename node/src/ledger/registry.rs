@@ -74,6 +74,11 @@ impl<'v, V: View> Registry<'v, V> {
         *self = Self { changes: all, ..Self::new(view, height) };
     }
 
+    /// Number of records that the block changed.
+    pub(super) fn changed(&self) -> usize {
+        self.changes.len()
+    }
+
     /// All that the block changed.
     pub(super) fn into_changes(self) -> BTreeMap<MapKey, Vec<u8>> {
         self.changes

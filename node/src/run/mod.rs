@@ -14,6 +14,7 @@ pub mod home;
 pub mod inbound;
 mod joining;
 pub mod keys;
+pub mod last_stop;
 pub mod logging;
 mod node;
 pub mod peers;

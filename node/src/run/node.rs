@@ -110,7 +110,7 @@ pub fn open(
         }
         opened => opened?,
     };
-    let chain = Chain::open(Arc::new(storage), config.chain.config(), Arc::new(now))?;
+    let chain = Chain::open(Arc::new(storage), config.chain.config(&config.consensus.timing()), Arc::new(now))?;
     let tip = chain.tip();
     let own = validator_key.as_ref().map(Signer::public_key);
     if let Some(other) = &next
@@ -211,7 +211,7 @@ impl Opened {
         let Self { config, home, genesis, network_key, validator, next, chain, files, tls } = self;
         // The database of genesis alone is closed, so that the other can take its place.
         drop(chain);
-        let (chain_id, chain_config) = (genesis.chain_id(), config.chain.config());
+        let (chain_id, chain_config) = (genesis.chain_id(), config.chain.config(&config.consensus.timing()));
         let replace = move || -> Result<Chain, RunError> {
             staging.finish(&offer)?;
             Ok(Chain::open(Arc::new(Storage::open(&folder, &chain_id)?), chain_config, Arc::new(now))?)
@@ -289,7 +289,7 @@ impl Opened {
             known: Mutex::new(Known::default()),
         });
         let api = Api {
-            diagnoser,
+            diagnoser: Arc::clone(&diagnoser),
             config: config.api.clone(),
             genesis: Arc::new(genesis),
             chain: Arc::clone(&chain),
@@ -309,6 +309,7 @@ impl Opened {
             pool: Arc::clone(&pool),
             network: network.clone(),
             consensus: consensus.status(),
+            diagnoser,
             tls,
             stop: stop_sender,
         };

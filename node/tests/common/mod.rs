@@ -365,7 +365,9 @@ impl TestNode {
         let clock = Arc::new(AtomicU64::new(START.0 + 1_000));
         let tells = Arc::clone(&clock);
         let now = Arc::new(move || TimeMs(tells.load(Ordering::SeqCst)));
-        let chain = Chain::open(Arc::new(storage), ChainConfig::default(), now).unwrap();
+        // What a test offers fits into one block, however busy the machine.
+        let config = ChainConfig { block_work: std::time::Duration::from_secs(600), ..ChainConfig::default() };
+        let chain = Chain::open(Arc::new(storage), config, now).unwrap();
         let source = Arc::new(TestSource::default());
         chain.connect(Arc::<TestSource>::clone(&source));
         let tip = chain.tip().header.height;
@@ -383,9 +385,14 @@ impl TestNode {
 
     /// Builds a block of what is offered, proposed by bureau 0.
     pub fn propose(&self, world: &World) -> (HeaderHash, bytes::Bytes) {
+        self.propose_in(world, Round(0))
+    }
+
+    /// The same in a later round.
+    pub fn propose_in(&self, world: &World, round: Round) -> (HeaderHash, bytes::Bytes) {
         let height = self.chain.tip().header.height.next();
         let last = self.last_certificate.lock().unwrap().clone();
-        let built = self.chain.build_candidate(height, world.address(0), self.now(), last.as_ref()).unwrap();
+        let built = self.chain.build_candidate((height, round), world.address(0), self.now(), last.as_ref()).unwrap();
         (built.header_hash, built.body)
     }
 
