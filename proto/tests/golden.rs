@@ -10,7 +10,6 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use kanhe_proto::account::{self, AccountPayload, AccountRecord, MandateBody};
-use kanhe_proto::account::{self, AccountPayload, AccountRecord, MandateBody};
 use kanhe_proto::application::Application;
 use kanhe_proto::block::Block;
 use kanhe_proto::bounded::{Blob, List, Text};

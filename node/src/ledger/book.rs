@@ -86,6 +86,11 @@ impl<T: Kept> Book<T> {
         self.changed + more.filter(|id| !self.pages.get(id).is_some_and(|page| page.changed)).count()
     }
 
+    /// Number of leaves that the block changed so far.
+    pub const fn changed(&self) -> usize {
+        self.changed
+    }
+
     /// All that the block changed, ascending by id.
     pub fn into_changes(self) -> impl Iterator<Item = (T::Id, Change<T>)> {
         let changed = self.pages.into_iter().filter(|(_, page)| page.changed);

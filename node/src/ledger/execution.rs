@@ -317,8 +317,8 @@ impl<'v, V: View> Execution<'v, V> {
     /// Leaves changed and records appended so far.
     pub fn weight(&self) -> usize {
         let outcome = &self.outcome;
-        let leaves = outcome.state.len() + self.statuses.len() + self.cases.changed() + self.registry.changed();
-        leaves + outcome.records.len()
+        let kept = self.cases.changed() + self.consents.changed() + self.sources.changed();
+        outcome.state.len() + self.statuses.len() + kept + self.registry.changed() + outcome.records.len()
     }
 
     /// Transactions executed so far.
