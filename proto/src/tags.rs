@@ -121,6 +121,8 @@ tags! {
     CASE_ASSISTED = "kanhe:case-help",
     /// Case, slot, round and place of a bureau → nonce of a presentation.
     CASE_NONCE = "kanhe:case-nonce",
+    /// Letter key and commitment → where a letter is left.
+    LETTER_ID = "kanhe:letter-id",
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use kanhe_proto::registry::Names;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::letters::OwnLetter;
 use crate::talk::{ExitCode, Failure, shape};
 use crate::vault::{Table, Transaction, Vault};
 use crate::wallet::{Seed, Wallet};
@@ -179,6 +180,9 @@ pub struct OwnCase {
     /// Digest of the sheet and line in it that it was opened from.
     #[serde(default)]
     pub row: Option<(String, u32)>,
+    /// Letters of bureaus that were read.
+    #[serde(default)]
+    pub letters: Vec<OwnLetter>,
 }
 
 impl OwnCase {
@@ -205,6 +209,7 @@ impl OwnCase {
             kept: Vec::new(),
             refused: None,
             row: None,
+            letters: Vec::new(),
         })
     }
     /// Another case alike, with keys and invitations of its own.

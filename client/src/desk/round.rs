@@ -18,6 +18,7 @@ use kanhe_proto::text;
 use super::checking::{Checking, Opened, trouble};
 use super::decision::{Signing, can_return};
 use super::files::{Fetched, fetch_file};
+use super::letter;
 use super::machine::{Checks, Hands, Issuance, Rest, Settled, advance};
 use super::passing;
 use super::row::{Checked, Decision, Fault, Issued, Kept, Row, RowKey, State, Trouble};
@@ -304,6 +305,7 @@ impl Hands for At<'_, '_, '_> {
                 .map_err(|error| Failure::reported(ExitCode::Failure, error.code(), error))?;
             passing::send(self.follower, &file)?;
         }
+        letter::send(self.desk.office, self.follower.nodes(), &decision.letters)?;
         let failure = match case::send(self.follower, std::slice::from_ref(&act)) {
             Ok(sent) => {
                 let index = sent.first().map(|sent| sent.index);

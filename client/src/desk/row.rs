@@ -11,6 +11,7 @@ use kanhe_proto::ids::{LogIndex, TimeMs};
 use kanhe_proto::item::{ItemCode, ItemVersion, PartName, Words};
 use kanhe_proto::key::KeyId;
 use kanhe_proto::limits::CASE_PAYLOAD_BYTES_MAX;
+use kanhe_proto::mail::MAIL_BYTES_MAX;
 use kanhe_proto::registry::Names;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -272,6 +273,9 @@ pub struct Ruling {
     pub outcome: Outcome,
     /// Why not.
     pub reason: Option<PartName>,
+    /// In the officer's own words, for those whom it concerns.
+    #[serde(default)]
+    pub words: Option<String>,
     /// The bureau's own number of the officer.
     pub officer: String,
     /// When, by this machine's clock.
@@ -293,6 +297,12 @@ pub struct Decision {
     pub officer_salt: Option<Blob<32>>,
     /// Files for the bureaus of later steps, as [`kanhe_proto::case_file::BoundFile::to_bytes`] has them.
     pub passed: Vec<Blob<PASSED_BYTES_MAX>>,
+    /// Random bytes of the commitment to the letter.
+    #[serde(default)]
+    pub letter_random: Option<Blob<32>>,
+    /// The letter in its envelopes, encodings of [`kanhe_proto::mail::MailAnswer`].
+    #[serde(default)]
+    pub letters: Vec<Blob<MAIL_BYTES_MAX>>,
 }
 
 /// Copies of a licence under one root.

@@ -161,6 +161,7 @@ fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
             json(chain.evidence(batch, &digest.parse().ok()?)?)
         }
         ["cases"] => json(chain.open_cases()),
+        ["cases", "overdue"] => json(chain.overdue()),
         ["cases", id] => json(chain.case_leaf(&id.parse().ok()?)),
         ["cases", id, "events"] => {
             let from = query.strip_prefix("from=").and_then(|from| from.parse().ok()).map(kanhe_proto::ids::LogIndex);
