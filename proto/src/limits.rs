@@ -132,6 +132,8 @@ pub const DATA_DECLARED_MAX: usize = 64;
 pub const CASE_FILE_BYTES_MAX: u32 = 40 << 20;
 /// Unit of the sizes of case files that are shown: 4 KiB.
 pub const CASE_FILE_UNIT_BYTES: u32 = 4 << 10;
+/// Bytes of the words that a bureau sends with a decision.
+pub const LETTER_BYTES_MAX: usize = 6_000;
 /// Bytes of a bureau's own number of a clerk.
 pub const CLERK_BYTES_MAX: usize = 32;
 /// Bytes of the name of a rule engine.

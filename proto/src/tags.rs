@@ -147,6 +147,8 @@ tags! {
     ACCOUNT_ACT = "kanhe:acct-act",
     /// What a key signs that acts for an enterprise in a case.
     MANDATE = "kanhe:mandate",
+    /// Letter key and commitment → where a letter is left.
+    LETTER_ID = "kanhe:letter-id",
 }
 
 #[cfg(test)]

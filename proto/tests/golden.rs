@@ -446,11 +446,15 @@ fn cases() {
         payload: Payload::Case(payload).to_raw(),
     };
     golden("transaction-case.hex", &body.sign(&issuing_key(1)).unwrap());
+    let letter = world::cases::letter();
+    golden("letter.hex", &letter);
+    golden("letter-mail.hex", &letter.seal(bureau(2), &world::cases::letter_key(110), [9; 32]).unwrap());
     let lines = [
         ("case id", id.to_string()),
         ("case key", case::case_key(&id).to_string()),
         ("commitment", world::cases::said("file").to_string()),
         ("nonce", case::case_nonce(&id, 2, 1, 0)),
+        ("letter", letter.commitment().to_string()),
     ];
     golden_text("hashes-cases.txt", &lines.map(|(name, value)| format!("{name} {value}\n")).concat());
 }

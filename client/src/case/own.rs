@@ -16,6 +16,7 @@ use kanhe_proto::registry::Names;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::letters::OwnLetter;
 use crate::talk::{ExitCode, Failure, shape};
 use crate::vault::{Table, Transaction, Vault};
 use crate::wallet::{Seed, Wallet};
@@ -194,6 +195,9 @@ pub struct OwnCase {
     /// The enterprise for which it acts.
     #[serde(default)]
     pub acts_for: Option<Uscc>,
+    /// Letters of bureaus that were read.
+    #[serde(default)]
+    pub letters: Vec<OwnLetter>,
 }
 
 impl OwnCase {
@@ -221,6 +225,7 @@ impl OwnCase {
             refused: None,
             row: None,
             acts_for: None,
+            letters: Vec::new(),
         })
     }
     /// Another case alike, with keys and invitations of its own.

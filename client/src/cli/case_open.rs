@@ -442,6 +442,11 @@ pub(super) fn give(
         match last(&giving.attach, &paper.code).and_then(|named| named.value) {
             Some(file) => {
                 let path = PathBuf::from(file);
+                // Said before it is read: whoever names a film is not to wait for it.
+                if std::fs::metadata(&path).is_ok_and(|file| file.len() > u64::from(paper.bytes_max)) {
+                    let args: &[(&str, &dyn std::fmt::Display)] = &[("paper", &paper.code), ("most", &paper.bytes_max)];
+                    return Err(Failure::of(ExitCode::Usage, "case_paper_too_long", args));
+                }
                 let content = home::read_given(&path, paper.bytes_max as usize)?;
                 let kept = Paper { name: paper_name(&paper.code, &path), bytes: content.len() };
                 own.named.insert(paper.code.clone(), content);

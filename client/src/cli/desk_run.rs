@@ -13,7 +13,7 @@ use super::desk::{fault, outcome};
 use super::licence::Acting;
 use super::show::clean;
 use crate::case::Items;
-use crate::desk::{Desk, Moved, Rest, Row, RowKey, State};
+use crate::desk::{Desk, Moved, Rest, Row, RowKey, State, send_again};
 use crate::follow::Follower;
 use crate::issuer::{self, HolderRequests, Office, Register, Round};
 use crate::rules::Runner;
@@ -30,6 +30,8 @@ const GIVE_WAY: Duration = Duration::from_millis(400);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(3);
 /// How often it is looked whether what was passed on is there.
 const LOOK_AFTER_EVERY: Duration = Duration::from_secs(60);
+/// How often letters are left at the node again, which keeps them in memory alone.
+const LETTERS_EVERY: Duration = Duration::from_secs(600);
 /// Rounds of `--once`: what one decision makes ready is seen in the next.
 const ROUNDS_MAX: usize = 64;
 
@@ -107,6 +109,8 @@ struct Service<'a> {
     left_as: Option<std::time::SystemTime>,
     /// Whether something that was passed on may not be there yet, and when that was last looked at.
     passing: (bool, Option<Instant>),
+    /// When letters were left again.
+    letters_at: Option<Instant>,
 }
 
 /// Runs the desk until a signal comes.
@@ -123,7 +127,8 @@ pub fn run(options: &Run, context: &Context) -> Result<ExitCode, Failure> {
     let (office, genesis, name) = (&office, &genesis, &*issuer_name);
     let desk = Desk { office, genesis, issuer_name: name, runner, items: Items::default() };
     let (known, end) = (BTreeSet::new(), End::default());
-    let mut service = Service { desk, passphrase, follower, context, known, end, left_as: None, passing: (true, None) };
+    let mut service =
+        Service { desk, passphrase, follower, context, known, end, left_as: None, passing: (true, None), letters_at: None };
     service.clear()?;
     context.output.talk(say("desk.ready", &[("issuer", &name)]));
     if options.once { once(&mut service, &stop) } else { forever(&mut service, &stop) }
@@ -188,6 +193,7 @@ impl Service<'_> {
     /// Answers what waits, looks what is the bureau's turn, takes each step as far as it goes. Whether anything went on.
     fn round(&mut self, wait_seconds: u64, stop: &Stop) -> Result<bool, Failure> {
         let answered = self.mail(wait_seconds)?;
+        self.letters()?;
         let ready = self.desk.ready(&mut self.follower)?;
         let new = ready.iter().any(|row| !self.known.contains(&row.key));
         // The register is opened only if there is something to do with it.
@@ -207,6 +213,18 @@ impl Service<'_> {
     fn is_over(&self, ready: &[Row]) -> bool {
         let keys: BTreeSet<RowKey> = ready.iter().map(|row| row.key).collect();
         !self.known.is_subset(&keys)
+    }
+
+    /// Leaves letters again. That it fails holds nothing up: it is tried again with the next round.
+    fn letters(&mut self) -> Result<(), Failure> {
+        if self.letters_at.is_some_and(|at| at.elapsed() < LETTERS_EVERY) {
+            return Ok(());
+        }
+        let register = self.open()?;
+        let sent = send_again(self.desk.office, &register, self.follower.nodes());
+        drop(register);
+        self.letters_at = sent.is_ok().then(Instant::now);
+        Ok(())
     }
 
     fn mail(&mut self, wait_seconds: u64) -> Result<bool, Failure> {

@@ -126,6 +126,8 @@ struct DecidedShown {
     outcome: kanhe_proto::case::Outcome,
     /// Why not.
     reason: Option<String>,
+    /// In the officer's own words, as the letter says it.
+    words: Option<String>,
     /// The officer's number; nothing: by rules.
     officer: Option<String>,
     /// Place of its record in the chain's log, once that is proved.
@@ -228,6 +230,7 @@ fn decided(row: &Row) -> Option<DecidedShown> {
     Some(DecidedShown {
         outcome,
         reason: reason.map(|reason| reason.to_string()),
+        words: row.ruling.as_ref().and_then(|ruling| ruling.words.clone()),
         officer: row.ruling.as_ref().map(|ruling| ruling.officer.clone()),
         record: row.recorded.map(|index| index.0),
     })
@@ -296,6 +299,7 @@ fn text(shown: &Shown, row: &Row) -> String {
         let by = decided.officer.as_ref().map_or_else(|| say("desk.by_rules", &[]), |officer| clean(officer));
         let reason = decided.reason.as_ref().map_or_else(String::new, |reason| format!(" ({})", fault(reason)));
         lines.push(say("desk.decided", &[("outcome", &outcome(decided.outcome)), ("by", &by), ("reason", &reason)]));
+        lines.extend(decided.words.iter().flat_map(|words| words.lines()).map(|line| format!("  │ {}", clean(line))));
     } else if row.is_open() {
         lines.push(say("desk.next", &[("case", &desk_short(&shown.case)), ("reasons", &shown.reasons.join(", "))]));
     }

@@ -11,6 +11,7 @@ mod batches;
 mod case;
 mod case_batch;
 mod case_open;
+mod case_overdue;
 mod case_show;
 mod chain_why;
 mod collect;

@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::{
-    Context, abandon, account, account_show, audit, backup, case, case_batch, case_show, chain_why, desk, desk_run,
+    Context, abandon, account, account_show, audit, backup, case, case_batch, case_overdue, case_show, chain_why, desk, desk_run,
     desk_show, gov, issue, item, item_show, licence, renew, sample, status, trust, verify_serve, wallet,
 };
 use crate::audit::log::{Checked, Exported, Line};
@@ -54,6 +54,7 @@ published! {
     "case-batch": case_batch::OpenedMany = "kanhe case open --from",
     "case-invitation": case_show::Invitation = "kanhe case show --code",
     "case-list": Vec<case_show::Line> = "kanhe case list",
+    "case-overdue": Vec<case_overdue::Late> = "kanhe case overdue",
     "case-show": Timeline = "kanhe case show",
     "chain-status": status::ChainStatus = "kanhe chain status",
     "chain-status-why": chain_why::WhyShown = "kanhe chain status --why",

@@ -236,6 +236,8 @@ mod tests {
                 officer_salt: None,
                 passed: Vec::new(),
                 on_way: Vec::new(),
+                letter_random: None,
+                letters: Vec::new(),
             };
             self.tick().map(|()| decision)
         }
@@ -282,8 +284,8 @@ mod tests {
             let mut row = world.kept.as_ref().map_or_else(row, |kept| serde_json::from_str(kept).unwrap());
             match advance(&mut row, world) {
                 Ok(Rest::Officer) if ruling.is_some() => {
-                    let (outcome, reason, officer) = (ruling.unwrap(), None, "7".to_owned());
-                    row.ruling = Some(Ruling { outcome, reason, officer, at: row.since });
+                    let (outcome, officer) = (ruling.unwrap(), "7".to_owned());
+                    row.ruling = Some(Ruling { outcome, reason: None, words: None, officer, at: row.since });
                     // As the officer's own command does, in one durable step.
                     world.kept = Some(serde_json::to_string(&row).unwrap());
                 }

@@ -19,6 +19,7 @@ use super::accounts;
 use super::checking::{Checking, Opened, trouble};
 use super::decision::{Signing, can_return};
 use super::files::{Fetched, fetch_file};
+use super::letter;
 use super::machine::{Checks, Hands, Issuance, Rest, Settled, advance};
 use super::mandate::{Acted, Brought};
 use super::passing;
@@ -369,6 +370,7 @@ impl Hands for At<'_, '_, '_> {
         for file in decision.on_way.iter().chain(&sealed_now) {
             passing::store(self.follower, &row.key.case, &decision.key, file)?;
         }
+        letter::send(self.desk.office, self.follower.nodes(), &decision.letters)?;
         let failure = match case::send(self.follower, std::slice::from_ref(&act)) {
             Ok(sent) => {
                 let index = sent.first().map(|sent| sent.index);

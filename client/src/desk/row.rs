@@ -12,6 +12,7 @@ use kanhe_proto::ids::{LogIndex, TimeMs};
 use kanhe_proto::item::{ItemCode, ItemVersion, PartName, Words};
 use kanhe_proto::key::KeyId;
 use kanhe_proto::limits::CASE_PAYLOAD_BYTES_MAX;
+use kanhe_proto::mail::MAIL_BYTES_MAX;
 use kanhe_proto::registry::Names;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -289,6 +290,9 @@ pub struct Ruling {
     pub outcome: Outcome,
     /// Why not.
     pub reason: Option<PartName>,
+    /// In the officer's own words, for those whom it concerns.
+    #[serde(default)]
+    pub words: Option<String>,
     /// The bureau's own number of the officer.
     pub officer: String,
     /// When, by this machine's clock.
@@ -313,6 +317,12 @@ pub struct Decision {
     /// The same, sealed and signed, as long as it is not known that their recipients have them.
     #[serde(default)]
     pub on_way: Vec<OnWay>,
+    /// Random bytes of the commitment to the letter.
+    #[serde(default)]
+    pub letter_random: Option<Blob<32>>,
+    /// The letter in its envelopes, encodings of [`kanhe_proto::mail::MailAnswer`].
+    #[serde(default)]
+    pub letters: Vec<Blob<MAIL_BYTES_MAX>>,
 }
 
 /// A file on its way to the bureau of a later step.

@@ -1,6 +1,8 @@
 //! What a desk makes of presentations: real licences and evidence, shown to the right and the wrong one.
 
-mod work;
+mod late;
+mod letters;
+pub(crate) mod work;
 
 use kanhe_client::desk::{Judged, Shown, request_of, shown};
 use kanhe_client::item::ItemSource;

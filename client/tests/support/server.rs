@@ -198,6 +198,7 @@ fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
             json(chain.account_history(&uscc.parse().ok()?, from))
         }
         ["cases"] => json(chain.open_cases()),
+        ["cases", "overdue"] => json(chain.overdue()),
         ["cases", id] => json(chain.case_leaf(&id.parse().ok()?)),
         ["cases", id, "events"] => {
             let from = query.strip_prefix("from=").and_then(|from| from.parse().ok()).map(kanhe_proto::ids::LogIndex);

@@ -1,7 +1,7 @@
 //! What the chain in memory knows of cases: enough to open, present, decide, withdraw and rate. Which acts the real ledger
 //! refuses is tested there; here only what wallets must bear.
 
-use kanhe_proto::api::{CaseEventsAnswer, CaseFileState, CasesAnswer};
+use kanhe_proto::api::{CaseEventsAnswer, CaseFileState, CasesAnswer, OverdueAnswer, OverdueStep};
 use kanhe_proto::case::{
     Act, Case, CaseEvent, CasePayload, CaseRecord, CaseStatus, CaseStep, Decide, How, Issued, Open, Outcome, Present,
     Run, SignedAct, Slot, SlotKey, StepState, case_id, case_key,
@@ -266,6 +266,32 @@ impl Chain {
         let open = |id: &CaseId| self.find_case(id).is_some_and(|case| case.status == CaseStatus::Open);
         let cases = ids.into_iter().filter(open).collect();
         CasesAnswer { unproven: true, height: Height(self.height), cases, next: None }
+    }
+    /// A case as it would be if what it has had happened so much earlier.
+    pub fn age_case(&mut self, id: &str, ms: u64) {
+        let mut case = self.case(id);
+        let earlier = |time: TimeMs| TimeMs(time.0 - ms);
+        for step in case.steps.as_mut_slice() {
+            (step.since, step.due) = (earlier(step.since), step.due.map(earlier));
+        }
+        self.height += 1;
+        self.state.insert(case_key(&case.id), case.to_value());
+    }
+    /// Steps that are ready and were due before now.
+    pub fn overdue(&self) -> OverdueAnswer {
+        let mut steps = Vec::new();
+        for id in self.open_cases().cases {
+            let case = self.find_case(&id).unwrap();
+            let item = self.item_of(&case);
+            for (step, stands) in (0u8..).zip(&case.steps) {
+                let (item_code, version) = (case.item.clone(), case.version);
+                if let Some(due) = stands.due.filter(|due| *due < now() && stands.state == StepState::Ready) {
+                    let bureau = case.bureau_of(&item, step).unwrap();
+                    steps.push(OverdueStep { case: id, item: item_code, version, step, bureau, due_ms: due });
+                }
+            }
+        }
+        OverdueAnswer { unproven: true, height: Height(self.height), steps, next: None }
     }
     /// A part of a file, for the bureau that proves itself.
     pub fn file_part(&mut self, proof: &[u8], file: &(Commitment, KeyId), place: u16) -> Option<Vec<u8>> {
