@@ -127,8 +127,17 @@ pub fn run(options: &Run, context: &Context) -> Result<ExitCode, Failure> {
     let (office, genesis, name) = (&office, &genesis, &*issuer_name);
     let desk = Desk { office, genesis, issuer_name: name, runner, items: Items::default() };
     let (known, end) = (BTreeSet::new(), End::default());
-    let mut service =
-        Service { desk, passphrase, follower, context, known, end, left_as: None, passing: (true, None), letters_at: None };
+    let mut service = Service {
+        desk,
+        passphrase,
+        follower,
+        context,
+        known,
+        end,
+        left_as: None,
+        passing: (true, None),
+        letters_at: None,
+    };
     service.clear()?;
     context.output.talk(say("desk.ready", &[("issuer", &name)]));
     if options.once { once(&mut service, &stop) } else { forever(&mut service, &stop) }

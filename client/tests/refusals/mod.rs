@@ -6,7 +6,7 @@ mod rogue;
 use kanhe_client::case::InvitationCode;
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::case::{CaseStatus, FileRef};
-use kanhe_proto::case_file::{Attachment, Author, NamedValue};
+use kanhe_proto::case_file::{Attachment, Author, FilePart, NamedValue, PartBody};
 use kanhe_proto::key::SecretKey;
 use kanhe_proto::seal::SealingSecret;
 use serde_json::{Value, json};
@@ -86,8 +86,11 @@ const WRONG: [Wrong; 13] = [
     ("a digest of other content", "case_file_commitment", |rogue, lease, aim| rogue.mislabelled(lease, aim)),
     ("parts that are moved from another file", "seal_unopenable", |rogue, lease, aim| {
         let (said, other) = (rogue.said(lease, aim, |_| {}), rogue.said(lease, aim, |_| {}));
-        let mut parts = other.parts;
-        parts.iter_mut().for_each(|part| part.commitment = said.reference.commitment);
+        let moved = |part: FilePart| {
+            let body = PartBody { commitment: said.reference.commitment, ..part.body };
+            body.sign(&rogue.key).unwrap()
+        };
+        let parts = other.parts.into_iter().map(moved).collect();
         Said { parts, ..said }
     }),
     ("a file sealed to another bureau", "sealing_key_missing", |rogue, lease, aim| {

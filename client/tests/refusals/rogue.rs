@@ -3,7 +3,7 @@
 use kanhe_client::case::InvitationCode;
 use kanhe_proto::bounded::{Blob, List};
 use kanhe_proto::case::{Act, CasePayload, FileRef, Join, Present, case_nonce};
-use kanhe_proto::case_file::{Author, BoundFile, CASE_FILE_VERSION, CaseFile, FilePart};
+use kanhe_proto::case_file::{Author, BoundFile, CASE_FILE_VERSION, CaseFile, FilePart, PartBody};
 use kanhe_proto::codec;
 use kanhe_proto::evidence::LicencePath;
 use kanhe_proto::hash::CaseId;
@@ -34,7 +34,7 @@ pub struct Said {
 
 /// The tenant, with an identity card.
 pub struct Rogue {
-    key: SecretKey,
+    pub key: SecretKey,
     letter: SealingSecret,
     pub holder: SecretKey,
     sd_jwt: String,
@@ -101,37 +101,38 @@ impl Rogue {
             presentation,
             applications: List::empty(),
             attachments: List::empty(),
+            mandate: None,
         };
         change(&mut file);
         file.bind(random()).unwrap()
     }
 
-    fn sealed(bound: &BoundFile, place: u8, to: &PublicKey) -> Said {
-        let parts = bound.seal(to, std::iter::repeat_with(random)).unwrap();
+    fn sealed(&self, bound: &BoundFile, place: u8, to: &PublicKey) -> Said {
+        let parts = bound.seal(&self.key, to, std::iter::repeat_with(random)).unwrap();
         Said { reference: bound.reference(place), parts }
     }
 
     /// What is asked of the tenant, unless changed.
     pub fn said(&self, lease: &Lease, aim: &Aim, change: impl Fn(&mut CaseFile)) -> Said {
         let to = lease.chain().sealing.public_key();
-        Self::sealed(&self.bound(lease, aim, change), aim.place, &to)
+        self.sealed(&self.bound(lease, aim, change), aim.place, &to)
     }
 
     /// The same, sealed to a key that is not the bureau's.
     pub fn sealed_to(&self, lease: &Lease, aim: &Aim, to: &PublicKey) -> Said {
-        Self::sealed(&self.bound(lease, aim, |_| {}), aim.place, to)
+        self.sealed(&self.bound(lease, aim, |_| {}), aim.place, to)
     }
 
     /// The content of one file under the digest of another, sealed as if it were that one.
     pub fn mislabelled(&self, lease: &Lease, aim: &Aim) -> Said {
         let (said, other) = (self.said(lease, aim, |_| {}), self.bound(lease, aim, |_| {}));
         let to = lease.chain().sealing.public_key();
-        let [part] = &said.parts[..] else { panic!("one part") };
+        let [FilePart { body: part, .. }] = &said.parts[..] else { panic!("one part") };
         let (about, _) = part.commitment.0.split_at(16);
         let subject = [part.case.0.as_slice(), about, &0u16.to_be_bytes(), &1u16.to_be_bytes()].concat();
         let info = SealInfo { chain: part.chain, purpose: SealPurpose::CaseFile, subject: Blob::new(subject).unwrap() };
         let sealed = seal(&to, &info, other.to_bytes(), random()).unwrap();
-        let parts = vec![FilePart { sealed, ..part.clone() }];
+        let parts = vec![PartBody { sealed, ..part.clone() }.sign(&self.key).unwrap()];
         Said { parts, ..said }
     }
 
