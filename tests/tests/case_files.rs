@@ -188,8 +188,9 @@ fn what_is_no_part_is_refused_with_its_code(network: &Network, part: &FilePart) 
     assert_eq!(changed(|part| part.body.chain = ChainId([1; 32])), (400, "case_file_other".to_owned()));
     assert_eq!(changed(|part| part.body.version = 1), (400, "case_file_version".to_owned()));
     assert_eq!(changed(|part| part.body.place = part.body.parts), (400, "case_file_place".to_owned()));
-    let stranger = |part: &mut FilePart| part.body.author = SecretKey::from_seed([66; 32]).public_key();
-    for change in [stranger, |part: &mut FilePart| part.body.commitment.0[0] ^= 1] {
+    let stranger: fn(&mut FilePart) = |part| part.body.author = SecretKey::from_seed([66; 32]).public_key();
+    let other: fn(&mut FilePart) = |part| part.body.commitment.0[0] ^= 1;
+    for change in [stranger, other] {
         assert_eq!(changed(change), (400, "case_file_signature".to_owned()), "it is of who signed it");
     }
     let to = "91370100MA3C0JXE53".parse().unwrap();
@@ -539,8 +540,10 @@ fn a_strangers_part_under_a_true_commitment_is_in_nobodys_way() {
         let gone = |part: &FilePart| state(&network, node, part).is_none();
         wait_for(&network, "dropping", || false_parts.iter().all(gone) && gone(&own));
     }
+    let mine = mine.clone();
     network.wait_blocks_of(&up, 8, WAIT);
+    let desk = Desk::of(&network, RECIPIENT);
     assert_eq!(desk.list("").files, [mine.clone()]);
-    assert_eq!(desk.fetch(mine), file);
+    assert_eq!(desk.fetch(&mine), file);
     network.stop_all();
 }
