@@ -224,10 +224,12 @@ impl Checking<'_> {
         });
         let mut faults = found.faults;
         let by_rules = decided.as_ref().map_or(Outcome::Officer, |decided| decided.outcome);
-        if by_rules == Outcome::Approved {
+        // What the rules make of a mandate that is refused is nothing to look into.
+        if refused.is_none() && by_rules == Outcome::Approved {
             faults.extend(unmade);
         }
-        if let Some(reason) = decided.as_ref().and_then(|decided| decided.reason.clone()) {
+        let unknown = decided.as_ref().and_then(|decided| decided.reason.clone()).filter(|_| refused.is_none());
+        if let Some(reason) = unknown {
             faults.push(Fault::of("rule_not_evaluated", None, reason));
         }
         let rules = answer.iter().flat_map(|answer| step.rules.iter().zip(&answer.rules));

@@ -153,8 +153,10 @@ fn beyond_limits_for_another_item_late_or_revoked_it_is_refused() {
     // For another item, and narrowed meanwhile.
     let items = List::new(vec![Text::new("annual-report").unwrap()]).unwrap();
     bench.own(Change::SetDelegate(Grant { items, ..grant() }));
+    let brought = Brought { account: Some(bench.account()), ..brought };
     assert_eq!(bench.refusal_at(&brought, "1.00", 0, now()), Some("delegate_item"));
     bench.own(Change::Close);
+    let brought = Brought { account: Some(bench.account()), ..brought };
     assert_eq!(bench.refusal_at(&brought, "1.00", 0, now()), Some("account_closed"));
     let gone = Brought { account: None, ..brought };
     assert_eq!(bench.refusal_at(&gone, "1.00", 0, before), Some("account_unknown"));
