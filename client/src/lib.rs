@@ -3,9 +3,11 @@
 rust_i18n::i18n!("locales", fallback = "en");
 
 pub mod audit;
+pub mod bring;
 pub mod case;
 pub mod cli;
 pub mod clock;
+pub mod consent;
 pub mod desk;
 pub mod follow;
 pub mod given;
@@ -15,6 +17,7 @@ pub mod issuer;
 pub mod item;
 pub mod node;
 pub mod parallel;
+pub mod reads;
 pub mod roots;
 pub mod rules;
 pub mod sample;

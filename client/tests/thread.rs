@@ -7,6 +7,7 @@ mod desk;
 mod governance;
 mod issuer;
 mod item;
+mod reads;
 mod service;
 mod support;
 mod wallet;

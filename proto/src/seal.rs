@@ -83,8 +83,14 @@ pub enum SealPurpose {
     Answer,
     /// A part of a case file.
     CaseFile,
+    /// What a reader asks of a source.
+    ReadRequest,
+    /// A source's answer.
+    ReadAnswer,
 }
-crate::ids::byte_enum!(SealPurpose { HolderSecret = 1, Request = 2, Answer = 3, CaseFile = 4 });
+crate::ids::byte_enum!(SealPurpose {
+    HolderSecret = 1, Request = 2, Answer = 3, CaseFile = 4, ReadRequest = 6, ReadAnswer = 7,
+});
 
 /// What a sealed message is bound to, besides its recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]

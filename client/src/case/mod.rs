@@ -4,6 +4,7 @@
 //! that cannot be cut, and an act counts as done only once the proved list has it.
 
 mod carry;
+mod consenting;
 mod invitation;
 mod own;
 mod parcel;
@@ -14,6 +15,7 @@ mod send;
 mod timeline;
 
 pub use carry::{carry, look_after, settle, store_files, tidy};
+pub use consenting::{CONSENT_PAPER, ItemRead, item_reads};
 pub use invitation::InvitationCode;
 pub use own::{Disclosed, DisclosedLicence, Given, Invited, OwnCase, OwnFile, Paper, Pending, Shelf};
 pub use parcel::{Parcel, TEXT_CHARS_MAX, field_value, paper_name, parcels};

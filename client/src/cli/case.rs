@@ -11,6 +11,7 @@ use super::case_open::{self, Confirm, Correct, Open};
 use super::case_show::{self, Show};
 use super::{Context, collect, wallet};
 use crate::case::{self, Disclosed, InvitationShown, Items, OwnCase, Shelf, carry, explain, keep_act, look_after};
+use crate::consent;
 use crate::follow::Follower;
 use crate::talk::{ExitCode, Failure, say};
 use crate::wallet::Wallet;
@@ -86,10 +87,23 @@ impl Desk {
     }
     /// Brings what was begun in a case to its end, with a bar for the parts of its files.
     pub fn carry(&mut self, own: &mut OwnCase, context: &Context) -> Result<(), Failure> {
+        self.consent(own, context)?;
         let files = own.pending.iter().flat_map(|pending| &pending.files).filter(|file| !file.stored);
         let parts = files.map(|file| u64::from(file.parts)).sum();
         let mut progress = context.output.progress(&say("case.sending", &[]), parts);
         carry(&self.wallet, &mut self.follower, &mut self.items, own, &mut |count| progress.add(count))
+    }
+    /// Brings the consents that a case's files speak of onto the chain before them. One that the chain refuses is told: what
+    /// it was for cannot be read.
+    fn consent(&mut self, own: &OwnCase, context: &Context) -> Result<(), Failure> {
+        for id in own.consents.values() {
+            let Some(mut given) = consent::Shelf::of(&self.wallet).get(id)? else { continue };
+            match consent::carry(&self.wallet, &mut self.follower, &mut given) {
+                Err(failure) if failure.exit == ExitCode::Refused => context.output.talk(failure.message),
+                other => other?,
+            }
+        }
+        Ok(())
     }
     /// Finishes what earlier commands could not. What fails is told, and does not stop the command.
     pub fn finish(&mut self, context: &Context) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! A node's HTTP API, typed. What comes back is a claim until a light client has checked it.
 
 mod cases;
+mod consents;
 
 use std::fmt::Display;
 use std::time::Duration;
