@@ -12,6 +12,7 @@ mod blocks;
 mod body;
 mod case_files;
 mod cases;
+mod consents;
 mod diagnosis;
 mod evidence;
 mod health;

@@ -4,7 +4,9 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
-use super::{blocks, case_files, cases, diagnosis, evidence, health, mail, proposals, registry, transactions, trust};
+use super::{
+    blocks, case_files, cases, consents, diagnosis, evidence, health, mail, proposals, registry, transactions, trust,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -32,6 +34,8 @@ use super::{blocks, case_files, cases, diagnosis, evidence, health, mail, propos
         registry::supervision,
         registry::items,
         registry::service_item,
+        registry::data_classes,
+        registry::data_class,
         registry::membership,
         registry::parameters,
         registry::seats,
@@ -45,6 +49,10 @@ use super::{blocks, case_files, cases, diagnosis, evidence, health, mail, propos
         cases::one,
         cases::events,
         cases::acts,
+        consents::one,
+        consents::events,
+        consents::acts,
+        consents::reads,
         case_files::send,
         case_files::state,
         case_files::queue,

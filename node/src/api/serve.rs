@@ -9,7 +9,9 @@ use axum::middleware;
 use axum::routing::{get, post};
 use kanhe_proto::case_file::PART_ENCODED_BYTES_MAX;
 use kanhe_proto::genesis::Genesis;
-use kanhe_proto::limits::{CASE_PAYLOAD_BYTES_MAX, PROPOSAL_BYTES_MAX, TRANSACTION_BYTES_MAX};
+use kanhe_proto::limits::{
+    CASE_PAYLOAD_BYTES_MAX, CONSENT_PAYLOAD_BYTES_MAX, PROPOSAL_BYTES_MAX, TRANSACTION_BYTES_MAX,
+};
 use kanhe_proto::mail::{MAIL_BYTES_MAX, QUEUE_PROOF_BYTES_MAX};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -22,7 +24,8 @@ use super::sponsor::Sponsor;
 use super::state::State;
 use super::tls::Tls;
 use super::{
-    blocks, case_files, cases, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions, trust,
+    blocks, case_files, cases, consents, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions,
+    trust,
 };
 use crate::case_files::CaseFiles;
 use crate::chain::Chain;
@@ -36,6 +39,9 @@ use crate::run::diagnosis::Diagnoser;
 const EVIDENCE_QUESTION_BYTES_MAX: usize = 64 << 10;
 /// Bytes of an issuer's answers in one request.
 pub(super) const MAIL_ANSWERS_BYTES_MAX: usize = 8 << 20;
+
+/// Where consents are given and taken back: an address has a rate of its own for it.
+pub(super) const ACTS_ON_CONSENTS: &str = "/v1/consents/acts";
 
 /// The parts that the API speaks for.
 pub struct Api {
@@ -102,6 +108,8 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .route("/v1/registry/purposes/{purpose}", get(registry::purpose))
         .route("/v1/registry/items", get(registry::items))
         .route("/v1/registry/items/{item}/{version}", get(registry::service_item))
+        .route("/v1/registry/data/{bureau}", get(registry::data_classes))
+        .route("/v1/registry/data/{bureau}/{class}", get(registry::data_class))
         .route("/v1/registry/supervisions/{supervisor}/{issuer}/{type}", get(registry::supervision))
         .route("/v1/registry/membership", get(registry::membership))
         .route("/v1/registry/parameters", get(registry::parameters))
@@ -113,6 +121,9 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .route("/v1/cases/overdue", get(cases::overdue))
         .route("/v1/cases/{id}", get(cases::one))
         .route("/v1/cases/{id}/events", get(cases::events))
+        .route("/v1/consents/{id}", get(consents::one))
+        .route("/v1/consents/{id}/events", get(consents::events))
+        .route("/v1/reads", get(consents::reads))
         .route("/v1/status/alive", get(registry::alive))
         .route("/v1/status/licences/{issuer}/{digest}", get(registry::licence_status))
         .route("/v1/status/batches/{issuer}/{batch}", get(registry::batch_status))
@@ -134,6 +145,7 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .merge(takes("/v1/transactions", post(transactions::submit), TRANSACTION_BYTES_MAX))
         .merge(takes("/v1/proposals/dry-run", post(proposals::dry_run), PROPOSAL_BYTES_MAX))
         .merge(takes("/v1/cases/acts", post(cases::acts), CASE_PAYLOAD_BYTES_MAX))
+        .merge(takes(ACTS_ON_CONSENTS, post(consents::acts), CONSENT_PAYLOAD_BYTES_MAX))
         .merge(takes("/v1/cases/files", post(case_files::send), PART_ENCODED_BYTES_MAX))
         .merge(takes("/v1/cases/files/queue", post(case_files::queue), QUEUE_PROOF_BYTES_MAX))
         .merge(takes(

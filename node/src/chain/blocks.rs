@@ -267,6 +267,8 @@ fn to_write<'a>(
         schemas: &overlay.outcome.schemas,
         acts: &overlay.outcome.acts,
         cases: &overlay.outcome.cases,
+        consents: &overlay.outcome.consents,
+        reads: &overlay.outcome.reads,
         losers,
     }
 }

@@ -14,7 +14,7 @@ use super::error::ChainError;
 use super::tip::TipState;
 use crate::ledger::log::Log;
 use crate::ledger::map::{Applied, ReadError};
-use crate::ledger::{BlockContext, CaseDue, Checked, Outcome, SpentKey, View};
+use crate::ledger::{BlockContext, CaseDue, Checked, ConsentDue, Outcome, SpentKey, View};
 use crate::storage::Reader;
 use kanhe_proto::hash::MapKey;
 use kanhe_proto::merkle::log;
@@ -79,6 +79,9 @@ impl View for TipView<'_> {
     }
     fn due_cases(&self, before: TimeMs, max: usize) -> Result<Vec<CaseDue>, ReadError> {
         Ok(self.reader.due_cases(before, max)?)
+    }
+    fn due_consents(&self, before: TimeMs, max: usize) -> Result<Vec<ConsentDue>, ReadError> {
+        Ok(self.reader.due_consents(before, max)?)
     }
     fn log_size(&self) -> u64 {
         self.tip.log.size()

@@ -35,7 +35,7 @@ pub struct Registry<'v, V: View> {
     types: BTreeMap<(TypeCode, TypeVersion), bool>,
     supervisors: BTreeMap<(Uscc, Uscc, TypeCode), bool>,
     items: BTreeMap<(ItemCode, ItemVersion), Option<Arc<ServiceItem>>>,
-    purposes: BTreeMap<PurposeCode, bool>,
+    purposes: BTreeMap<PurposeCode, Option<PurposeClass>>,
 }
 
 impl<'v, V: View> Registry<'v, V> {
@@ -136,10 +136,14 @@ impl<'v, V: View> Registry<'v, V> {
 
     /// Is the purpose in force, and of public benefit?
     pub fn is_public_purpose(&mut self, code: &PurposeCode) -> Result<bool, ReadError> {
+        Ok(self.purpose_class(code)? == Some(PurposeClass::PublicBenefit))
+    }
+
+    /// The class of a purpose that is in force.
+    pub fn purpose_class(&mut self, code: &PurposeCode) -> Result<Option<PurposeClass>, ReadError> {
         let (source, height) = (Source { view: self.view, changes: &self.changes }, self.height);
-        let public =
-            |purpose: Purpose| purpose.class == PurposeClass::PublicBenefit && purpose.intervals.hold_at(height);
-        remember(&mut self.purposes, code.clone(), |id| Ok(source.read(id)?.is_some_and(public))).copied()
+        let class = |purpose: Purpose| purpose.intervals.hold_at(height).then_some(purpose.class);
+        remember(&mut self.purposes, code.clone(), |id| Ok(source.read(id)?.and_then(class))).copied()
     }
 
     /// May the bureau issue the type?
@@ -192,7 +196,9 @@ fn may_send(kind: u8, role: KeyRole) -> bool {
             matches!(role, KeyRole::Issuing | KeyRole::Governance | KeyRole::Validator)
         }
         // Those too are signed inside; a governance key is kept away from what happens all day.
-        Some(TransactionKind::Case) => matches!(role, KeyRole::Issuing | KeyRole::Validator),
+        Some(TransactionKind::Case | TransactionKind::Consent | TransactionKind::AccessRecord) => {
+            matches!(role, KeyRole::Issuing | KeyRole::Validator)
+        }
         _ => role == KeyRole::Issuing,
     }
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod flat;
+pub mod person;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,11 +11,12 @@ use std::sync::{Arc, Mutex};
 
 use kanhe_node::chain::{BlockCheck, Chain, ChainConfig, CheckRules, Offered, Room, TransactionSource};
 use kanhe_node::ledger::map::ReadError;
-use kanhe_node::ledger::{BlockContext, CaseDue, Checked, Code, SpentKey, View};
+use kanhe_node::ledger::{BlockContext, CaseDue, Checked, Code, ConsentDue, SpentKey, View};
 use kanhe_node::storage::Storage;
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::case::Case;
 use kanhe_proto::certificate::Certificate;
+use kanhe_proto::consent::Consent;
 use kanhe_proto::genesis::{GENESIS_VERSION, Genesis, GenesisValidator, PROTOCOL_VERSION, schema_digest};
 use kanhe_proto::governance::{Action, GovernancePayload, Proposal};
 use kanhe_proto::hash::{Hash, HeaderHash, LicenceDigest, MapKey, Suite, TransactionId, sha256};
@@ -427,6 +429,7 @@ pub struct MemoryView {
     pub state: BTreeMap<MapKey, Vec<u8>>,
     pub expiries: BTreeSet<SpentKey>,
     pub cases_due: BTreeSet<CaseDue>,
+    pub consents_due: BTreeSet<ConsentDue>,
     pub log_size: u64,
 }
 
@@ -442,6 +445,9 @@ impl View for MemoryView {
     }
     fn due_cases(&self, before: TimeMs, max: usize) -> Result<Vec<CaseDue>, ReadError> {
         Ok(self.cases_due.iter().take_while(|due| due.time < before).take(max).copied().collect())
+    }
+    fn due_consents(&self, before: TimeMs, max: usize) -> Result<Vec<ConsentDue>, ReadError> {
+        Ok(self.consents_due.iter().take_while(|due| due.time < before).take(max).copied().collect())
     }
     fn log_size(&self) -> u64 {
         self.log_size
@@ -471,6 +477,11 @@ impl MemoryView {
         for change in &outcome.cases {
             assert!(change.before.as_ref().is_none_or(|case| self.cases_due.remove(&due(case))));
             self.cases_due.extend(change.after.as_ref().map(due));
+        }
+        let due = |consent: &Consent| ConsentDue { time: consent.forget, id: consent.id };
+        for change in &outcome.consents {
+            assert!(change.before.as_ref().is_none_or(|consent| self.consents_due.remove(&due(consent))));
+            self.consents_due.extend(change.after.as_ref().map(due));
         }
         self.log_size += outcome.records.len() as u64;
     }

@@ -38,4 +38,4 @@ pub use read::{
 pub use reads::ReadList;
 pub use record::{AccessRecord, ConsentRecord};
 pub use terms::{Asked, Scope, Subject, Terms, TermsError, TypeClaims, consent_nonce};
-pub use trace::{TRACE_CLAIM, Trace, TraceKey, TraceTag};
+pub use trace::{TRACE_CLAIM, Trace, TraceKey, TraceTag, is_trace};

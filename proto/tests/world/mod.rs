@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are outside the tests themselves")]
 
 pub mod cases;
+pub mod consents;
 
 use std::collections::BTreeMap;
 

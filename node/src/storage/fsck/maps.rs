@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kanhe_proto::case::{Case, case_key};
+use kanhe_proto::consent::{Consent, SourceReads, consent_key, source_reads_key};
 use kanhe_proto::governance::{Alive, OpenProposals, ProposalContent, ProposalVotes};
 use kanhe_proto::hash::{Hash, MapKey};
 use kanhe_proto::header::Header;
@@ -10,8 +11,8 @@ use kanhe_proto::ids::ProtocolVersion;
 use kanhe_proto::map_value::{Kind, MapValue, ValueError};
 use kanhe_proto::merkle::map::value_hash;
 use kanhe_proto::registry::{
-    Accreditation, Bureau, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters, Purpose, RegistryRecord,
-    RelyingParty, Schedule, Seats, ServiceItem, Supervision,
+    Accreditation, Bureau, DataCatalogue, DataClass, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters,
+    Purpose, RegistryRecord, RelyingParty, Schedule, Seats, ServiceItem, Supervision,
 };
 use kanhe_proto::status::{BatchStatus, LicenceStatus, SpentId};
 
@@ -61,6 +62,8 @@ impl Fsck<'_> {
                 Some(Kind::Alive) => Alive::from_value(value).map(|_| ()),
                 Some(Kind::OpenProposals) => OpenProposals::from_value(value).map(|_| ()),
                 Some(Kind::Case) => Case::from_value(value).map(|case| fsck.case(key, &case)),
+                Some(Kind::Consent) => Consent::from_value(value).map(|consent| fsck.consent(key, &consent)),
+                Some(Kind::SourceReads) => SourceReads::from_value(value).map(|reads| fsck.source(key, &reads)),
                 _ => SpentId::from_value(value).map(|_| ()),
             };
             if let Err(error) = read {
@@ -73,6 +76,18 @@ impl Fsck<'_> {
     fn case(&mut self, key: &[u8], case: &Case) {
         if case_key(&case.id).bytes() != key {
             self.problem(Column::State, key, "is stored under another case's key");
+        }
+    }
+
+    fn consent(&mut self, key: &[u8], consent: &Consent) {
+        if consent_key(&consent.id).bytes() != key {
+            self.problem(Column::State, key, "is stored under another consent's key");
+        }
+    }
+
+    fn source(&mut self, key: &[u8], reads: &SourceReads) {
+        if source_reads_key(&reads.source).bytes() != key {
+            self.problem(Column::State, key, "is stored under another source's key");
         }
     }
 
@@ -118,6 +133,8 @@ fn registry_key(value: &[u8]) -> Result<MapKey, ValueError> {
         Some(Kind::Schedule) => key::<Schedule>(value),
         Some(Kind::ServiceItem) => key::<ServiceItem>(value),
         Some(Kind::ItemCatalogue) => key::<ItemCatalogue>(value),
+        Some(Kind::DataClass) => key::<DataClass>(value),
+        Some(Kind::DataCatalogue) => key::<DataCatalogue>(value),
         _ => key::<Parameters>(value),
     }
 }
