@@ -276,8 +276,15 @@ fn consent(
             }
             Err(failure) => return Err(failure),
         }
-        let given = one.consent(&desk.wallet, known, own, &mut desk.follower, clock::now())?;
-        own.consents.insert(one.read.code.clone(), given.id);
+        match one.consent(&desk.wallet, known, own, &mut desk.follower, clock::now()) {
+            Ok(given) => drop(own.consents.insert(one.read.code.clone(), given.id)),
+            // Nothing in this wallet shows the source who consents: it cannot be read then.
+            Err(failure) if failure.code == "consent_no_licence" => {
+                context.output.talk(failure.message);
+                context.output.talk(say("case.read_declined", &[("read", &one.read.code)]));
+            }
+            Err(failure) => return Err(failure),
+        }
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 pub mod cases;
 pub mod consents;
+pub mod sharing;
 
 use std::collections::BTreeMap;
 
