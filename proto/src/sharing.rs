@@ -20,7 +20,7 @@ use crate::codec::{self, CodecError};
 use crate::consent::{AccessRecord, Asked, Scope, SignedRequest, Terms};
 use crate::evidence::{Evidence, EvidenceError, LicencePath, Subject as About};
 use crate::exchange::PATH_BYTES_MAX;
-use crate::hash::{ChainId, LicenceDigest, ReadId, tagged};
+use crate::hash::{ChainId, ConsentId, LicenceDigest, ReadId, tagged};
 use crate::identifiers::{Uscc, Vct};
 use crate::ids::{LogIndex, TimeMs};
 use crate::item::PartName;
@@ -76,6 +76,28 @@ pub struct ConsentShown {
     pub random: [u8; 32],
     /// By whom.
     pub holder: HolderShown,
+}
+
+/// A consent as it is handed to whoever may read.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Handed {
+    /// Layout: [`SHARING_VERSION`].
+    pub version: u8,
+    /// The chain.
+    pub chain: ChainId,
+    /// Which consent.
+    pub consent: ConsentId,
+    /// What the source is shown of it.
+    pub shown: ConsentShown,
+}
+
+impl Handed {
+    /// Reads what was handed over; nothing of it is proved.
+    pub fn decode(bytes: &[u8]) -> Result<Self, SharingError> {
+        let handed: Self = codec::decode(bytes, LETTER_BYTES_MAX)?;
+        require(handed.version == SHARING_VERSION, SharingError::Version(handed.version))?;
+        Ok(handed)
+    }
 }
 
 /// What a reader says to a source.

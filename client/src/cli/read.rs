@@ -335,10 +335,9 @@ fn write_proof(asked: &Asked, path: &std::path::Path, register: &Register) -> Re
 }
 
 fn list(context: &Context) -> Result<ExitCode, Failure> {
-    let (register, passphrase) = (open(context)?, context.passphrase.existing()?);
+    let register = open(context)?;
     let mut rows = register.asked()?;
-    drop(register);
-    expire(&mut rows, context, &passphrase)?;
+    expire(&mut rows, &register)?;
     let lines: Vec<Shown> = rows.iter().map(shown).collect();
     let now = clock::now().0;
     context.output.data(&lines, || {
@@ -370,12 +369,11 @@ fn list(context: &Context) -> Result<ExitCode, Failure> {
 }
 
 /// What nobody answered in time can come to nothing any more.
-fn expire(rows: &mut [Asked], context: &Context, passphrase: &crate::talk::Passphrase) -> Result<(), Failure> {
+fn expire(rows: &mut [Asked], register: &Register) -> Result<(), Failure> {
     let now = clock::now();
     for asked in rows.iter_mut().filter(|asked| asked.state == AskedState::Asked) {
         if now > asked.good_until()? {
-            let register = Register::open(&context.home.register(), passphrase)?;
-            refuse(asked, "read_unanswered", &register)?;
+            refuse(asked, "read_unanswered", register)?;
         }
     }
     Ok(())

@@ -102,7 +102,7 @@ impl Granting<'_> {
         let signed = Act::Grant(grant).sign(&self.chain, &key.key());
         let signed = signed.map_err(|error| Failure::reported(ExitCode::Failure, "not_signed", error))?;
         let holder = self.shown(licence, &id, &commitment, &wished.source.0, now)?;
-        let ticket = Ticket::new(self.chain.chain_id, id, ConsentShown { terms, random, holder });
+        let ticket = Ticket { chain: self.chain.chain_id, consent: id, shown: ConsentShown { terms, random, holder } };
         let own = OwnConsent {
             id,
             key,

@@ -4,23 +4,21 @@
 //! first 4 bytes of the SHA-256 of all before. As base64url after `kanhe-consent:`. Whoever has it and is not the grantee can
 //! do nothing with it, but sees the terms and who consents.
 
-use kanhe_proto::codec::{self, Decode, Encode};
+use kanhe_proto::codec;
 use kanhe_proto::hash::{ChainId, ConsentId, sha256};
-use kanhe_proto::sharing::{ConsentShown, LETTER_BYTES_MAX};
+use kanhe_proto::sharing::{ConsentShown, Handed, LETTER_BYTES_MAX, SHARING_VERSION};
 use kanhe_proto::text;
 
 use crate::talk::{ExitCode, Failure};
 
 const PREFIX: &str = "kanhe-consent:";
-const VERSION: u8 = 1;
 const CHECK_BYTES: usize = 4;
 /// The longest text that is read as a ticket.
 pub const TICKET_TEXT_BYTES_MAX: usize = 2 * LETTER_BYTES_MAX;
 
 /// A consent in the hands of whoever may read.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ticket {
-    version: u8,
     /// The chain.
     pub chain: ChainId,
     /// Which consent.
@@ -30,14 +28,10 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// A ticket in the layout of today.
-    pub const fn new(chain: ChainId, consent: ConsentId, shown: ConsentShown) -> Self {
-        Self { version: VERSION, chain, consent, shown }
-    }
-
     /// As it is handed over.
     pub fn text(&self) -> String {
-        let mut bytes = codec::encode(self);
+        let (chain, consent, shown) = (self.chain, self.consent, self.shown.clone());
+        let mut bytes = codec::encode(&Handed { version: SHARING_VERSION, chain, consent, shown });
         let check = sha256(&[&bytes]);
         bytes.extend_from_slice(&check[..CHECK_BYTES]);
         format!("{PREFIX}{}", text::base64url(&bytes))
@@ -57,8 +51,8 @@ impl Ticket {
         if check != &sha256(&[body])[..CHECK_BYTES] {
             return Err(wrong());
         }
-        let ticket: Self = codec::decode(body, LETTER_BYTES_MAX).map_err(|_| wrong())?;
-        if ticket.version == VERSION { Ok(ticket) } else { Err(wrong()) }
+        let Handed { chain, consent, shown, .. } = Handed::decode(body).map_err(|_| wrong())?;
+        Ok(Self { chain, consent, shown })
     }
 }
 
@@ -77,7 +71,7 @@ mod tests {
         let terms = Terms::new("11370100MB1A0001X2".parse().unwrap(), scope);
         let holder = HolderShown { token: Text::new("a.b.c~d").unwrap(), path: Blob::new([1, 2]).unwrap() };
         let shown = ConsentShown { terms, random: [5; 32], holder };
-        let ticket = Ticket::new(ChainId([1; 32]), ConsentId([2; 32]), shown);
+        let ticket = Ticket { chain: ChainId([1; 32]), consent: ConsentId([2; 32]), shown };
         let text = ticket.text();
         assert_eq!(Ticket::parse(&text).unwrap(), ticket);
         let (first, second) = text.split_at(40);
