@@ -156,7 +156,7 @@ fn is_declared(letter: &ReadLetter, found: &case::ProvedCase) -> bool {
         let place = item.bureau.iter().position(|known| known.code.as_str() == role)?;
         found.case.chosen.get(place).copied()
     };
-    let [asked] = letter.asked.scope.as_slice() else { return false };
+    let [asked] = &letter.asked.scope[..] else { return false };
     let declared = |claim: &str| read.claims.iter().any(|known| known.split(['.', '[']).next() == Some(claim));
     played_by(&read.by) == Some(request.reader)
         && played_by(&read.from) == Some(request.source)

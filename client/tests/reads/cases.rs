@@ -72,7 +72,6 @@ say = { zh = "不符合条件。", en = "Not entitled." }
 /// The ward with the item, whose roles the source's bureau plays both.
 struct Move {
     ward: Ward,
-    office: Home,
 }
 
 impl Move {
@@ -92,7 +91,7 @@ impl Move {
         let (police, civil) = (format!("police={}", ward.uscc), format!("civil={}", ward.uscc));
         let made = ["gov", "propose", "register-item", "item.toml", "--bind", &police, "--bind", &civil];
         office.ok(&[&made[..], &["--key", "gov.key", "--yes"]].concat());
-        Self { ward, office }
+        Self { ward }
     }
 
     /// The bureau's desk, which is reader and source at once.
@@ -148,7 +147,6 @@ fn a_desk_reads_on_consent_and_on_a_rule_and_decides_by_it() {
     assert_eq!(bases, ["consent", "statute"], "{log}");
     let statute = reads.iter().find(|read| read["basis"] == "statute").unwrap();
     assert_eq!(statute["case"], json!(id));
-    drop(scene.office);
 }
 
 #[test]

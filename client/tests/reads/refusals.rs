@@ -68,7 +68,7 @@ fn a_withdrawal_binds_before_it_is_in_a_block_and_what_was_read_stays_read() {
     // It is in a block, while the hospital was away.
     let silent = ward.patient.run_with(&["consent", "withdraw", &id[..8]], false);
     assert_eq!(silent.code, 2, "nobody said yes: {silent:?}");
-    assert!(silent.talk.contains("stay read"), "{silent:?}");
+    assert!(silent.talk.contains("stays read"), "{silent:?}");
     let withdrawn = ward.patient.ok(&["consent", "withdraw", &id[..8], "--yes"]).json();
     assert_eq!(withdrawn["state"], "withdrawn");
     assert!(withdrawn["withdrawn_ms"].is_u64(), "{withdrawn}");

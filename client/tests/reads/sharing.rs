@@ -97,7 +97,7 @@ fn a_gap_in_the_numbers_shows() {
     assert_eq!(service.terminate().code, 0);
     // The source records its third read of the person, and has said nothing of the second.
     let passphrase = Passphrase::new(PASSPHRASE.to_owned());
-    let wallet = Wallet::open(&ward.patient.at("home/wallet"), &passphrase).unwrap();
+    let wallet = Wallet::open(&ward.patient.at("home/wallet.redb"), &passphrase).unwrap();
     let licence = wallet.licences().unwrap().remove(0).holding().unwrap();
     let key = TraceKey::from_claim(licence.claims()[TRACE_CLAIM].as_str().unwrap()).unwrap();
     drop(wallet);

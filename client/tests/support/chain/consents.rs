@@ -133,7 +133,7 @@ impl Chain {
     pub(super) fn read(&mut self, signed: &SignedRead) -> Result<(), Refused> {
         let (chain, time) = (self.genesis.chain(), TimeMs(now().0 - self.sharing.late_ms));
         let request = signed.request();
-        request.check_time(time).map_err(|error| error.code())?;
+        request.check_time(now()).map_err(|error| error.code())?;
         self.is_public(&request.purpose)?;
         let mut consent = match &request.basis {
             Basis::Consent(under) => {
