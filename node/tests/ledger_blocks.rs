@@ -163,9 +163,7 @@ fn restate(transaction: &Transaction, header: &Header, state: &mut BTreeMap<MapK
                 state.insert(key, leaf.to_value());
             }
         }
-        Payload::Governance(_) | Payload::Equivocation(_) | Payload::Case(_) => {
-            panic!("nobody decides or applies for anything here")
-        }
+        _ => panic!("nobody decides, applies for or reads anything here"),
     }
     let spent = SpentId { expiry: body.expiry, height: header.height };
     state.insert(spent_id_key(&body.id()), spent.to_value());

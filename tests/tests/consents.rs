@@ -158,6 +158,10 @@ impl Person<'_> {
     }
 }
 
+fn person_of(network: &Network, number: u8) -> Person<'_> {
+    Person { network, key: SecretKey::from_seed([number; 32]), trace: TraceKey::from_random([number; 32]) }
+}
+
 fn founded() -> Network {
     let mut network = Network::found(2, 1_000);
     network.start_fast();
@@ -205,13 +209,8 @@ fn scan(person: &Person<'_>, node: usize, from: u64) -> (Vec<u64>, u64) {
 #[test]
 fn consent_is_given_used_and_taken_back_across_nodes() {
     let mut network = founded();
-    let seed = |number: u8| (SecretKey::from_seed([number; 32]), TraceKey::from_random([number; 32]));
-    let person = |network| {
-        let (key, trace) = seed(1);
-        Person { network, key, trace }
-    };
     {
-        let person = person(&network);
+        let person = person_of(&network, 1);
         assert_eq!(person.consent(READER), (None, false));
         assert_eq!(scan(&person, READER, 0), (vec![], 0));
         let forged = SignedAct { signature: person.withdraw().signature, ..person.grant("care") };
@@ -236,8 +235,7 @@ fn consent_is_given_used_and_taken_back_across_nodes() {
         committed(&network, READER, &person.read(person.under(1), 1).unwrap());
         let on_a_rule = Basis::Statutory(Statutory { ground: text("care"), case: None });
         committed(&network, READER, &person.read(on_a_rule, 2).unwrap());
-        let (key, trace) = seed(2);
-        let other = Person { network: &network, key, trace };
+        let other = person_of(&network, 2);
         let on_a_rule = Basis::Statutory(Statutory { ground: text("care"), case: None });
         committed(&network, READER, &other.read(on_a_rule, 1).unwrap());
         assert_eq!((scan(&person, READER, 0), scan(&person, SOURCE, 1)), ((vec![1, 2], 3), (vec![2], 3)));
@@ -247,7 +245,7 @@ fn consent_is_given_used_and_taken_back_across_nodes() {
     // The other half of the validators is away: no block, but the node knows of the withdrawal and says so.
     network.kill(&[READER]);
     let waiting = {
-        let person = person(&network);
+        let person = person_of(&network, 1);
         let waiting = act(&network, SOURCE, &[person.withdraw()]).unwrap();
         assert_eq!(waiting.state, TransactionState::Pending);
         let (consent, withdrawing) = person.consent(SOURCE);
@@ -259,7 +257,7 @@ fn consent_is_given_used_and_taken_back_across_nodes() {
     };
     network.start(READER);
     network.wait_ready(WAIT);
-    let person = person(&network);
+    let person = person_of(&network, 1);
     committed(&network, READER, &waiting);
     let (consent, withdrawing) = person.consent(READER);
     let consent = consent.unwrap();
