@@ -4,7 +4,7 @@ use kanhe_proto::codec;
 use kanhe_proto::consent::{AccessRecord, Consent, ReadList, SourceReads, consent_key, source_reads_key};
 use kanhe_proto::hash::ConsentId;
 use kanhe_proto::identifiers::Uscc;
-use kanhe_proto::ids::{LogIndex, TimeMs};
+use kanhe_proto::ids::TimeMs;
 use kanhe_proto::limits::RECORD_BYTES_MAX;
 use kanhe_proto::proof::{CertifiedHeader, ProvedRecord};
 
@@ -38,15 +38,6 @@ pub fn standing(follower: &mut Follower, id: &ConsentId) -> Result<Standing, Fai
         withdrawing = follower.nodes().iter().any(|node| node.consent(id).is_ok_and(|answer| answer.withdrawing));
     }
     Ok(Standing { consent, withdrawing, time })
-}
-
-/// A read of a source, with what proves it.
-#[derive(Debug, Clone)]
-pub struct Listed {
-    /// The record.
-    pub record: AccessRecord,
-    /// Where it is in the log.
-    pub index: LogIndex,
 }
 
 /// How many reads a source has recorded.

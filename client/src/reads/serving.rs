@@ -87,7 +87,8 @@ impl Serving<'_> {
     /// Finishes what an earlier process has signed and left. What is recorded is answered when it is asked for again.
     pub fn finish(&self, follower: &mut Follower) -> Result<(), Failure> {
         for served in self.register.unproved()? {
-            self.settle(served, follower)?;
+            // What came of it is kept; whoever asks again is told.
+            let _ = self.settle(served, follower)?;
         }
         Ok(())
     }

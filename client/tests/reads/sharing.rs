@@ -6,6 +6,7 @@ use kanhe_client::wallet::Wallet;
 use kanhe_proto::consent::{Note, Read, SignedRead, TRACE_CLAIM, TraceKey};
 use kanhe_proto::hash::Commitment;
 use kanhe_proto::key::Signer as _;
+use kanhe_proto::key_file::KeyFileRole;
 use serde_json::json;
 
 use super::{IDENTITY, Ward};
@@ -205,8 +206,8 @@ fn what_few_people_have_is_in_no_statistics() {
     let ward = Ward::with_people(40, "12");
     let service = ward.serve();
     let people = std::fs::read_to_string(ward.source.at("people.csv")).unwrap();
-    let heading: Vec<String> = people.lines().next().unwrap().split(',').map(str::to_owned).collect();
-    let place = heading.iter().position(|name| name.contains("公民身份号码") || name == "CZZTDM").unwrap();
+    let is_number = |cell: &str| cell.parse::<kanhe_proto::identifiers::PersonId>().is_ok();
+    let place = people.lines().nth(1).unwrap().split(',').position(is_number).unwrap();
     for line in people.lines().skip(1) {
         let number = line.split(',').nth(place).unwrap();
         let words = ["--type", IDENTITY, "--claims", "KZ_XB", "--basis", "statute", "--purpose", "relief"];
@@ -227,10 +228,11 @@ fn what_few_people_have_is_in_no_statistics() {
 fn what_a_bureau_holds_is_declared_and_listed() {
     let ward = Ward::new(45);
     let text = "[[class]]\ncode = \"records\"\nzh = \"健康档案\"\nen = \"Health records\"\ncount = 190000000\ntype = \"DEMOJMSFZ001\"\n";
-    ward.hospital.write("classes.toml", text.as_bytes());
-    let uscc = ward.members[0].uscc.to_string();
+    let uscc = ward.uscc.clone();
+    ward.source.key_file("gov.key", KeyFileRole::Governance, &[49; 32]);
+    ward.source.write("classes.toml", text.as_bytes());
     let declare = ["catalogue", "declare", "classes.toml", "--key", "gov.key", "--as", &uscc, "--yes"];
-    ward.hospital.ok(&declare);
+    ward.source.ok(&declare);
     let listed = ward.patient.ok(&["catalogue", "list", "--bureau", &uscc]).json();
     assert_eq!(
         (&listed[0]["code"], &listed[0]["count"], &listed[0]["in_force"]),
@@ -239,7 +241,7 @@ fn what_a_bureau_holds_is_declared_and_listed() {
     );
     let words = ward.patient.run_with(&["catalogue", "list", "--bureau", &uscc, "--lang", "zh"], false);
     assert!(words.data.contains("健康档案") && words.data.contains("190000000"), "{words:?}");
-    ward.hospital.write("data.toml", format!("{text}rows = [\"张三\"]\n").as_bytes());
-    let refused = ward.hospital.run(&["catalogue", "declare", "data.toml", "--key", "gov.key", "--as", &uscc, "--yes"]);
+    ward.source.write("data.toml", format!("{text}rows = [\"张三\"]\n").as_bytes());
+    let refused = ward.source.run(&["catalogue", "declare", "data.toml", "--key", "gov.key", "--as", &uscc, "--yes"]);
     assert_eq!((refused.code, refused.error().as_str()), (2, "gov_file_wrong"), "{refused:?}");
 }
