@@ -73,9 +73,12 @@ fn act(network: &Network, node: usize, acts: &[SignedAct]) -> Result<Transaction
     post(network, node, "/v1/consents/acts", &payload.to_bytes())
 }
 
-fn committed(network: &Network, node: usize, status: &TransactionStatus) {
-    let told: TransactionStatus = get(network, node, &format!("/v1/transactions/{}?wait=30", status.id));
-    assert_eq!(told.state, TransactionState::Committed, "{told:?}");
+/// Waits until both nodes have it.
+fn committed(network: &Network, status: &TransactionStatus) {
+    for node in [SOURCE, READER] {
+        let told: TransactionStatus = get(network, node, &format!("/v1/transactions/{}?wait=30", status.id));
+        assert_eq!(told.state, TransactionState::Committed, "{told:?}");
+    }
 }
 
 /// The header of an answer, if a light client believes it.
@@ -227,17 +230,17 @@ fn consent_is_given_used_and_taken_back_across_nodes() {
         let granted = [person.grant("care")];
         let sent = act(&network, SOURCE, &granted).unwrap();
         assert_eq!(act(&network, SOURCE, &granted).unwrap().id, sent.id, "the same again is the same");
-        committed(&network, READER, &sent);
+        committed(&network, &sent);
         let (consent, withdrawing) = person.consent(READER);
         assert_eq!((consent.unwrap().left, withdrawing), (2, false));
 
         assert_eq!(person.read(person.under(2), 1).unwrap_err(), (422, "consent_order".to_owned()));
-        committed(&network, READER, &person.read(person.under(1), 1).unwrap());
+        committed(&network, &person.read(person.under(1), 1).unwrap());
         let on_a_rule = Basis::Statutory(Statutory { ground: text("care"), case: None });
-        committed(&network, READER, &person.read(on_a_rule, 2).unwrap());
+        committed(&network, &person.read(on_a_rule, 2).unwrap());
         let other = person_of(&network, 2);
         let on_a_rule = Basis::Statutory(Statutory { ground: text("care"), case: None });
-        committed(&network, READER, &other.read(on_a_rule, 1).unwrap());
+        committed(&network, &other.read(on_a_rule, 1).unwrap());
         assert_eq!((scan(&person, READER, 0), scan(&person, SOURCE, 1)), ((vec![1, 2], 3), (vec![2], 3)));
         assert_eq!((scan(&other, READER, 0), follow(&person, READER)), ((vec![1], 3), 2));
     }
@@ -258,7 +261,7 @@ fn consent_is_given_used_and_taken_back_across_nodes() {
     network.start(READER);
     network.wait_ready(WAIT);
     let person = person_of(&network, 1);
-    committed(&network, READER, &waiting);
+    committed(&network, &waiting);
     let (consent, withdrawing) = person.consent(READER);
     let consent = consent.unwrap();
     assert_eq!((consent.withdrawn.is_some(), consent.left, withdrawing), (true, 1, false));

@@ -12,6 +12,7 @@ use crate::record::{Record, RecordError, RecordKind};
 
 /// What happened to a consent.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "most events are reads: a box would save nothing")]
 pub enum ConsentEvent {
     /// It was granted or taken back.
     Act(ConsentRecord),
