@@ -358,7 +358,7 @@ fn list(context: &Context) -> Result<ExitCode, Failure> {
                 line.id[..8].to_owned(),
                 moment(line.made_ms, now),
                 line.source.clone(),
-                clean(&line.subject.number),
+                about(&line.subject),
                 scope_text(&line.scope),
                 state,
             ]);
@@ -428,7 +428,7 @@ fn check(file: &std::path::Path, context: &Context) -> Result<ExitCode, Failure>
         let args: &[(&str, &dyn std::fmt::Display)] = &[
             ("source", &checked.source),
             ("reader", &checked.reader),
-            ("subject", &clean(&checked.subject.number)),
+            ("subject", &about(&checked.subject)),
             ("purpose", &clean(&checked.purpose)),
             ("time", &time),
             ("record", &checked.record),
@@ -438,6 +438,11 @@ fn check(file: &std::path::Path, context: &Context) -> Result<ExitCode, Failure>
         lines.join("\n")
     })?;
     Ok(ExitCode::Ok)
+}
+
+/// Somebody for people: whoever consents has no number that the reader would know.
+fn about(subject: &SubjectShown) -> String {
+    if subject.number.is_empty() { say("read.who_consents", &[]) } else { clean(&subject.number) }
 }
 
 fn subject_shown(subject: &Subject) -> SubjectShown {
@@ -501,7 +506,7 @@ fn text(shown: &Shown) -> String {
     let mut lines = vec![format!("{}  {state}", &shown.id[..8])];
     let args: &[(&str, &dyn std::fmt::Display)] = &[
         ("source", &shown.source),
-        ("subject", &shown.subject.number),
+        ("subject", &about(&shown.subject)),
         ("scope", &scope_text(&shown.scope)),
         ("purpose", &clean(&shown.purpose)),
     ];

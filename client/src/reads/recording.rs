@@ -17,7 +17,8 @@ use crate::talk::{ExitCode, Failure};
 
 const BRINGING: Bringing<'static> = Bringing {
     patience: Duration::from_secs(90),
-    may_lag: &["consent_unknown", "read_case"],
+    // The latter three are said of a read that a block has taken meanwhile, too.
+    may_lag: &["consent_unknown", "read_case", "read_twice", "consent_order", "consent_spent"],
     unsettled: "read_unsettled",
 };
 
@@ -36,12 +37,7 @@ pub(super) enum Recorded {
 }
 
 /// Where the chain has a read of this source, looked for from a number on.
-fn find(
-    follower: &mut Follower,
-    source: &Uscc,
-    signed: &SignedRead,
-    from: u64,
-) -> Result<Option<Result<(LogIndex, TimeMs), ()>>, Failure> {
+fn find(follower: &mut Follower, source: &Uscc, signed: &SignedRead, from: u64) -> Result<Option<Recorded>, Failure> {
     let chain = follower.trust().chain;
     let id = signed.request().id(&chain);
     let mut found = None;
@@ -49,7 +45,8 @@ fn find(
         if record.read.request().id(&chain) == id {
             // The same request may be recorded by another desk of the source, with other content.
             let ours = record.read.read == signed.read;
-            found = Some(if ours { Ok((proved.index, record.time)) } else { Err(()) });
+            let there = Recorded::There { index: proved.index, time: record.time };
+            found = Some(if ours { there } else { Recorded::Never("read_twice".to_owned()) });
         }
         found.is_none()
     })?;
@@ -64,15 +61,11 @@ pub(super) fn record(
     from: u64,
 ) -> Result<Recorded, Failure> {
     let source = &office.issuer;
-    let there = |found: Result<(LogIndex, TimeMs), ()>| match found {
-        Ok((index, time)) => Recorded::There { index, time },
-        Err(()) => Recorded::Never("read_twice".to_owned()),
-    };
     follower.update()?;
     let newest = follower.trust().newest().map_or(TimeMs(0), |newest| newest.time);
     if newest > signed.request().good_until() {
         let found = find(follower, source, signed, from)?;
-        return Ok(found.map_or_else(|| Recorded::Never("read_time".to_owned()), there));
+        return Ok(found.unwrap_or_else(|| Recorded::Never("read_time".to_owned())));
     }
     let payload = ReadPayload { reads: List::new(vec![signed.clone()]).expect("one of several") };
     // A read is recorded once, in whatever transaction: one that is void is simply followed by another.
@@ -81,7 +74,7 @@ pub(super) fn record(
     let brought =
         bring(&BRINGING, follower, |node| node.submit(&bytes), |follower| find(follower, source, signed, from));
     match brought {
-        Ok(found) => Ok(there(found)),
+        Ok(found) => Ok(found),
         Err(failure) if failure.exit == ExitCode::Refused => Ok(Recorded::Never(failure.code)),
         Err(failure) => Err(failure),
     }
