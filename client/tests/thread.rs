@@ -9,6 +9,7 @@ mod desk;
 mod governance;
 mod issuer;
 mod item;
+mod reads;
 mod refusals;
 mod service;
 mod support;

@@ -42,6 +42,7 @@ pub mod request;
 pub mod response;
 pub mod sd_jwt;
 pub mod seal;
+pub mod sharing;
 pub mod snapshot;
 pub mod status;
 pub mod tags;

@@ -18,6 +18,7 @@ use crate::key::{KeyError, KeyId, PublicKey, SignError, Signature, Signer};
 use crate::limits::SEALED_BYTES_MAX;
 use crate::possession::{PossessionUse, preimage};
 use crate::seal::{SealError, SealInfo, SealPurpose, Sealed, SealingSecret, seal};
+use crate::sharing::{ReadAnswer, ReadLetter, SharingError};
 
 /// The layout of envelopes that is written and read.
 pub const MAIL_VERSION: u8 = 1;
@@ -50,6 +51,9 @@ pub enum MailError {
     /// Opened, and not what it should be.
     #[error("{0}")]
     Content(#[source] RequestError),
+    /// Opened, and not what a reader and a source say to each other.
+    #[error("{0}")]
+    Sharing(#[from] SharingError),
     /// Not signed by the issuing key over this challenge.
     #[error("the queue's challenge is not answered: {0}")]
     Proof(#[source] KeyError),
@@ -69,6 +73,7 @@ impl MailError {
             Self::IdWrong => "mail_id_wrong",
             Self::Seal(error) => error.code(),
             Self::Content(error) => error.code(),
+            Self::Sharing(error) => error.code(),
             Self::Proof(_) => "queue_proof_wrong",
             Self::OtherChallenge => "queue_other_challenge",
         }
@@ -157,6 +162,29 @@ impl MailRequest {
     }
 }
 
+impl MailRequest {
+    /// Seals what a reader asks to the source's sealing key. The seed is 32 fresh random bytes.
+    pub fn seal_letter(letter: &ReadLetter, sealing_key: &PublicKey, seed: [u8; 32]) -> Result<Self, MailError> {
+        let (chain, issuer) = (letter.chain, letter.request.request.source);
+        let id = MailId::of(&letter.answer);
+        let info = info(SealPurpose::ReadRequest, chain, issuer, id);
+        let sealed = seal(sealing_key, &info, &codec::encode(letter), seed)?;
+        Ok(Self { version: MAIL_VERSION, chain, issuer, id, sealed })
+    }
+
+    /// Opens what a reader asks, for the source alone: bound to what the reader signed, but not yet known to be of one who
+    /// may.
+    pub fn open_letter(&self, secret: &SealingSecret) -> Result<ReadLetter, MailError> {
+        let info = info(SealPurpose::ReadRequest, self.chain, self.issuer, self.id);
+        let letter = ReadLetter::decode(&secret.open(&info, &self.sealed)?)?;
+        letter.check(&self.chain)?;
+        if MailId::of(&letter.answer) != self.id {
+            return Err(MailError::IdWrong);
+        }
+        Ok(letter)
+    }
+}
+
 /// An issuer's answer on its way back.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct MailAnswer {
@@ -192,6 +220,29 @@ impl MailAnswer {
         }
         let info = info(SealPurpose::Answer, self.chain, self.issuer, self.id);
         Answer::decode(&secret.open(&info, &self.sealed)?).map_err(MailError::Content)
+    }
+}
+
+impl MailAnswer {
+    /// Seals a source's answer to the letter's one-time key. The seed is 32 fresh random bytes.
+    pub fn seal_read(letter: &ReadLetter, answer: &ReadAnswer, seed: [u8; 32]) -> Result<Self, MailError> {
+        let (chain, issuer) = (letter.chain, letter.request.request.source);
+        let id = MailId::of(&letter.answer);
+        let info = info(SealPurpose::ReadAnswer, chain, issuer, id);
+        let sealed = seal(&letter.answer, &info, &codec::encode(answer), seed)?;
+        Ok(Self { version: MAIL_VERSION, chain, issuer, id, sealed })
+    }
+
+    /// Opens the answer of this source to the letter made with this one-time key.
+    pub fn open_read(&self, secret: &SealingSecret, source: &Uscc) -> Result<ReadAnswer, MailError> {
+        if self.issuer != *source {
+            return Err(MailError::OtherIssuer(self.issuer));
+        }
+        if MailId::of(&secret.public_key()) != self.id {
+            return Err(MailError::IdWrong);
+        }
+        let info = info(SealPurpose::ReadAnswer, self.chain, self.issuer, self.id);
+        Ok(ReadAnswer::decode(&secret.open(&info, &self.sealed)?)?)
     }
 }
 

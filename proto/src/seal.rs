@@ -85,8 +85,14 @@ pub enum SealPurpose {
     CaseFile,
     /// The words of a decision.
     Letter,
+    /// What a reader asks of a source.
+    ReadRequest,
+    /// A source's answer.
+    ReadAnswer,
 }
-crate::ids::byte_enum!(SealPurpose { HolderSecret = 1, Request = 2, Answer = 3, CaseFile = 4, Letter = 5 });
+crate::ids::byte_enum!(SealPurpose {
+    HolderSecret = 1, Request = 2, Answer = 3, CaseFile = 4, Letter = 5, ReadRequest = 6, ReadAnswer = 7,
+});
 
 /// What a sealed message is bound to, besides its recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]

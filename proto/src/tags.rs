@@ -133,6 +133,8 @@ tags! {
     CONSENT_NONCE = "kanhe:cons-nonce",
     /// What a reader signs to ask; the request → its id.
     READ_REQUEST = "kanhe:read-req",
+    /// One-time key for an answer → nonce of the request to read.
+    READ_NONCE = "kanhe:read-nonce",
     /// What a source signs before data leaves it.
     READ = "kanhe:read",
     /// Source → key of the number of its reads in the state map.

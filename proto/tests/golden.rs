@@ -51,6 +51,7 @@ use kanhe_proto::request::UnverifiedRequest;
 use kanhe_proto::response::Response;
 use kanhe_proto::sd_jwt::{ExpectedBinding, Holding, UnverifiedSdJwt, holder_binding, jwk};
 use kanhe_proto::seal::{SealInfo, SealPurpose, SealingSecret, seal};
+use kanhe_proto::sharing::{ReadAnswer, ReadOutcome, answer_nonce};
 use kanhe_proto::snapshot::{self, Content, FullLeaf, HandOverPart, Leaves, Offer, Piece, Records, SNAPSHOT_VERSION};
 use kanhe_proto::status::{
     BatchStatus, LicenceStatus, Reaffirmation, Reason, SpentId, Status, batch_status_key, licence_status_key,
@@ -511,6 +512,23 @@ fn consents_and_reads() {
         ("tag 7", text::hex(&trace().tag(7).0)),
     ];
     golden_text("hashes-consents.txt", &lines.map(|(name, value)| format!("{name} {value}\n")).concat());
+}
+
+#[test]
+fn what_readers_and_sources_say() {
+    use world::sharing::{answer, letter, parcel};
+    let (mut world, held) = world::sharing::world();
+    golden("read-letter.hex", &letter());
+    let mail = MailRequest::seal_letter(&letter(), &sealing().public_key(), [4; 32]).unwrap();
+    golden("mail-read-request.hex", &mail);
+    let given = parcel(&world, &held, &["ZZMC", "name"]);
+    golden("read-parcel.hex", &given);
+    let refused = ReadAnswer::new(ReadOutcome::Refused(Text::new("consent_over").unwrap()));
+    golden("read-answer.hex", &refused);
+    golden("mail-read-answer.hex", &MailAnswer::seal_read(&letter(), &refused, [5; 32]).unwrap());
+    golden("read-shared-proof.hex", &world::sharing::proof(&mut world, &given));
+    let nonce = text::hex(&answer_nonce(&answer().public_key()));
+    golden_text("hashes-sharing.txt", &format!("nonce {nonce}\n"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! that cannot be cut, and an act counts as done only once the proved list has it.
 
 mod carry;
+mod consenting;
 mod invitation;
 mod letters;
 mod own;
@@ -15,6 +16,7 @@ mod send;
 mod timeline;
 
 pub use carry::{carry, look_after, settle, store_files, tidy};
+pub use consenting::{CONSENT_PAPER, ItemRead, item_reads};
 pub use invitation::InvitationCode;
 pub use letters::{OwnLetter, read_letters};
 pub use own::{Disclosed, DisclosedLicence, Given, Invited, OwnCase, OwnFile, Paper, Pending, Shelf};

@@ -6,7 +6,7 @@ use kanhe_proto::bounded::{Blob, List};
 use kanhe_proto::case::{SignedAct, case_id};
 use kanhe_proto::case_file::{FilePart, PART_ENCODED_BYTES_MAX};
 use kanhe_proto::codec;
-use kanhe_proto::hash::{CaseId, ChainId, Commitment};
+use kanhe_proto::hash::{CaseId, ChainId, Commitment, ConsentId};
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::{SpanMs, TimeMs};
 use kanhe_proto::item::{ItemCode, ItemVersion, PartName};
@@ -187,6 +187,9 @@ pub struct OwnCase {
     pub pending: Option<Pending>,
     /// Files that their recipient may not have yet.
     pub kept: Vec<OwnFile>,
+    /// Read of the item → the consent that was given for it.
+    #[serde(default)]
+    pub consents: BTreeMap<PartName, ConsentId>,
     /// Code by which the chain refused what was tried last.
     pub refused: Option<String>,
     /// Digest of the sheet and line in it that it was opened from.
@@ -222,6 +225,7 @@ impl OwnCase {
             disclosed: Vec::new(),
             pending: None,
             kept: Vec::new(),
+            consents: BTreeMap::new(),
             refused: None,
             row: None,
             acts_for: None,

@@ -19,11 +19,13 @@ use kanhe_proto::sd_jwt::ClaimPath;
 use kanhe_proto::seal::SealingSecret;
 use kanhe_proto::vote::ChainContext;
 
+use super::consenting::paper_of;
 use super::own::{Disclosed, DisclosedLicence, OwnCase, OwnFile, Pending, Shelf};
 use super::parcel::{Parcel, parcels};
 use super::read::KnownItem;
 use crate::account::{Acting, amount_of};
 use crate::clock;
+use crate::consent;
 use crate::follow::Follower;
 use crate::governance::keys;
 use crate::node::NodeClient;
@@ -74,9 +76,11 @@ pub struct Seen<'a> {
 
 impl Seen<'_> {
     /// Whether it gets anything of what is given.
-    fn is_empty(&self, own: &OwnCase) -> bool {
-        let Parcel { fields, papers, yields, .. } = &self.parcel;
+    fn is_empty(&self, own: &OwnCase, known: &KnownItem) -> bool {
+        let Parcel { fields, papers, yields, role, .. } = &self.parcel;
+        let mut reads = known.item.read.iter().filter(|read| read.by == **role);
         self.choices.is_empty()
+            && !reads.any(|read| own.consents.contains_key(&read.code))
             && yields.is_empty()
             && !fields.iter().any(|field| own.given.fields.contains_key(&field.code))
             && !papers.iter().any(|paper| own.given.papers.contains_key(&paper.code))
@@ -164,7 +168,7 @@ impl<'a> Maker<'a> {
                 choices.push(choice(ask, record, same_holder)?);
             }
             let seen = Seen { parcel, choices };
-            if !seen.is_empty(own) {
+            if !seen.is_empty(own, self.known) {
                 all.push(seen);
             }
         }
@@ -317,6 +321,18 @@ impl<'a> Maker<'a> {
             found.push(Attachment {
                 name: Text::new(&*kept.name).map_err(|error| too_much(&error))?,
                 content: Blob::new(content).map_err(|error| too_much(&error))?,
+            });
+        }
+        for (read, id) in &own.consents {
+            let by = self.known.item.read.iter().find(|known| known.code == *read).map(|read| &read.by);
+            if by != Some(parcel.role) {
+                continue;
+            }
+            let kept = consent::Shelf::of(self.wallet).get(id)?;
+            let kept = kept.ok_or_else(|| Failure::of(ExitCode::Usage, "consent_not_here", &[("id", id)]))?;
+            found.push(Attachment {
+                name: paper_of(read)?,
+                content: Blob::new(kept.ticket.as_bytes().to_vec()).map_err(|error| too_much(&error))?,
             });
         }
         found.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));

@@ -13,6 +13,7 @@ use super::case_show::{self, Show};
 use super::{Context, case_overdue, collect, wallet};
 use crate::case::{self, Disclosed, InvitationShown, Items, OwnCase, Shelf, carry, explain, keep_act, look_after};
 use crate::clock;
+use crate::consent;
 use crate::follow::Follower;
 use crate::talk::{ExitCode, Failure, say};
 use crate::wallet::Wallet;
@@ -94,11 +95,24 @@ impl Desk {
     }
     /// Brings what was begun in a case to its end, with a bar for the parts of its files.
     pub fn carry(&mut self, own: &mut OwnCase, context: &Context) -> Result<(), Failure> {
+        self.consent(own, context)?;
         let now = clock::now();
         let files = own.pending.iter().filter(|_| own.refused.is_none()).flat_map(|pending| pending.unstored(now));
         let parts = files.map(|file| u64::from(file.parts)).sum();
         let mut progress = context.output.progress(&say("case.sending", &[]), parts);
         carry(&self.wallet, &mut self.follower, &mut self.items, own, &mut |count| progress.add(count))
+    }
+    /// Brings the consents that a case's files speak of onto the chain before them. One that the chain refuses is told: what
+    /// it was for cannot be read.
+    fn consent(&mut self, own: &OwnCase, context: &Context) -> Result<(), Failure> {
+        for id in own.consents.values() {
+            let Some(mut given) = consent::Shelf::of(&self.wallet).get(id)? else { continue };
+            match consent::carry(&self.wallet, &mut self.follower, &mut given) {
+                Err(failure) if failure.exit == ExitCode::Refused => context.output.talk(failure.message),
+                other => other?,
+            }
+        }
+        Ok(())
     }
     /// Finishes what earlier commands could not. What fails is told, and does not stop the command.
     pub fn finish(&mut self, context: &Context) -> Result<(), Failure> {

@@ -16,7 +16,7 @@ use super::case::{Desk, check_idle, desk, told};
 use super::{Context, case_batch, item, name, qr, show};
 use crate::case::{
     self, InvitationCode, InvitationShown, Invited, Kind, KnownItem, Maker, OwnCase, Paper, Seen, field_value,
-    paper_name,
+    item_reads, paper_name,
 };
 use crate::clock;
 use crate::follow::Follower;
@@ -60,6 +60,9 @@ pub struct Giving {
     /// Acts for this enterprise, by its account on the chain: with a key of the account, or as a delegate within its limits
     #[arg(long = "for", value_name = "USCC")]
     pub(super) acts_for: Option<Uscc>,
+    /// Gives no consent for this read of the item; an officer decides then, unless the case may go without it
+    #[arg(long, value_name = "READ")]
+    pub(super) decline: Vec<String>,
     /// Nothing is asked for
     #[arg(skip)]
     pub(super) quiet: bool,
@@ -120,7 +123,7 @@ pub fn open(options: &Open, context: &Context) -> Result<ExitCode, Failure> {
     let known = newest_in_force(&options.item, &mut desk)?;
     let mut own = begin(&known, options, &mut desk, context)?;
     give(&known, &mut own, &options.giving, &desk.wallet, context)?;
-    make(&mut desk, &known, &mut own, Kind::Open, context)?;
+    make(&mut desk, &known, &mut own, Kind::Open, &options.giving.decline, context)?;
     let pictures = pictures(&own, options.qr.as_deref())?;
     let disclosed = own.disclosed.clone();
     told(&own, "opened", disclosed, pictures, context)
@@ -191,7 +194,8 @@ pub fn confirm(options: &Confirm, context: &Context) -> Result<ExitCode, Failure
     };
     give(&known, &mut own, &options.giving, &desk.wallet, context)?;
     let round = proved.case.slots.get(usize::from(code.slot)).map_or(0, |slot| slot.round);
-    make(&mut desk, &known, &mut own, Kind::Present { round, join: true }, context)?;
+    let decline = &options.giving.decline;
+    make(&mut desk, &known, &mut own, Kind::Present { round, join: true }, decline, context)?;
     let disclosed = own.disclosed.clone();
     told(&own, "presented", disclosed, Vec::new(), context)
 }
@@ -215,20 +219,77 @@ pub fn correct(options: &Correct, context: &Context) -> Result<ExitCode, Failure
     give(&known, &mut own, &options.giving, &desk.wallet, context)?;
     let before = own.disclosed.len();
     let join = matches!(slot.key, SlotKey::Invited(_));
-    make(&mut desk, &known, &mut own, Kind::Present { round: slot.round, join }, context)?;
+    let decline = &options.giving.decline;
+    make(&mut desk, &known, &mut own, Kind::Present { round: slot.round, join }, decline, context)?;
     let disclosed = own.disclosed.get(before..).unwrap_or_default().to_vec();
     told(&own, "presented", disclosed, Vec::new(), context)
 }
 
 /// Shows what will be disclosed, asks, keeps it, and brings it to its end.
-fn make(desk: &mut Desk, known: &KnownItem, own: &mut OwnCase, kind: Kind, context: &Context) -> Result<(), Failure> {
+fn make(
+    desk: &mut Desk,
+    known: &KnownItem,
+    own: &mut OwnCase,
+    kind: Kind,
+    decline: &[String],
+    context: &Context,
+) -> Result<(), Failure> {
+    check_names(&declined(decline), known.item.read.iter().map(|read| read.code.as_str()))?;
     let maker = Maker::new(&desk.wallet, known, own, &mut desk.follower)?;
     let seen = maker.seen(own)?;
     context.output.talk(announcement(known, own, &maker, &seen)?);
     context.confirm(&say("case.confirm", &[]))?;
-    maker.make(own, kind, clock::now())?;
     drop(seen);
+    consent(desk, known, own, decline, context)?;
+    let maker = Maker::new(&desk.wallet, known, own, &mut desk.follower)?;
+    maker.make(own, kind, clock::now())?;
     desk.carry(own, context)
+}
+
+fn declined(decline: &[String]) -> Vec<Named> {
+    decline.iter().map(|read| Named { name: read.clone(), value: None }).collect()
+}
+
+/// Asks for each consent that the item's reads about this party need, by itself; what is given is kept and leaves with the
+/// presentation. Who says no goes on without it.
+fn consent(
+    desk: &mut Desk,
+    known: &KnownItem,
+    own: &mut OwnCase,
+    decline: &[String],
+    context: &Context,
+) -> Result<(), Failure> {
+    own.consents.clear();
+    let party = own.party.clone();
+    for one in item_reads(known, &party, &own.chosen.clone()) {
+        let declined = decline.iter().any(|read| one.read.code.as_str() == read);
+        if !one.needs_consent() || declined {
+            continue;
+        }
+        let claims: Vec<String> = one.claims().collect();
+        let (by, from) = (names_of(&mut desk.follower, one.by), names_of(&mut desk.follower, one.from));
+        let (claims, why, kind) = (show::clean(&claims.join(", ")), sentence(&one.read.why), &one.read.type_ref);
+        let args: &[(&str, &dyn std::fmt::Display)] =
+            &[("by", &by), ("from", &from), ("type", kind), ("claims", &claims), ("why", &why)];
+        match context.confirm(&say("case.confirm_read", args)) {
+            Ok(()) => {}
+            Err(failure) if failure.code == "declined" => {
+                context.output.talk(say("case.read_declined", &[("read", &one.read.code)]));
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        }
+        match one.consent(&desk.wallet, known, own, &mut desk.follower, clock::now()) {
+            Ok(given) => drop(own.consents.insert(one.read.code.clone(), given.id)),
+            // Nothing in this wallet shows the source who consents: it cannot be read then.
+            Err(failure) if failure.code == "consent_no_licence" => {
+                context.output.talk(failure.message);
+                context.output.talk(say("case.read_declined", &[("read", &one.read.code)]));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
 }
 
 fn sentence(words: &Words) -> String {

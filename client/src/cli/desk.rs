@@ -273,7 +273,8 @@ pub(super) fn why(row: &Row) -> Vec<(String, String)> {
 
 /// A code in words, where there are some.
 pub(super) fn fault(code: &str) -> String {
-    find(&format!("desk.fault.{code}"), &[]).unwrap_or_else(|| code.to_owned())
+    let found = find(&format!("desk.fault.{code}"), &[]).or_else(|| crate::consent::words(code));
+    found.unwrap_or_else(|| code.to_owned())
 }
 
 /// The stable name of a state.

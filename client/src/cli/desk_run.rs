@@ -16,6 +16,7 @@ use crate::case::Items;
 use crate::desk::{Desk, Moved, Rest, Row, RowKey, State, send_again};
 use crate::follow::Follower;
 use crate::issuer::{self, HolderRequests, Office, Register, Round};
+use crate::reads::{self, Serving};
 use crate::rules::Runner;
 use crate::stop::Stop;
 use crate::talk::{ExitCode, Failure, Passphrase, say, shape};
@@ -195,8 +196,8 @@ impl Service<'_> {
     fn clear(&mut self) -> Result<(), Failure> {
         let register = self.open()?;
         issuer::anchor_open(self.desk.office, &register, &mut self.follower)?;
-        drop(register);
-        Ok(())
+        let Desk { office, genesis, issuer_name, .. } = self.desk;
+        Serving { office, genesis, issuer_name, register: &register }.finish(&mut self.follower)
     }
 
     /// Answers what waits, looks what is the bureau's turn, takes each step as far as it goes. Whether anything went on.
@@ -244,6 +245,11 @@ impl Service<'_> {
         }
         let mail: Vec<Vec<u8>> = fetched.queue.requests.into_iter().map(|request| request.into_vec()).collect();
         let register = self.open()?;
+        let (letters, mail) = reads::split(self.desk.office, mail);
+        let Desk { office, genesis, issuer_name, .. } = self.desk;
+        let serving = Serving { office, genesis, issuer_name, register: &register };
+        let (given, read) = serving.answer(&letters, &mut self.desk.items, &mut self.follower)?;
+        issuer::send(self.desk.office, &fetched.node, &given)?;
         let requests = HolderRequests {
             office: self.desk.office,
             genesis: self.desk.genesis,
@@ -251,7 +257,8 @@ impl Service<'_> {
             register: &register,
             batch_max: self.desk.genesis.parameters.batch_count_max as usize,
         };
-        let (answers, round) = requests.answer(&mail, &mut self.follower)?;
+        let (answers, mut round) = requests.answer(&mail, &mut self.follower)?;
+        round.add_reads(&read);
         drop(register);
         issuer::send(self.desk.office, &fetched.node, &answers)?;
         self.tell(&Line::Mail(round))?;
@@ -362,6 +369,8 @@ fn text(line: &Line) -> String {
                 ("issued", &round.issued),
                 ("refused", &round.refused),
                 ("unreadable", &round.unreadable),
+                ("shared", &round.shared),
+                ("not_shared", &round.not_shared),
             ];
             say("serve.round", args)
         }

@@ -314,7 +314,7 @@ fn show_all(query: &str, delivery: Option<&Path>, context: &Context) -> Result<E
             ));
             copies.push(ShownCopy { digest: copy.digest.to_string(), status: held.status, as_of: held.as_of });
         }
-        shown.push(ShownLicence { number: licence.number.to_string(), claims: licence.claims.clone(), copies });
+        shown.push(ShownLicence { number: licence.number.to_string(), claims: show::told(&licence.claims), copies });
         texts.push(lines.join("\n"));
     }
     if let Some(path) = delivery {

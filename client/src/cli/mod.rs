@@ -13,8 +13,11 @@ mod case_batch;
 mod case_open;
 mod case_overdue;
 mod case_show;
+mod catalogue;
 mod chain_why;
 mod collect;
+mod consent;
+mod consent_log;
 mod context;
 mod desk;
 mod desk_run;
@@ -26,6 +29,8 @@ mod item;
 mod item_show;
 mod licence;
 mod qr;
+mod read;
+mod read_stats;
 mod renew;
 mod sample;
 mod schemas;
@@ -116,6 +121,15 @@ pub enum Command {
     /// Accounts of enterprises: their keys, and delegates who act for them within limits
     #[command(subcommand)]
     Account(account::AccountCommand),
+    /// Consent: who may read what about you, and who has read
+    #[command(subcommand)]
+    Consent(consent::ConsentCommand),
+    /// Reads what another bureau has, on consent or on a rule, recorded before the data leaves there
+    #[command(subcommand)]
+    Read(read::ReadCommand),
+    /// Which classes of data bureaus hold, with counts and without data
+    #[command(subcommand)]
+    Catalogue(catalogue::CatalogueCommand),
     /// The bureau's desk: decides the steps of cases that are its turn, and issues what comes of them
     #[command(subcommand)]
     Desk(desk::DeskCommand),
@@ -185,6 +199,9 @@ fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Item(command) => item::run(command, context),
         Command::Case(command) => case::run(command, context),
         Command::Account(command) => account::run(command, context),
+        Command::Consent(command) => consent::run(command, context),
+        Command::Read(command) => read::run(command, context),
+        Command::Catalogue(command) => catalogue::run(command, context),
         Command::Desk(command) => desk::run(command, context),
         Command::Audit(command) => audit::run(command, context),
         Command::Gov(command) => gov::run(command, context),

@@ -8,8 +8,9 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::{
-    Context, abandon, account, account_show, audit, backup, case, case_batch, case_overdue, case_show, chain_why, desk,
-    desk_run, desk_show, gov, issue, item, item_show, licence, renew, sample, status, trust, verify_serve, wallet,
+    Context, abandon, account, account_show, audit, backup, case, case_batch, case_overdue, case_show, catalogue, chain_why,
+    consent, consent_log, desk, desk_run, desk_show, gov, issue, item, item_show, licence, read, read_stats, renew, sample,
+    status, trust, verify_serve, wallet,
 };
 use crate::audit::log::{Checked, Exported, Line};
 use crate::audit::ratings::Ratings;
@@ -56,8 +57,12 @@ published! {
     "case-list": Vec<case_show::Line> = "kanhe case list",
     "case-overdue": Vec<case_overdue::Late> = "kanhe case overdue",
     "case-show": Timeline = "kanhe case show",
+    "catalogue-list": Vec<catalogue::Line> = "kanhe catalogue list",
     "chain-status": status::ChainStatus = "kanhe chain status",
     "chain-status-why": chain_why::WhyShown = "kanhe chain status --why",
+    "consent-list": Vec<consent::Shown> = "kanhe consent list",
+    "consent-log": consent_log::Log = "kanhe consent log",
+    "consent-show": consent::Shown = "kanhe consent grant, show, withdraw",
     "desk-list": Vec<desk::Line> = "kanhe desk list",
     "desk-rule": desk::Ruled = "kanhe desk approve, reject, return",
     "desk-run": desk_run::Line = "kanhe desk run: one a line",
@@ -86,6 +91,10 @@ published! {
     "licence-serve": Round = "kanhe licence serve: one a line for each portion of mail; with --once, one for all",
     "licence-show": Vec<licence::ShownLicence> = "kanhe licence show",
     "licence-template": licence::Template = "kanhe licence template",
+    "read-check": read::Checked = "kanhe read check",
+    "read-list": Vec<read::Shown> = "kanhe read list",
+    "read-show": read::Shown = "kanhe read request, show",
+    "read-stats": read_stats::Shown = "kanhe read stats",
     "sample": sample::Written = "kanhe sample",
     "status": status::HomeStatus = "kanhe status",
     "trust": trust::Shown = "kanhe trust pin, trust show",

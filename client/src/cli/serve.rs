@@ -7,8 +7,10 @@ use clap::Args;
 
 use super::licence::Acting;
 use super::{Context, licence};
+use crate::case::Items;
 use crate::follow::Follower;
 use crate::issuer::{self, HolderRequests, Office, Round};
+use crate::reads::{self, Serving};
 use crate::stop::Stop;
 use crate::talk::{ExitCode, Failure, Passphrase, say};
 
@@ -37,6 +39,8 @@ struct Service<'a> {
     issuer_name: String,
     passphrase: Passphrase,
     follower: Follower,
+    /// Items of cases that readers name.
+    items: Items,
     context: &'a Context,
 }
 
@@ -51,7 +55,7 @@ pub fn run(options: &Serve, context: &Context) -> Result<ExitCode, Failure> {
     let office = office.with_sealing(&options.sealing_key, &passphrase)?;
     let issuer_name = issuer::issuer_name(&genesis, &mut follower, office.issuer)?;
     let stop = Stop::on_signals()?;
-    let mut service = Service { office, issuer_name, passphrase, follower, context };
+    let mut service = Service { office, issuer_name, passphrase, follower, items: Items::default(), context };
     service.clear()?;
     context.output.talk(say("serve.ready", &[("issuer", &service.issuer_name)]));
     let mut total = Round::default();
@@ -92,6 +96,8 @@ fn tell(round: &Round, context: &Context) -> Result<(), Failure> {
             ("issued", &round.issued),
             ("refused", &round.refused),
             ("unreadable", &round.unreadable),
+            ("shared", &round.shared),
+            ("not_shared", &round.not_shared),
         ];
         say("serve.round", args)
     })
@@ -102,7 +108,9 @@ impl Service<'_> {
     fn clear(&mut self) -> Result<(), Failure> {
         let register = licence::open(self.context, &self.passphrase)?;
         issuer::anchor_open(&self.office, &register, &mut self.follower)?;
-        Ok(())
+        let genesis = self.context.home.genesis()?;
+        let (office, issuer_name) = (&self.office, &*self.issuer_name);
+        Serving { office, genesis: &genesis, issuer_name, register: &register }.finish(&mut self.follower)
     }
 
     /// Takes what waits, answers it, hands the answers in.
@@ -115,6 +123,11 @@ impl Service<'_> {
         let mail: Vec<Vec<u8>> = fetched.queue.requests.into_iter().map(|request| request.into_vec()).collect();
         let genesis = self.context.home.genesis()?;
         let register = licence::open(self.context, &self.passphrase)?;
+        let (letters, mail) = reads::split(&self.office, mail);
+        let (office, issuer_name) = (&self.office, &*self.issuer_name);
+        let serving = Serving { office, genesis: &genesis, issuer_name, register: &register };
+        let (given, read) = serving.answer(&letters, &mut self.items, &mut self.follower)?;
+        issuer::send(&self.office, &fetched.node, &given)?;
         let requests = HolderRequests {
             office: &self.office,
             genesis: &genesis,
@@ -122,7 +135,8 @@ impl Service<'_> {
             register: &register,
             batch_max: genesis.parameters.batch_count_max as usize,
         };
-        let (answers, round) = requests.answer(&mail, &mut self.follower)?;
+        let (answers, mut round) = requests.answer(&mail, &mut self.follower)?;
+        round.add_reads(&read);
         drop(register);
         issuer::send(&self.office, &fetched.node, &answers)?;
         Ok(round)

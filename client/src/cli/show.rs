@@ -2,8 +2,9 @@
 
 use kanhe_proto::identifiers::Day;
 use kanhe_proto::ids::TimeMs;
+use kanhe_proto::sd_jwt::KEPT_CLAIMS;
 use kanhe_proto::status::Status;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::talk::{moment, say};
 use crate::wallet::Standing;
@@ -35,6 +36,12 @@ pub fn last_day(expires: Option<TimeMs>) -> String {
 /// A claim's value on one line.
 pub fn value(value: &Value) -> String {
     clean(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}
+
+/// Claims as they are shown: those that nobody is to see over a shoulder or in a file are left out.
+pub fn told(claims: &Map<String, Value>) -> Map<String, Value> {
+    let kept = |name: &str| KEPT_CLAIMS.contains(&name);
+    claims.iter().filter(|(name, _)| !kept(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Text of others, without control characters and without marks that turn the direction of what follows.

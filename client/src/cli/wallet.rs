@@ -291,10 +291,10 @@ pub(super) struct Shown {
 fn show_one(id: &str, context: &Context) -> Result<ExitCode, Failure> {
     let record = open(context)?.licence(id)?;
     let (holding, standing) = (record.holding()?, Standing::of(&record, clock::now())?);
-    let shown = Shown { id: record.digest.to_string(), claims: holding.claims().clone(), standing };
+    let shown = Shown { id: record.digest.to_string(), claims: show::told(holding.claims()), standing };
     context.output.data(&shown, || {
         let mut lines = vec![show::standing(&shown.standing, clock::now())];
-        for (name, value) in holding.claims() {
+        for (name, value) in &shown.claims {
             if name != "cnf" && name != "status" && name != "jti" {
                 lines.push(format!("{name}: {}", show::value(value)));
             }

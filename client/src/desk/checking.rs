@@ -18,6 +18,7 @@ use super::form::fill;
 use super::mandate::{Acted, Brought, Place, judge};
 use super::passing;
 use super::presented::{Shown, shown};
+use super::reading::Readings;
 use super::row::{AttachmentSeen, Checked, Fault, RowKey, RuleSeen, Trouble};
 use super::wanted::Wanted;
 use super::yields::{self, Taker};
@@ -84,7 +85,7 @@ impl Checking<'_> {
     }
 
     /// Looks at all of it. Nothing if evidence cannot be had now: the same will be looked at again.
-    pub fn check(&self, opened: &[Opened]) -> Result<Result<Checked, Trouble>, Failure> {
+    pub fn check(&self, opened: &[Opened], read: Readings) -> Result<Result<Checked, Trouble>, Failure> {
         let Some(step) = self.step() else { return Ok(Err(trouble("desk_step_unknown"))) };
         let mut found = Found::default();
         for (slot, _) in (0u8..).zip(self.case.slots.iter()) {
@@ -93,6 +94,8 @@ impl Checking<'_> {
             }
         }
         self.passed(opened, &mut found);
+        found.known.read = read.values;
+        found.faults.extend(read.faults);
         found.faults.extend(found.known.several());
         let salts = (salt()?, salt()?);
         let input = document(self.item, step, self.case, &found.known, None);
@@ -105,6 +108,15 @@ impl Checking<'_> {
             }
         };
         Ok(Ok(self.conclude(step, opened, found, job, answer, salts)))
+    }
+
+    /// What the parties give, as far as it is good: by it is known whom something is to be read about.
+    pub(super) fn parts(&self, opened: &[Opened]) -> Result<Vec<Part>, Trouble> {
+        let mut found = Found::default();
+        for (slot, _) in (0u8..).zip(self.case.slots.iter()) {
+            self.slot(slot, opened, &mut found)?;
+        }
+        Ok(found.known.parts)
     }
 
     /// What one slot says to this bureau. Who presented and sent nothing that it was asked for has said nothing.

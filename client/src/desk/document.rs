@@ -32,6 +32,8 @@ pub struct Document {
     pub parts: Vec<Part>,
     /// By step that passes something: its values.
     pub passed: Map<String, Value>,
+    /// Claims by read.
+    pub read: Map<String, Value>,
 }
 
 impl Document {
@@ -87,8 +89,7 @@ pub fn document(item: &Item, step: &Step, case: &Case, known: &Document, of: Opt
         ("given", Value::Object(given)),
         ("mandate", Value::Object(mandate)),
         ("passed", Value::Object(passed)),
-        // Nothing is read of other bureaus yet: whatever a rule says of it cannot be evaluated, so an officer decides.
-        ("read", json!({})),
+        ("read", Value::Object(known.read.clone())),
     ];
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

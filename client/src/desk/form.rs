@@ -2,12 +2,12 @@
 
 use kanhe_proto::case_file::CaseFile;
 use kanhe_proto::identifiers::Day;
-use kanhe_proto::item::{Field, FieldKind, Item, PartName};
+use kanhe_proto::item::{Basis, Field, FieldKind, Item, PartName};
 use kanhe_proto::sd_jwt::json;
 use serde_json::{Map, Value};
 
 use super::row::Fault;
-use crate::case::TEXT_CHARS_MAX;
+use crate::case::{CONSENT_PAPER, TEXT_CHARS_MAX};
 use crate::rules::is_amount;
 
 /// Most characters of an amount.
@@ -61,6 +61,9 @@ fn hand_in(
 ) {
     for attachment in &file.attachments {
         let name = attachment.name.as_str();
+        if name.strip_prefix(CONSENT_PAPER).is_some_and(|code| is_consent(item, code, is_for)) {
+            continue;
+        }
         let code = name.split('.').next().unwrap_or_default();
         let asked = item.attachment.iter().find(|asked| asked.code.as_str() == code && is_for(&asked.of, &asked.to));
         let Some(asked) = asked else {
@@ -81,6 +84,13 @@ fn hand_in(
             filled.faults.push(fault("attachment_missing", &asked.code));
         }
     }
+}
+
+/// Whether it is a consent for something that this bureau reads about this party.
+fn is_consent(item: &Item, code: &str, is_for: &dyn Fn(&PartName, &[PartName]) -> bool) -> bool {
+    item.read.iter().any(|read| {
+        read.code.as_str() == code && read.basis == Basis::Consent && is_for(&read.of, std::slice::from_ref(&read.by))
+    })
 }
 
 fn fits(field: &Field, value: &Value) -> bool {

@@ -24,6 +24,7 @@ mod mandate;
 mod officer;
 mod passing;
 mod presented;
+mod reading;
 mod round;
 mod row;
 mod store;
@@ -40,6 +41,7 @@ pub use machine::{Checks, Hands, Issuance, Rest, Settled, advance};
 pub use mandate::{Acted, Brought, Mandated, Place, judge};
 pub use officer::{OFFICER_CHARS_MAX, REASONS, may, reasons, rule, state};
 pub use presented::{Judged, Shown, request_of, shown};
+pub use reading::Readings;
 pub use round::{Desk, Moved};
 pub use row::{
     AttachmentSeen, Checked, Decision, Fault, Granted, Issued, Kept, Row, RowKey, RuleSeen, Ruling, State, Trouble,

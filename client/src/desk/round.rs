@@ -23,6 +23,7 @@ use super::letter;
 use super::machine::{Checks, Hands, Issuance, Rest, Settled, advance};
 use super::mandate::{Acted, Brought};
 use super::passing;
+use super::reading::Reading;
 use super::row::{Checked, Decision, Fault, Issued, Kept, OnWay, Row, RowKey, State, Trouble};
 use super::wanted::{Wanted, wanted};
 use crate::account;
@@ -344,7 +345,24 @@ impl Hands for At<'_, '_, '_> {
             trust: &trust,
             now: clock::now(),
         };
-        match checking.check(&opened)? {
+        let parts = match checking.parts(&opened) {
+            Ok(parts) => parts,
+            Err(trouble) => return Ok(Checks::NotYet(trouble)),
+        };
+        let reading = Reading {
+            office: self.desk.office,
+            register: self.register,
+            known: &item,
+            case: &found.case,
+            key: &row.key,
+            parts: &parts,
+            opened: &opened,
+        };
+        let read = match reading.all(self.follower)? {
+            Ok(read) => read,
+            Err(trouble) => return Ok(Checks::NotYet(trouble)),
+        };
+        match checking.check(&opened, read)? {
             Ok(mut checked) => {
                 self.check_grants(&row.key, &mut checked)?;
                 // Before the row says so: counted twice is counted once.

@@ -11,7 +11,9 @@ use kanhe_proto::key::KeyId;
 use kanhe_proto::limits::SCHEMA_BYTES_MAX;
 use kanhe_proto::registry::{Addresses, AskRight, Effect, KeyRole, Names, Parameters};
 
+use super::data::read_classes;
 use super::{Desk, Wanted, amend, prove, read_card};
+use crate::clock;
 use crate::given::{self, TypeSpec};
 use crate::home;
 use crate::item::ItemSource;
@@ -57,6 +59,11 @@ impl Wanted {
             Self::RetirePurpose { code } => Ok(Action::RetirePurpose { code: text("code", code)? }),
             Self::RegisterItem { file, bind } => register_item(&desk.path(&file), &bind),
             Self::RetireItem { item } => Ok(Action::RetireItem { code: text("item", item)? }),
+            Self::DeclareData { file } => declare_data(&desk.path(&file), desk.proposer),
+            Self::RetireData { classes } => {
+                let codes = classes.into_iter().map(|code| text("class", code)).collect::<Result<Vec<_>, _>>()?;
+                Ok(Action::RetireData { bureau: desk.proposer, classes: list("class", ascending(codes))? })
+            }
             Self::Set { values } => set(&values, desk),
             Self::ActivateProtocol { version, at } => {
                 Ok(Action::ActivateProtocol { version: ProtocolVersion(version), at: Height(at) })
@@ -162,6 +169,11 @@ fn set(values: &[String], desk: &mut Desk<'_, '_>) -> Result<Action, Failure> {
     let found = desk.follower.registry::<Parameters>(&(), NodeClient::parameters)?;
     let current = found.value.ok_or_else(|| Failure::of(ExitCode::Unreachable, "gov_rules_missing", &[]))?;
     Ok(Action::SetParameters { parameters: Box::new(amend(&current, values)?) })
+}
+
+/// What a file says that the bureau holds.
+fn declare_data(path: &Path, bureau: Uscc) -> Result<Action, Failure> {
+    Ok(Action::DeclareData { bureau, classes: list("class", read_classes(path, clock::now())?)? })
 }
 
 fn reaffirm(batches: Vec<u64>, bureau: Uscc) -> Result<Action, Failure> {

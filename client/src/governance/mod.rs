@@ -5,6 +5,7 @@
 
 mod bundle;
 mod calls;
+mod data;
 mod desk;
 mod handed;
 mod key_list;

@@ -292,6 +292,17 @@ pub enum Wanted {
         #[arg(value_name = "ADDRESS", required = true)]
         addresses: Vec<String>,
     },
+    /// The proposer says which classes of data it holds, and how many entries each has
+    DeclareData {
+        /// TOML with `[[class]]`: code, zh, en, count; type and as_of (a day) if there are
+        file: PathBuf,
+    },
+    /// The proposer holds classes of data no more
+    RetireData {
+        /// Their codes
+        #[arg(value_name = "CLASS", required = true)]
+        classes: Vec<String>,
+    },
     /// What waits in the schedule because of a proposal is cancelled
     Veto {
         /// The proposal

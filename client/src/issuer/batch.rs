@@ -1,6 +1,7 @@
 //! Signing the licences of a batch, and the tree over them.
 
 use kanhe_proto::bounded::Text;
+use kanhe_proto::consent::{Subject, TRACE_CLAIM, TraceKey};
 use kanhe_proto::hash::{Hash, LicenceDigest, sha256};
 use kanhe_proto::identifiers::{Day, Did, LicenceNumber, LicenceVersion, Serial};
 use kanhe_proto::ids::TimeMs;
@@ -10,7 +11,7 @@ use kanhe_proto::sd_jwt::{ClaimPath, FixedClaims, HOLDER_BINDING_CLAIM, Issuance
 use kanhe_proto::text;
 use serde_json::{Map, Value};
 
-use super::{Definition, IssuedCopy, LicenceEntry, Office, Prepared};
+use super::{Definition, IssuedCopy, LicenceEntry, Office, Prepared, Register};
 use crate::clock;
 use crate::parallel;
 use crate::talk::{ExitCode, Failure};
@@ -27,6 +28,8 @@ pub struct Signing<'a> {
     pub office: &'a Office,
     /// What.
     pub definition: &'a Definition,
+    /// Knows the people.
+    pub register: &'a Register,
     /// The bureau's name.
     pub issuer_name: &'a str,
     /// The run.
@@ -40,10 +43,17 @@ pub struct Signing<'a> {
 impl Signing<'_> {
     /// Signs the licences of all rows, on all cores.
     pub fn sign(&self, rows: &[Prepared]) -> Result<Vec<LicenceEntry>, Failure> {
-        parallel::try_map(rows, |row| self.licence(row))
+        let people: Vec<_> = rows.iter().map(|row| self.person(row)).collect();
+        let traces = self.register.traces(&people)?;
+        let rows: Vec<_> = rows.iter().zip(traces).collect();
+        parallel::try_map(&rows, |(row, trace)| self.licence(row, trace.as_ref()))
     }
 
-    fn licence(&self, prepared: &Prepared) -> Result<LicenceEntry, Failure> {
+    fn person(&self, prepared: &Prepared) -> Option<Subject> {
+        self.definition.is_of_persons().then(|| self.definition.subject(&prepared.row.claims)).flatten()
+    }
+
+    fn licence(&self, prepared: &Prepared, trace: Option<&TraceKey>) -> Result<LicenceEntry, Failure> {
         let number = match &prepared.number {
             Some(number) => number.clone(),
             None => fresh_number(self.office, self.definition)?,
@@ -53,6 +63,9 @@ impl Signing<'_> {
         let (from, to) = Definition::validity(&claims);
         if let Some(binding) = &prepared.binding {
             claims.insert(HOLDER_BINDING_CLAIM.to_owned(), binding.clone().into());
+        }
+        if let Some(trace) = trace {
+            claims.insert(TRACE_CLAIM.to_owned(), trace.to_claim().as_str().into());
         }
         let copies = prepared.keys.iter().map(|key| self.copy(&claims, key, from, to));
         Ok(LicenceEntry {
@@ -67,6 +80,7 @@ impl Signing<'_> {
             signed_ms: self.now.0,
             replaces: prepared.replaces.clone(),
             replaced: false,
+            extract_of: None,
         })
     }
 

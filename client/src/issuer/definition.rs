@@ -14,7 +14,9 @@ use crate::sheet::{Columns, Kind};
 use crate::talk::{ExitCode, Failure};
 
 /// What the holder's number is, in licences and in `kanhe_hb`.
-const PERSON_ID_TYPE: &str = "RESIDENT";
+pub const PERSON_ID_TYPE: &str = "RESIDENT";
+/// What the number of a natural person is called in licences.
+pub(super) const PERSON_NUMBER: &str = "公民身份号码";
 
 /// A licence type, its columns, and what the issuer fills in.
 #[derive(Debug)]
@@ -82,7 +84,7 @@ impl Definition {
         issuer: &str,
         day: Day,
     ) -> Result<Map<String, Value>, Failure> {
-        let holder = if self.is_of_persons() { "公民身份号码" } else { "统一社会信用代码" };
+        let holder = if self.is_of_persons() { PERSON_NUMBER } else { "统一社会信用代码" };
         let made = [
             ("ZZMC", self.entry.names.zh.as_str().to_owned()),
             ("ZZBS", number.to_string()),

@@ -94,7 +94,8 @@ impl Granting<'_> {
     fn plan(&self, grant: &Grant, place: u32, follower: &mut Follower) -> Result<BatchEntry, Failure> {
         let (definition, prepared) = self.prepare(grant, place as usize, follower)?;
         let (office, issuer_name, run, now) = (self.office, self.issuer_name, self.run, clock::now());
-        let signing = Signing { office, definition: &definition, issuer_name, run, place, now };
+        let register = self.register;
+        let signing = Signing { office, definition: &definition, register, issuer_name, run, place, now };
         let licences = signing.sign(std::slice::from_ref(&prepared))?;
         let planned = Planned { run, place, lines: vec![place], licences, redeemed: Vec::new() };
         plan(office, &definition, self.register, follower, planned)

@@ -26,6 +26,7 @@ use super::records::Awaiting;
 use super::{Definition, LicenceEntry, Office, Prepared, Register};
 use crate::clock;
 use crate::follow::Follower;
+use crate::reads::ReadRound;
 use crate::sheet::Row;
 use crate::talk::{ExitCode, Failure};
 
@@ -58,6 +59,10 @@ pub struct Round {
     pub unreadable: usize,
     /// Licences signed and anchored now.
     pub issued: usize,
+    /// Reads of other bureaus, recorded and given.
+    pub shared: usize,
+    /// Reads refused, the reader told why.
+    pub not_shared: usize,
 }
 
 impl Round {
@@ -71,6 +76,13 @@ impl Round {
         self.refused += other.refused;
         self.unreadable += other.unreadable;
         self.issued += other.issued;
+        self.shared += other.shared;
+        self.not_shared += other.not_shared;
+    }
+    /// Adds what was done with reads.
+    pub const fn add_reads(&mut self, reads: &ReadRound) {
+        self.shared += reads.given;
+        self.not_shared += reads.refused;
     }
 }
 
@@ -240,7 +252,8 @@ impl HolderRequests<'_> {
         let (mut redeemed, prepared): (Vec<Awaiting>, Vec<Prepared>) =
             pickups.into_iter().map(|pickup| (pickup.awaiting, pickup.prepared)).unzip();
         let (office, issuer_name, now) = (self.office, self.issuer_name, clock::now());
-        let mut licences = Signing { office, definition, issuer_name, run, place, now }.sign(&prepared)?;
+        let signing = Signing { office, definition, register: self.register, issuer_name, run, place, now };
+        let mut licences = signing.sign(&prepared)?;
         // What cannot be handed over is not issued, and its code stays free.
         too_long.extend(licences.iter().filter(|licence| !fits(licence)).map(|licence| licence.number.clone()));
         licences.retain(|licence| !too_long.contains(&licence.number));

@@ -2,6 +2,7 @@
 
 use kanhe_proto::bounded::Blob;
 use kanhe_proto::codec::{self, CodecError};
+use kanhe_proto::consent::{TRACE_CLAIM, TraceKey};
 use kanhe_proto::hash::{Hash, LicenceDigest, TransactionId};
 use kanhe_proto::identifiers::{LicenceNumber, Vct};
 use kanhe_proto::ids::{Height, LogIndex, TimeMs};
@@ -26,6 +27,8 @@ pub(super) const UNIQUE: Table<Use> = Table::new("unique");
 /// Batches that are not proved to be on the chain, by their keys.
 pub(super) const OPEN: Table<u32> = Table::new("open");
 pub(super) const PICKUPS: Table<Awaiting> = Table::new("pickups");
+/// Number of a row that awaits pickup → that of its extract.
+pub(super) const EXTRACTS: Table<LicenceNumber> = Table::new("extracts");
 /// Hash of a pickup code → the number that it is for.
 pub(super) const CODES: Table<LicenceNumber> = Table::new("codes");
 /// The salt of each run's pickup codes.
@@ -65,6 +68,9 @@ pub struct LicenceEntry {
     pub replaces: Option<LicenceNumber>,
     /// Whether a later version is on the chain.
     pub replaced: bool,
+    /// The row awaiting pickup that it was signed of for a read: nobody has its key.
+    #[serde(default)]
+    pub extract_of: Option<LicenceNumber>,
 }
 
 impl std::fmt::Debug for LicenceEntry {
@@ -78,6 +84,10 @@ impl LicenceEntry {
     /// A claim's text.
     pub fn claim(&self, code: &str) -> &str {
         text(&self.claims, code)
+    }
+    /// The key of the records of who read about its holder, for a natural person.
+    pub fn trace(&self) -> Option<TraceKey> {
+        TraceKey::from_claim(self.claim(TRACE_CLAIM)).ok()
     }
     /// Whether a person who looks for this text means this licence: its number, certificate number or holder's code
     /// exactly, or a part of the holder's name.

@@ -15,7 +15,10 @@ use kanhe_proto::response::PATH_BYTES_MAX;
 use kanhe_proto::{codec, text};
 use serde_json::{Map, Value};
 
-use super::records::{Anchored, Awaiting, BATCHES, CODES, LICENCES, OPEN, PATHS, PICKUPS, RUNS, SALTS, UNIQUE, Use};
+use super::people::add_holder;
+use super::records::{
+    Anchored, Awaiting, BATCHES, CODES, EXTRACTS, LICENCES, OPEN, PATHS, PICKUPS, RUNS, SALTS, UNIQUE, Use,
+};
 use super::{BatchEntry, Definition, IssuedCopy, LicenceEntry, Run};
 use crate::talk::{ExitCode, Failure, Passphrase};
 use crate::vault::{Effort, Vault, VaultError};
@@ -55,7 +58,9 @@ impl Register {
         if path.exists() {
             return Self::open(path, passphrase);
         }
-        Ok(Self { vault: Vault::create(path, passphrase, effort)? })
+        let made = Self { vault: Vault::create(path, passphrase, effort)? };
+        made.mark_new()?;
+        Ok(made)
     }
 
     /// The run that is not finished, if there is one.
@@ -107,7 +112,10 @@ impl Register {
                 if transaction.get(&LICENCES, &number)?.is_some() || !numbers.insert(number.clone()) {
                     return Err(Failure::of(ExitCode::Failure, "number_taken", &[("number", &number)]));
                 }
-                uses.extend(uses_of(&unique, &licence.vct.code, &licence.claims, &licence.number));
+                // An extract takes nothing from the row that it is of.
+                if licence.extract_of.is_none() {
+                    uses.extend(uses_of(&unique, &licence.vct.code, &licence.claims, &licence.number));
+                }
                 let used = Use { number: licence.number.clone() };
                 uses.push((application_key(&licence.application), used));
             }
@@ -115,6 +123,15 @@ impl Register {
             let rows: Vec<(String, &LicenceEntry)> =
                 licences.iter().map(|licence| (licence.number.to_string(), licence)).collect();
             transaction.put_many(&LICENCES, &rows)?;
+            for licence in licences {
+                match (&licence.extract_of, definition.subject(&licence.claims)) {
+                    (Some(row), _) => transaction.put(&EXTRACTS, &row.to_string(), &licence.number)?,
+                    (None, Some(holder)) => {
+                        add_holder(transaction, &licence.vct.code, &holder, &licence.number)?;
+                    }
+                    (None, None) => {}
+                }
+            }
             for awaiting in redeemed {
                 transaction.put(&PICKUPS, &awaiting.number.to_string(), awaiting)?;
             }
@@ -162,6 +179,9 @@ impl Register {
             for (awaiting, hash) in all {
                 for (key, used) in uses_of(&unique, &awaiting.vct.code, &awaiting.claims, &awaiting.number) {
                     transaction.put(&UNIQUE, &key, &used)?;
+                }
+                if let Some(subject) = definition.subject(&awaiting.claims) {
+                    add_holder(transaction, &awaiting.vct.code, &subject, &awaiting.number)?;
                 }
                 transaction.put(&CODES, &text::hex(&hash.0), &awaiting.number)?;
                 transaction.put(&PICKUPS, &awaiting.number.to_string(), awaiting)?;
@@ -218,7 +238,9 @@ impl Register {
         if let Some(licence) = self.vault.get(&LICENCES, query)? {
             return Ok(vec![licence]);
         }
-        Ok(self.licences()?.into_iter().filter(|licence| !licence.replaced && licence.answers(query)).collect())
+        let meant =
+            |licence: &LicenceEntry| !licence.replaced && licence.extract_of.is_none() && licence.answers(query);
+        Ok(self.licences()?.into_iter().filter(meant).collect())
     }
     /// Licences of a run, in the order of its file.
     pub fn licences_of(&self, run: &str) -> Result<Vec<LicenceEntry>, Failure> {

@@ -130,7 +130,9 @@ impl Issuing<'_> {
         follower: &mut Follower,
     ) -> Result<BatchEntry, Failure> {
         let (office, definition, now) = (self.office, self.definition, clock::now());
-        let licences = Signing { office, definition, issuer_name: &self.issuer_name, run, place, now }.sign(rows)?;
+        let (register, issuer_name) = (self.register, &*self.issuer_name);
+        let signing = Signing { office, definition, register, issuer_name, run, place, now };
+        let licences = signing.sign(rows)?;
         let lines = rows.iter().map(|prepared| prepared.row.line).collect();
         let planned = Planned { run, place, lines, licences, redeemed: Vec::new() };
         plan(office, definition, self.register, follower, planned)

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod cases;
+mod consents;
 
 use std::fmt::Display;
 use std::time::Duration;

@@ -24,6 +24,9 @@ use super::limits::{CELL_CHARS_MAX, COLUMNS_MAX};
 /// Code of the column that names the holder's application; empty means that the licence awaits pickup.
 pub const APPLICATION: &str = "KANHE_APPLICATION";
 
+/// Claims that begin so belong to the protocol: no column is called so.
+const RESERVED: &str = "kanhe_";
+
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -175,6 +178,10 @@ fn keyword(property: &str, keyword: &'static str) -> SchemaError {
 }
 
 fn column(code: &str, property: &Value, required: bool) -> Result<Column, SchemaError> {
+    // Claims that the issuer makes.
+    if code.starts_with(RESERVED) {
+        return Err(keyword(code, "name"));
+    }
     let text = |name: &'static str| match &property[name] {
         Value::String(text) if !text.is_empty() => Ok(text.clone()),
         _ => Err(keyword(code, name)),

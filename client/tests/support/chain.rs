@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod cases;
+pub mod consents;
 pub mod governance;
 pub mod past;
 
@@ -76,6 +77,8 @@ pub struct Chain {
     pub files: cases::CaseFiles,
     /// Headers of the past, and lies about the log.
     pub past: past::Past,
+    /// Consents and reads.
+    pub sharing: consents::Sharing,
 }
 
 /// What a node does with a transaction.
@@ -234,6 +237,7 @@ impl Chain {
             keys_of: None,
             files: cases::CaseFiles::default(),
             past: past::Past::default(),
+            sharing: consents::Sharing::default(),
         }
     }
 
@@ -348,10 +352,10 @@ impl Chain {
                 }
             };
         }
-        let public = self.issuing.public_key();
-        public.verify(&Transaction::sign_bytes(&id), &transaction.signature).unwrap();
         let body = &transaction.body;
-        assert_eq!((body.chain, body.sender, body.key), (self.genesis.chain(), self.issuer, public.id()));
+        let public = self.public_key(body.sender, body.key).unwrap();
+        public.verify(&Transaction::sign_bytes(&id), &transaction.signature).unwrap();
+        assert_eq!(body.chain, self.genesis.chain());
         assert!(body.expiry > now());
         if let Payload::IssueBatch(batch) = Payload::from_raw(&body.payload, self.genesis.protocol).unwrap()
             && batch.changes.iter().any(|change| self.is_stale(change))
@@ -364,10 +368,19 @@ impl Chain {
         let batch = match Payload::from_raw(&body.payload, self.genesis.protocol).unwrap() {
             Payload::IssueBatch(batch) => {
                 batch.changes.iter().for_each(|change| self.execute_change(change));
-                Some(self.execute_batch(batch))
+                Some(self.execute_batch(batch, body.sender, body.key))
             }
             Payload::ChangeStatus(payload) => {
                 payload.changes.iter().for_each(|change| self.execute_change(change));
+                None
+            }
+            Payload::AccessRecord(payload) => {
+                for read in &payload.reads {
+                    if let Err(code) = self.read(read) {
+                        let (state, code) = (TransactionState::Rejected, Some(code.to_owned()));
+                        return TransactionStatus { state, code, ..self.transaction(&id) };
+                    }
+                }
                 None
             }
             other => panic!("this chain does not execute {other:?}"),
@@ -393,10 +406,10 @@ impl Chain {
         self.transaction(&id)
     }
 
-    fn execute_batch(&mut self, batch: IssueBatch) -> LogIndex {
+    fn execute_batch(&mut self, batch: IssueBatch, issuer: Uscc, signing_key: kanhe_proto::key::KeyId) -> LogIndex {
         let record = BatchRecord {
-            issuer: self.issuer,
-            signing_key: self.issuing.public_key().id(),
+            issuer,
+            signing_key,
             type_code: batch.type_code,
             type_version: batch.type_version,
             root: batch.root,

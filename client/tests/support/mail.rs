@@ -35,7 +35,10 @@ impl Letters {
     }
 
     pub fn queue(&mut self, proof: &[u8], chain: &ChainId, key: &PublicKey) -> Option<MailQueue> {
-        let requests = self.requests.iter().map(|(_, bytes)| Blob::new(bytes.clone()).unwrap()).collect();
+        let bureau = QueueProof::decode(proof).unwrap().issuer;
+        let own = |bytes: &[u8]| MailRequest::decode(bytes, chain).is_ok_and(|mail| mail.issuer == bureau);
+        let requests = self.requests.iter().filter(|(_, bytes)| own(bytes));
+        let requests = requests.map(|(_, bytes)| Blob::new(bytes.clone()).unwrap()).collect();
         self.is_proved(proof, chain, key).then_some(MailQueue { requests, more: false })
     }
 

@@ -5,8 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use kanhe_proto::registry::{
-    Accreditation, Bureau, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters, RelyingParty, Schedule, Seats,
-    ServiceItem,
+    Accreditation, Bureau, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters, Purpose, RelyingParty,
+    Schedule, Seats, ServiceItem,
 };
 use serde::Serialize;
 
@@ -93,6 +93,12 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>, lie: LogLie) {
             Ok(status) => respond(&mut stream, json(status)),
             Err(code) => write(&mut stream, "422 Unprocessable Content", &refused(code)),
         };
+    if first.starts_with("POST /v1/consents/acts ") {
+        match chain.consent_acts(&sent) {
+            Ok(status) => respond(&mut stream, json(status)),
+            Err(code) => write(&mut stream, "422 Unprocessable Content", &refused(code)),
+        }
+        return;
     }
     if first.starts_with("POST /v1/cases/files ") {
         if let Some(state) = chain.take_part(&sent) {
@@ -157,7 +163,18 @@ fn refused(code: &str) -> Vec<u8> {
 }
 
 fn post_mail(path: &str, sent: &[u8], chain: &mut Chain) -> Option<Vec<u8>> {
-    let (id, key) = (chain.genesis.chain_id(), kanhe_proto::key::Signer::public_key(&chain.issuing));
+    let id = chain.genesis.chain_id();
+    // Whose mail is asked for, by the proof.
+    let proof = match path {
+        "/v1/mail/queue" => kanhe_proto::mail::QueueProof::decode(sent).ok(),
+        "/v1/mail/answers" => {
+            let answers: kanhe_proto::api::MailAnswers = serde_json::from_slice(sent).unwrap();
+            kanhe_proto::mail::QueueProof::decode(&answers.proof).ok()
+        }
+        _ => None,
+    };
+    let key = proof.and_then(|proof| chain.public_key(proof.issuer, proof.key));
+    let key = key.unwrap_or_else(|| kanhe_proto::key::Signer::public_key(&chain.issuing));
     match path {
         "/v1/mail" => json(chain.letters.take_in(sent, &id)?),
         "/v1/mail/challenge" => json(chain.letters.challenge()),
@@ -197,6 +214,14 @@ fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
             let from = query.strip_prefix("from=").and_then(|from| from.parse().ok()).map(kanhe_proto::ids::LogIndex);
             json(chain.account_history(&uscc.parse().ok()?, from))
         }
+        ["consents", id] => json(chain.consent_answer(&id.parse().ok()?)),
+        ["reads"] => {
+            let (source, from) = query.split_once('&')?;
+            let source = source.strip_prefix("source=")?.parse().ok()?;
+            json(chain.reads_answer(&source, from.strip_prefix("from=")?.parse().ok()?))
+        }
+        ["registry", "purposes", code] => json(chain.registry::<Purpose>(&kanhe_proto::bounded::Text::new(code).ok()?)),
+        ["registry", "data", bureau] => json(chain.data_classes(&bureau.parse().ok()?)),
         ["cases"] => json(chain.open_cases()),
         ["cases", "overdue"] => json(chain.overdue()),
         ["cases", id] => json(chain.case_leaf(&id.parse().ok()?)),

@@ -78,6 +78,9 @@ pub enum SdJwtError {
     /// Nothing is at the path.
     #[error("no claim at {0}")]
     NoSuchClaim(super::ClaimPath),
+    /// The holder and the issuer alone know it.
+    #[error("{0} is disclosed to nobody")]
+    ClaimKept(super::ClaimPath),
     /// No key binding where the verifier needs it.
     #[error("the key binding is missing")]
     KeyBindingMissing,
@@ -135,6 +138,7 @@ impl SdJwtError {
             Self::ClaimMissing(_) => "claim_missing",
             Self::ClaimWrong(_) => "claim_wrong",
             Self::NoSuchClaim(_) => "no_such_claim",
+            Self::ClaimKept(_) => "claim_kept",
             Self::KeyBindingMissing => "key_binding_missing",
             Self::KeyBindingUnexpected => "key_binding_unexpected",
             Self::KeyBindingSignature => "key_binding_signature",

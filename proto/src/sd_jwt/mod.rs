@@ -53,6 +53,9 @@ pub const DEPTH_MAX: usize = 64;
 /// reads them without the holder's choice.
 pub const NEVER_DISCLOSABLE: [&str; 8] = ["iss", "nbf", "exp", "cnf", "vct", "vct#integrity", "aka_vcts", "status"];
 
+/// Claims that no presentation carries, whatever asks: the holder and the issuer alone know them.
+pub const KEPT_CLAIMS: [&str; 1] = [crate::consent::TRACE_CLAIM];
+
 const SD: &str = "_sd";
 const SD_ALG: &str = "_sd_alg";
 const ELLIPSIS: &str = "...";

@@ -6,7 +6,7 @@ use crate::hash::LicenceDigest;
 use crate::identifiers::KeyUrl;
 use crate::key::Signer;
 
-use super::{ClaimPath, FixedClaims, KeyBinding, SdJwtError, UnverifiedSdJwt, sd_hash};
+use super::{ClaimPath, FixedClaims, KEPT_CLAIMS, KeyBinding, SdJwtError, Step, UnverifiedSdJwt, sd_hash};
 
 /// A licence with all its disclosures, in the hands of its holder. Not printed: personal data.
 ///
@@ -66,7 +66,7 @@ impl Holding {
         self.disclosures.iter().map(|(path, _)| path)
     }
     /// The paths that would be disclosed for these: the chosen ones with all inside them, and the claims that they are
-    /// in. Each must name a claim of the licence.
+    /// in. Each must name a claim of the licence, and none of [`KEPT_CLAIMS`].
     pub fn selection(&self, paths: &[ClaimPath]) -> Result<Vec<&ClaimPath>, SdJwtError> {
         Ok(self.select(paths)?.into_iter().map(|(path, _)| path).collect())
     }
@@ -84,6 +84,9 @@ impl Holding {
     fn select(&self, paths: &[ClaimPath]) -> Result<Vec<&(ClaimPath, String)>, SdJwtError> {
         let mut chosen = Vec::new();
         for path in paths {
+            if matches!(path.steps().first(), Some(Step::Name(name)) if KEPT_CLAIMS.contains(&name.as_str())) {
+                return Err(SdJwtError::ClaimKept(path.clone()));
+            }
             let found = path.resolve(&self.claims);
             if found.is_empty() || path.steps().is_empty() {
                 return Err(SdJwtError::NoSuchClaim(path.clone()));

@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod cases;
 pub mod consents;
+pub mod sharing;
 
 use std::collections::BTreeMap;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use kanhe_proto::api::RegistryChange;
 use kanhe_proto::map_value::{Kind, MapValue};
 use kanhe_proto::registry::{
-    Accreditation, Bureau, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters, Purpose, RelyingParty,
-    Schedule, Seats, ServiceItem, Supervision,
+    Accreditation, Bureau, DataCatalogue, DataClass, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters,
+    Purpose, RelyingParty, Schedule, Seats, ServiceItem, Supervision,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -73,6 +73,8 @@ fn kind_word(kind: &str) -> String {
         "schedule" => say("gov.diff.schedule", &[]),
         "item" => say("gov.diff.item", &[]),
         "items" => say("gov.diff.items", &[]),
+        "data_class" => say("gov.diff.data_class", &[]),
+        "data_catalogue" => say("gov.diff.data_catalogue", &[]),
         _ => say("gov.diff.unknown", &[]),
     }
 }
@@ -90,6 +92,8 @@ fn read(value: &[u8]) -> (&'static str, Value) {
         Some(Kind::Membership) => ("membership", json::<Membership>(value)),
         Some(Kind::ServiceItem) => ("item", json::<ServiceItem>(value)),
         Some(Kind::ItemCatalogue) => ("items", json::<ItemCatalogue>(value)),
+        Some(Kind::DataClass) => ("data_class", json::<DataClass>(value)),
+        Some(Kind::DataCatalogue) => ("data_catalogue", json::<DataCatalogue>(value)),
         Some(Kind::Seats) => ("seats", json::<Seats>(value)),
         Some(Kind::Schedule) => ("schedule", json::<Schedule>(value)),
         _ => ("unknown", Value::Null),

@@ -4,7 +4,7 @@ pub mod card;
 pub mod diff;
 pub mod key_list;
 pub mod keys;
-mod propose;
+pub mod propose;
 pub mod show;
 pub mod template;
 pub mod view;

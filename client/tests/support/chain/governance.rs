@@ -241,6 +241,9 @@ impl Chain {
                     let catalogue = known.unwrap_or_default().with(entry).unwrap();
                     put(catalogue.key(), catalogue.to_value());
                 }
+                Action::DeclareData { bureau, classes } => {
+                    self.declared(bureau, &classes, true).into_iter().for_each(|(key, value)| put(key, value));
+                }
                 Action::RetireItem { code } => {
                     let known: ItemCatalogue = self.get(&self.registry_now(), &()).unwrap();
                     let entry = CatalogueEntry { in_force: false, ..known.find(&code).unwrap().clone() };

@@ -1,0 +1,273 @@
+//! The source: judges what readers ask, records it, and gives.
+
+use kanhe_proto::bounded::{Blob, Text};
+use kanhe_proto::case::commitment;
+use kanhe_proto::codec;
+use kanhe_proto::consent::{Basis, Note, Read, Subject, TraceKey};
+use kanhe_proto::genesis::Genesis;
+use kanhe_proto::hash::ReadId;
+use kanhe_proto::ids::SpanMs;
+use kanhe_proto::key::Signer as _;
+use kanhe_proto::limits::READ_SERVED_WITHIN_MS;
+use kanhe_proto::mail::{MailAnswer, MailRequest};
+use kanhe_proto::sharing::{ReadAnswer, ReadLetter, ReadOutcome, Shared};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::judging::Judging;
+use super::parcel::put_together;
+use super::recording::{Recorded, record};
+use super::served::{Served, Stage};
+use crate::case::Items;
+use crate::clock;
+use crate::consent::{count, standing};
+use crate::follow::Follower;
+use crate::issuer::{Office, Register};
+use crate::talk::{ExitCode, Failure};
+
+/// A source at work.
+#[derive(Debug, Clone, Copy)]
+pub struct Serving<'a> {
+    /// The bureau, with its keys.
+    pub office: &'a Office,
+    /// The chain's beginning, for the types.
+    pub genesis: &'a Genesis,
+    /// The bureau's name, as licences show it.
+    pub issuer_name: &'a str,
+    /// Its register.
+    pub register: &'a Register,
+}
+
+/// What was done with the reads in a portion of mail.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ReadRound {
+    /// Reads recorded and given.
+    pub given: usize,
+    /// Reads refused, the reader told why.
+    pub refused: usize,
+    /// Codes of the refusals, each once.
+    pub codes: Vec<String>,
+}
+
+impl ReadRound {
+    fn refuse(&mut self, code: &str) {
+        self.refused += 1;
+        if !self.codes.iter().any(|known| known == code) {
+            self.codes.push(code.to_owned());
+        }
+    }
+}
+
+/// The letters of readers among the mail of a bureau, and the rest.
+pub fn split(office: &Office, mail: Vec<Vec<u8>>) -> (Vec<ReadLetter>, Vec<Vec<u8>>) {
+    let (mut letters, mut rest) = (Vec::new(), Vec::new());
+    for bytes in mail {
+        match open(office, &bytes) {
+            Some(letter) => letters.push(letter),
+            None => rest.push(bytes),
+        }
+    }
+    (letters, rest)
+}
+
+fn open(office: &Office, bytes: &[u8]) -> Option<ReadLetter> {
+    let envelope = MailRequest::decode(bytes, &office.chain.chain_id).ok()?;
+    let own = envelope.issuer == office.issuer;
+    let secret = office.sealing_key(envelope.sealed.key).filter(|_| own)?;
+    envelope.open_letter(secret).ok()
+}
+
+/// What comes of one letter.
+enum Outcome {
+    Given(MailAnswer),
+    Refused(String),
+}
+
+impl Serving<'_> {
+    /// Finishes what an earlier process has signed and left. What is recorded is answered when it is asked for again.
+    pub fn finish(&self, follower: &mut Follower) -> Result<(), Failure> {
+        for served in self.register.unproved()? {
+            // What came of it is kept; whoever asks again is told.
+            let _ = self.settle(served, follower)?;
+        }
+        Ok(())
+    }
+
+    /// Answers letters, one after another: of one person's reads none may pass another.
+    pub fn answer(
+        &self,
+        letters: &[ReadLetter],
+        items: &mut Items,
+        follower: &mut Follower,
+    ) -> Result<(Vec<MailAnswer>, ReadRound), Failure> {
+        let (mut answers, mut round) = (Vec::new(), ReadRound::default());
+        for letter in letters {
+            match self.serve(letter, items, follower)? {
+                Outcome::Given(answer) => {
+                    round.given += 1;
+                    answers.push(answer);
+                }
+                Outcome::Refused(code) => {
+                    round.refuse(&code);
+                    answers.push(refusal(letter, &code)?);
+                }
+            }
+        }
+        Ok((answers, round))
+    }
+
+    fn serve(&self, letter: &ReadLetter, items: &mut Items, follower: &mut Follower) -> Result<Outcome, Failure> {
+        self.finish(follower)?;
+        let id = letter.request.request.id(&self.office.chain);
+        let known = match self.register.served(&id)? {
+            Some(served) => served,
+            None => match self.begin(letter, &id, items, follower) {
+                Ok(Ok(served)) => served,
+                Ok(Err(code)) => return Ok(Outcome::Refused(code)),
+                // Nothing is signed yet, and what is wrong with one letter stands in the way of no other.
+                Err(failure) if failure.exit == ExitCode::Unreachable || failure.code == "conflict" => {
+                    return Err(failure);
+                }
+                Err(failure) => return Ok(Outcome::Refused(failure.code)),
+            },
+        };
+        match self.settle(known, follower)? {
+            Ok(served) => self.give(served, follower),
+            Err(code) => Ok(Outcome::Refused(code)),
+        }
+    }
+
+    /// Judges a letter, and keeps the signed read with what will be given.
+    fn begin(
+        &self,
+        letter: &ReadLetter,
+        id: &ReadId,
+        items: &mut Items,
+        follower: &mut Follower,
+    ) -> Result<Result<Served, String>, Failure> {
+        let judging = Judging { office: self.office, register: self.register };
+        let about = match judging.judge(letter, items, follower)? {
+            Ok(about) => about,
+            Err(code) => return Ok(Err(code.to_owned())),
+        };
+        let parcel = match put_together(self, letter, &about, follower)? {
+            Ok(parcel) => parcel,
+            Err(code) => return Ok(Err(code.to_owned())),
+        };
+        let from = count(follower, &self.office.issuer)?;
+        let (key, n) = self.trace(&about)?;
+        let random: [u8; 32] = clock::random()?;
+        let request = &letter.request.request;
+        let note = key.seal(&self.office.chain, request, n, &Note::of(&letter.asked.scope));
+        let read = Read {
+            request: letter.request.clone(),
+            tag: key.tag(n),
+            note: note.map_err(|error| Failure::reported(ExitCode::Failure, "read_note", error))?,
+            disclosed: commitment(&random, &parcel),
+            key: self.office.key.public_key().id(),
+        };
+        let signed = read.sign(&self.office.chain, &self.office.key);
+        let signed = signed.map_err(|error| Failure::reported(ExitCode::Failure, "not_signed", error))?;
+        let long = |error| Failure::reported(ExitCode::Failure, "read_too_long", error);
+        let served = Served {
+            id: *id,
+            stage: Stage::Signed,
+            letter: Blob::new(codec::encode(letter)).map_err(long)?,
+            about,
+            n,
+            parcel,
+            random: Blob::new(random).expect("32 of 32 bytes"),
+            read: Blob::new(codec::encode(&signed)).map_err(long)?,
+            from,
+            at: clock::now(),
+            record: None,
+            recorded: None,
+            withheld: None,
+            answer: None,
+        };
+        self.register.put_served(&served)?;
+        Ok(Ok(served))
+    }
+
+    /// The person's key and the number of this read. Of whom nothing is held, nobody could recognise it.
+    fn trace(&self, about: &Subject) -> Result<(TraceKey, u64), Failure> {
+        match self.register.traced(about)? {
+            Some(traced) => Ok(traced),
+            None => Ok((TraceKey::from_random(clock::random()?), 1)),
+        }
+    }
+
+    /// Brings the record onto the chain; the code if it can never be there.
+    fn settle(&self, mut served: Served, follower: &mut Follower) -> Result<Result<Served, String>, Failure> {
+        if served.stage != Stage::Signed {
+            return Ok(Ok(served));
+        }
+        match record(self.office, follower, &served.signed()?, served.from)? {
+            Recorded::There { index, time } => {
+                (served.record, served.recorded, served.stage) = (Some(index), Some(time), Stage::Recorded);
+                self.register.put_served(&served)?;
+                Ok(Ok(served))
+            }
+            Recorded::Never(code) => {
+                self.register.drop_served(&served.id)?;
+                Ok(Err(code))
+            }
+        }
+    }
+
+    /// Gives once, to the request's own key; the same bytes when asked again.
+    fn give(&self, mut served: Served, follower: &mut Follower) -> Result<Outcome, Failure> {
+        let letter = served.opened()?;
+        if let Some(answer) = &served.answer {
+            let mail = MailAnswer::decode(answer, &self.office.chain.chain_id);
+            let mail = mail.map_err(|error| Failure::reported(ExitCode::Failure, "vault_damaged", error))?;
+            return Ok(Outcome::Given(mail));
+        }
+        if served.withheld.is_none() {
+            served.withheld = self.withheld(&served, &letter, follower)?.map(str::to_owned);
+        }
+        if let Some(code) = served.withheld.clone() {
+            served.stage = Stage::Answered;
+            self.register.put_served(&served)?;
+            return Ok(Outcome::Refused(code));
+        }
+        let record = served.record.expect("proved before it is given");
+        let random: [u8; 32] = served.random[..].try_into().expect("32 bytes were kept");
+        let shared = Shared { parcel: served.parcel.clone(), random, record };
+        let answer = seal(&letter, ReadOutcome::Shared(shared))?;
+        let long = |error| Failure::reported(ExitCode::Failure, "read_too_long", error);
+        served.answer = Some(Blob::new(codec::encode(&answer)).map_err(long)?);
+        served.stage = Stage::Answered;
+        self.register.put_served(&served)?;
+        Ok(Outcome::Given(answer))
+    }
+
+    /// Why the data does not leave although the read is recorded: it took too long, or the consent was taken back.
+    fn withheld(
+        &self,
+        served: &Served,
+        letter: &ReadLetter,
+        follower: &mut Follower,
+    ) -> Result<Option<&'static str>, Failure> {
+        if let Basis::Consent(under) = &letter.request.request.basis {
+            let found = standing(follower, &under.id)?;
+            if found.withdrawing || found.consent.is_none_or(|consent| consent.withdrawn.is_some()) {
+                return Ok(Some("consent_withdrawn"));
+            }
+        }
+        let recorded = served.recorded.expect("proved before it is given");
+        let late = clock::now().since(recorded) > SpanMs(READ_SERVED_WITHIN_MS);
+        Ok(late.then_some("read_too_late"))
+    }
+}
+
+fn refusal(letter: &ReadLetter, code: &str) -> Result<MailAnswer, Failure> {
+    // A code of the chain is short; what is longer is none that anybody knows.
+    let code = Text::new(code).unwrap_or_else(|_| Text::new("read_refused").expect("short"));
+    seal(letter, ReadOutcome::Refused(code))
+}
+
+fn seal(letter: &ReadLetter, outcome: ReadOutcome) -> Result<MailAnswer, Failure> {
+    let answer = MailAnswer::seal_read(letter, &ReadAnswer::new(outcome), clock::random()?);
+    answer.map_err(|error| Failure::reported(ExitCode::Failure, error.code(), error))
+}

@@ -1,0 +1,138 @@
+//! Reads and consents that are refused, each with its code, and what must hold then: nothing recorded, or nothing given.
+
+use kanhe_proto::mail::MailRequest;
+use kanhe_proto::seal::SealingSecret;
+use serde_json::json;
+
+use super::{IDENTITY, Ward};
+use crate::support::command::Ended;
+
+fn refused(ended: &Ended, code: &str) {
+    assert_eq!((ended.code, ended.error().as_str()), (4, code), "{ended:?}");
+    assert!(ended.talk.contains('('), "told in words: {ended:?}");
+}
+
+#[test]
+fn beyond_what_was_consented_to_nothing_is_read() {
+    let ward = Ward::new(50);
+    let (_, ticket) = ward.grant(&[]);
+    let service = ward.serve();
+    // Another claim, another type.
+    refused(&ward.read_on_consent(&ticket, "CZZT,KZ_ZZ", &[]), "terms_beyond");
+    let other = ["--type", "DEMOYYZZ001", "--claims", "CZZT", "--basis", "consent", "--consent", &ticket];
+    refused(&ward.read(0, &other), "terms_beyond");
+    // Another reader, another purpose.
+    let claims = ["--type", IDENTITY, "--claims", "CZZT", "--basis", "consent", "--consent", &ticket];
+    refused(&ward.read(1, &claims), "consent_other");
+    refused(&ward.read_on_consent(&ticket, "CZZT", &["--purpose", "relief"]), "consent_other");
+    // Somebody else's data.
+    refused(&ward.read_on_consent(&ticket, "CZZT", &["--subject", "11010519491231002X"]), "consent_other_person");
+    // What links a person's licences, or shows who reads about them.
+    refused(&ward.read_on_consent(&ticket, "kanhe_hb", &[]), "read_scope");
+    let trace = ward.read_on_consent(&ticket, "kanhe_trace", &[]);
+    assert_eq!((trace.code, trace.error().as_str()), (2, "terms_scope"), "{trace:?}");
+    assert_eq!(ward.chain().access_records().len(), 0);
+    // Once is once.
+    assert_eq!(ward.read_on_consent(&ticket, "CZZT", &[]).code, 0);
+    refused(&ward.read_on_consent(&ticket, "CZZT", &[]), "consent_spent");
+    assert_eq!(ward.chain().access_records().len(), 1);
+    assert_eq!(service.terminate().code, 0);
+}
+
+#[test]
+fn for_profit_nothing_is_read_whoever_asks() {
+    let ward = Ward::new(55);
+    let service = ward.serve();
+    refused(&ward.read_on_rule(0, "marketing", &ward.number), "purpose_commercial");
+    refused(&ward.read_on_rule(0, "curiosity", &ward.number), "purpose_unknown");
+    let words = ["consent", "grant", "--to", &ward.members[0].uscc.to_string(), "--purpose", "marketing"];
+    let terms = ["--source", &ward.uscc, "--type", IDENTITY, "--claims", "CZZT", "--yes"];
+    refused(&ward.patient.run(&[&words[..], &terms].concat()), "purpose_commercial");
+    assert_eq!(ward.chain().access_records().len(), 0);
+    let listed = ward.patient.ok(&["consent", "list"]).json();
+    assert_eq!((&listed[0]["state"], &listed[0]["refused"]), (&json!("refused"), &json!("purpose_commercial")));
+    assert_eq!(service.terminate().code, 0);
+}
+
+#[test]
+fn a_withdrawal_binds_before_it_is_in_a_block_and_what_was_read_stays_read() {
+    let ward = Ward::new(60);
+    let (given, ticket) = ward.grant(&["--reads", "5"]);
+    let id = given["id"].as_str().unwrap().to_owned();
+    let service = ward.serve();
+    assert_eq!(ward.read_on_consent(&ticket, "CZZT", &[]).code, 0);
+    // The source's node has only seen the withdrawal.
+    ward.chain().sharing.withdrawing.insert(id.parse().unwrap());
+    refused(&ward.read_on_consent(&ticket, "CZZT", &[]), "consent_withdrawn");
+    ward.chain().sharing.withdrawing.clear();
+    // It is in a block, while the hospital was away.
+    let silent = ward.patient.run_with(&["consent", "withdraw", &id[..8]], false);
+    assert_eq!(silent.code, 2, "nobody said yes: {silent:?}");
+    assert!(silent.talk.contains("stays read"), "{silent:?}");
+    let withdrawn = ward.patient.ok(&["consent", "withdraw", &id[..8], "--yes"]).json();
+    assert_eq!(withdrawn["state"], "withdrawn");
+    assert!(withdrawn["withdrawn_ms"].is_u64(), "{withdrawn}");
+    refused(&ward.read_on_consent(&ticket, "CZZT", &[]), "consent_withdrawn");
+    assert_eq!(ward.patient.ok(&["consent", "withdraw", &id[..8], "--yes"]).json()["state"], "withdrawn", "again");
+    assert_eq!(service.terminate().code, 0);
+    assert_eq!(ward.log()["reads"].as_array().unwrap().len(), 1, "what was read stays read");
+}
+
+#[test]
+fn what_was_recorded_too_long_ago_does_not_leave() {
+    let ward = Ward::new(65);
+    let (_, ticket) = ward.grant(&["--reads", "2"]);
+    let service = ward.serve();
+    ward.chain().sharing.late_ms = 61_000;
+    refused(&ward.read_on_consent(&ticket, "CZZT", &[]), "read_too_late");
+    ward.chain().sharing.late_ms = 0;
+    assert_eq!(ward.read_on_consent(&ticket, "CZZT", &[]).code, 0);
+    assert_eq!(service.terminate().code, 0);
+    let log = ward.log();
+    assert_eq!((log["reads"].as_array().unwrap().len(), &log["missing"]), (2, &json!([])), "both are recorded: {log}");
+}
+
+#[test]
+fn one_persons_consent_opens_nobody_elses_data() {
+    let ward = Ward::with_people(70, "2");
+    let (_, ticket) = ward.grant(&["--reads", "2"]);
+    let text = std::fs::read_to_string(ward.patient.at("deliveries.jsonl")).unwrap();
+    ward.patient.write("all.jsonl", text.as_bytes());
+    let service = ward.serve();
+    // Whoever consents is whose licence is bound to the consent.
+    let read = ward.read_on_consent(&ticket, "CZZT", &[]);
+    assert_eq!(read.json()["licences"][0]["claims"]["CZZT"], ward.name.as_str(), "{read:?}");
+    // Cut or altered it is no ticket.
+    let wrong = ward.read_on_consent(&ticket[..ticket.len() - 1], "CZZT", &[]);
+    assert_eq!((wrong.code, wrong.error().as_str()), (2, "consent_ticket_wrong"));
+    assert_eq!(service.terminate().code, 0);
+}
+
+#[test]
+fn a_key_of_another_bureau_or_an_old_letter_reads_nothing() {
+    let ward = Ward::new(75);
+    // The hospital in the name of the clinic.
+    let clinic = ward.members[1].uscc.to_string();
+    let words = ["read", "request", "--source", &ward.uscc, "--key", "issuing.key", "--as", &clinic];
+    let more = ["--type", IDENTITY, "--claims", "CZZT", "--basis", "statute", "--purpose", "relief"];
+    let ended = ward.hospital.run(&[&words[..], &more, &["--subject", &ward.number]].concat());
+    assert_eq!((ended.code, ended.error().as_str()), (4, "issuing_key_not_valid"), "{ended:?}");
+
+    // A letter that somebody sealed anew, with another key for the answer: not what the reader signed.
+    let late = ward.read(0, &[&more[..], &["--subject", &ward.number, "--wait", "0"]].concat());
+    assert_eq!(late.error(), "read_unanswered");
+    let once = ["licence", "serve", "--key", "issuing.key", "--sealing-key", "sealing.key", "--once"];
+    {
+        let mut chain = ward.chain();
+        let (id, sealing) = (chain.genesis.chain_id(), SealingSecret::from_seed(*chain.sealing.seed()));
+        let (_, bytes) = chain.letters.requests.remove(0);
+        let mail = MailRequest::decode(&bytes, &id).unwrap();
+        let mut letter = mail.open_letter(&sealing).unwrap();
+        letter.answer = SealingSecret::from_seed([77; 32]).public_key();
+        let stolen = MailRequest::seal_letter(&letter, &sealing.public_key(), [3; 32]).unwrap();
+        chain.letters.requests.push((stolen.id, kanhe_proto::codec::encode(&stolen)));
+    }
+    let round = ward.source.ok(&once).json();
+    assert_eq!((&round["shared"], &round["unreadable"]), (&json!(0), &json!(1)), "{round}");
+    assert_eq!(ward.chain().access_records().len(), 0);
+}
