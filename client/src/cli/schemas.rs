@@ -8,9 +8,9 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::{
-    Context, abandon, account, account_show, audit, backup, case, case_batch, case_overdue, case_show, catalogue, chain_why,
-    consent, consent_log, desk, desk_run, desk_show, gov, issue, item, item_show, licence, read, read_stats, renew, sample,
-    status, trust, verify_serve, wallet,
+    Context, abandon, account, account_show, audit, backup, case, case_batch, case_overdue, case_show, catalogue,
+    chain_why, consent, consent_log, desk, desk_run, desk_show, gov, issue, item, item_show, licence, read, read_stats,
+    renew, sample, status, trust, verify_serve, wallet,
 };
 use crate::audit::log::{Checked, Exported, Line};
 use crate::audit::ratings::Ratings;

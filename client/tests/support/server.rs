@@ -93,6 +93,7 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>, lie: LogLie) {
             Ok(status) => respond(&mut stream, json(status)),
             Err(code) => write(&mut stream, "422 Unprocessable Content", &refused(code)),
         };
+    }
     if first.starts_with("POST /v1/consents/acts ") {
         match chain.consent_acts(&sent) {
             Ok(status) => respond(&mut stream, json(status)),
