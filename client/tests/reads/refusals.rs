@@ -40,6 +40,18 @@ fn beyond_what_was_consented_to_nothing_is_read() {
 }
 
 #[test]
+fn after_its_time_nothing_is_read() {
+    let ward = Ward::new(52);
+    let (given, ticket) = ward.grant(&["--reads", "3", "--days", "1"]);
+    let service = ward.serve();
+    assert_eq!(ward.read_on_consent(&ticket, "CZZT", &[]).code, 0);
+    ward.chain().expire(&given["id"].as_str().unwrap().parse().unwrap());
+    refused(&ward.read_on_consent(&ticket, "CZZT", &[]), "consent_over");
+    assert_eq!(ward.chain().access_records().len(), 1);
+    assert_eq!(service.terminate().code, 0);
+}
+
+#[test]
 fn for_profit_nothing_is_read_whoever_asks() {
     let ward = Ward::new(55);
     let service = ward.serve();

@@ -89,6 +89,12 @@ impl Chain {
         self.state.insert(consent_key(&consent.id), consent.to_value());
     }
 
+    /// The time of a consent is over.
+    pub fn expire(&mut self, id: &ConsentId) {
+        let known = self.consent(id).unwrap();
+        self.put_consent(&Consent { not_after: TimeMs(now().0 - 1), ..known });
+    }
+
     /// Takes acts on consents in, in a block of their own.
     pub fn consent_acts(&mut self, bytes: &[u8]) -> Result<TransactionStatus, Refused> {
         let id = TransactionId(sha256(&[bytes]));
