@@ -54,7 +54,7 @@ fn the_whole_log_is_exported_and_checked_again_without_a_node() {
     let scene = scene(200);
     let done = scene.bank.ok(&["audit", "log", "--out", "log.jsonl"]).json();
     assert_eq!((&done["size"], &done["records"], &done["kept"]), (&json!(22), &json!(22), &json!(0)));
-    assert_eq!(done["kinds"], json!({ "access": 1, "batch": 20, "kind_6": 1 }));
+    assert_eq!(done["kinds"], json!({ "access": 1, "batch": 20, "consent": 1 }));
     let written = lines(&text(&scene.bank, "log.jsonl"));
     assert_eq!((&written[0]["log"]["from_height"], written.len()), (&json!(1), 24));
     let records = scene.node.chain.lock().unwrap().records().to_vec();

@@ -169,6 +169,7 @@ impl Chain {
         };
         let slot = &mut case.slots.as_mut_slice()[place];
         (slot.key, slot.presented) = (SlotKey::Known(key.clone()), Some(now()));
+        slot.letter_key = Some(present.letter_key.clone());
         Ok(key)
     }
 
