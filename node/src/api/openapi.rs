@@ -42,6 +42,8 @@ use super::{blocks, case_files, cases, diagnosis, evidence, health, mail, propos
         proposals::dry_run,
         cases::list,
         cases::overdue,
+        cases::ready,
+        cases::proved,
         cases::one,
         cases::events,
         cases::acts,

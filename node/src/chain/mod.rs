@@ -33,7 +33,7 @@ mod totals;
 
 pub use admission::{AdmissionError, ChainAdmission};
 pub use candidate::BuiltBlock;
-pub use cases::{Events, Overdue, OverduePlace};
+pub use cases::{Events, Overdue, OverduePlace, Ready};
 pub use check::{BlockCheck, CheckRules};
 pub use error::{BlockError, ChainError};
 pub use evidence::NoEvidence;

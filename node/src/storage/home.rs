@@ -12,7 +12,7 @@ use kanhe_proto::hash::ChainId;
 use super::error::StorageError;
 
 /// Version of the database's layout.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 const MARK: &str = "CHAIN";
 const DATABASE: &str = "db";
