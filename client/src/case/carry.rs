@@ -1,18 +1,26 @@
 //! Finishing what a wallet has begun: files first, until a node has written all of them, then the act, until the chain has it.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use kanhe_proto::case::Act;
+use kanhe_proto::hash::Commitment;
 use kanhe_proto::ids::TimeMs;
 
 use super::own::{OwnCase, OwnFile, Shelf};
 use super::prepare::{Kind, Maker};
 use super::read::Items;
 use super::refusal::refused;
-use super::send::{found, send};
+use super::send::{found, send_each};
 use crate::clock;
 use crate::follow::Follower;
 use crate::node::{NodeClient, NodeError};
+use crate::parallel;
 use crate::talk::{ExitCode, Failure};
 use crate::wallet::Wallet;
+
+/// Files that are handed in at once.
+const STORED_AT_ONCE: usize = 8;
 
 /// Brings an unfinished act to its end. `step` is told of each part that is written.
 pub fn carry(
@@ -49,8 +57,39 @@ pub fn store_files(
     Ok(())
 }
 
-/// Brings unfinished acts, whose files are stored, onto the chain in one transaction. One that the chain refuses is not tried
-/// again: its case has the code.
+/// The same for several cases, by several hands. What is stored when something fails stays so.
+pub fn store_all(
+    wallet: &Wallet,
+    follower: &mut Follower,
+    items: &mut Items,
+    owns: &mut [OwnCase],
+) -> Result<(), Failure> {
+    for own in owns.iter_mut() {
+        renew(wallet, follower, items, own)?;
+    }
+    let shelf = Shelf::of(wallet);
+    let pending = owns.iter().flat_map(|own| own.pending.iter().flat_map(|pending| &pending.files));
+    let left: Vec<OwnFile> = pending.filter(|file| !file.stored).cloned().collect();
+    let follower = &*follower;
+    let failed = AtomicBool::new(false);
+    // Once one could not be stored no other is tried.
+    let stored = parallel::each(&left, STORED_AT_ONCE, |file| {
+        let tried = (!failed.load(Ordering::Relaxed)).then(|| store(follower, &shelf, file, &mut |_| {}))?;
+        failed.fetch_or(tried.is_err(), Ordering::Relaxed);
+        Some(tried)
+    });
+    let is_done = |stored: &Option<Result<(), Failure>>| stored.as_ref().is_some_and(Result::is_ok);
+    let done: BTreeSet<Commitment> =
+        left.iter().zip(&stored).filter(|(_, stored)| is_done(stored)).map(|(file, _)| file.commitment).collect();
+    for file in owns.iter_mut().flat_map(|own| own.pending.iter_mut().flat_map(|pending| &mut pending.files)) {
+        file.stored |= done.contains(&file.commitment);
+    }
+    shelf.put_all(owns, &[])?;
+    stored.into_iter().flatten().collect()
+}
+
+/// Brings unfinished acts, whose files are stored, onto the chain, as many in a transaction as it takes. One that the chain
+/// refuses is not tried again: its case has the code.
 pub fn settle(wallet: &Wallet, follower: &mut Follower, owns: &mut [OwnCase]) -> Result<(), Failure> {
     let shelf = Shelf::of(wallet);
     let mut acts = Vec::new();
@@ -58,32 +97,32 @@ pub fn settle(wallet: &Wallet, follower: &mut Follower, owns: &mut [OwnCase]) ->
         if let Some(pending) = &mut own.pending {
             acts.push(pending.act()?);
             pending.sent = true;
-            shelf.put(own)?;
         }
     }
     if acts.is_empty() {
         return Ok(());
     }
-    match send(follower, &acts) {
-        Ok(_) => owns.iter_mut().try_for_each(|own| {
-            if let Some(pending) = own.pending.take() {
-                own.disclosed.extend(pending.disclosed);
-                own.kept.extend(pending.files);
+    shelf.put_all(owns, &[])?;
+    let mut ends = send_each(follower, &acts).into_iter();
+    let (mut gone, mut failed) = (Vec::new(), None);
+    for own in owns.iter_mut().filter(|own| own.pending.is_some()) {
+        match ends.next().expect("something came of each act") {
+            Ok(_) => {
+                if let Some(pending) = own.pending.take() {
+                    own.disclosed.extend(pending.disclosed);
+                    own.kept.extend(pending.files);
+                }
+                own.refused = None;
             }
-            own.refused = None;
-            shelf.put(own)
-        }),
-        // All or none: it is found out which one it is.
-        Err(failure) if failure.exit == ExitCode::Refused && owns.len() > 1 => {
-            owns.iter_mut().try_for_each(|own| settle(wallet, follower, std::slice::from_mut(own)))
+            Err(failure) if failure.exit == ExitCode::Refused => {
+                gone.extend(own.pending.take().map(|pending| pending.files).unwrap_or_default());
+                own.refused = Some(failure.code);
+            }
+            Err(failure) => drop(failed.get_or_insert(failure)),
         }
-        Err(failure) if failure.exit == ExitCode::Refused => owns.iter_mut().try_for_each(|own| {
-            let gone = own.pending.take().map(|pending| pending.files).unwrap_or_default();
-            own.refused = Some(failure.code.clone());
-            shelf.put_with(own, &[], &gone)
-        }),
-        Err(failure) => Err(failure),
     }
+    shelf.put_all(owns, &gone)?;
+    failed.map_or(Ok(()), Err)
 }
 
 /// The unfinished act, of which one file more is stored.
