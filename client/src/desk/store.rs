@@ -1,26 +1,111 @@
-//! Rows in the register: encrypted, durable, and in its backups.
+//! Rows in the register: encrypted, durable, and in its backups. Beside them an index of those on which something is left to
+//! do, so that nobody reads all that ever were.
 
 use std::collections::BTreeMap;
 
-use super::row::{Row, RowKey};
+use kanhe_proto::ids::TimeMs;
+use serde::{Deserialize, Serialize};
+
+use super::row::{Row, RowKey, State};
 use crate::issuer::Register;
-use crate::talk::Failure;
-use crate::vault::Table;
+use crate::talk::{ExitCode, Failure};
+use crate::vault::{Table, Transaction};
 
 const ROWS: Table<Row> = Table::new("desk");
+const OPEN: Table<OpenRow> = Table::new("desk_open");
+/// There once the index is: a register that an earlier version wrote has none.
+const INDEXED: Table<u32> = Table::new("desk_index");
+const INDEX: &str = "version";
+
+/// What the index says of a row on which something is left to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenRow {
+    /// Which.
+    pub key: RowKey,
+    /// How far it is.
+    pub state: State,
+    /// By when it is to be decided.
+    pub due: Option<TimeMs>,
+    /// Whether an officer has spoken.
+    pub is_ruled: bool,
+}
+
+impl OpenRow {
+    fn of(row: &Row) -> Self {
+        Self { key: row.key, state: row.state, due: row.due, is_ruled: row.ruling.is_some() }
+    }
+}
+
+fn put(transaction: &mut Transaction<'_, '_>, row: &Row) -> Result<(), Failure> {
+    let id = row.key.to_string();
+    transaction.put(&ROWS, &id, row)?;
+    if row.is_done() {
+        transaction.delete(&OPEN, &id)?;
+    } else {
+        transaction.put(&OPEN, &id, &OpenRow::of(row))?;
+    }
+    Ok(())
+}
+
+/// While the register was closed an officer may have spoken: that is never written over. A row that was signed before could
+/// not be spoken on any more.
+fn take_ruling(transaction: &Transaction<'_, '_>, row: &mut Row) -> Result<(), Failure> {
+    let id = row.key.to_string();
+    if row.ruling.is_some() || !transaction.get(&OPEN, &id)?.is_some_and(|open| open.is_ruled) {
+        return Ok(());
+    }
+    let stored = transaction.get(&ROWS, &id)?;
+    row.ruling = stored.and_then(|stored| stored.ruling);
+    match row.is_open() || row.state == State::Lost {
+        true => Ok(()),
+        false => Err(Failure::of(ExitCode::Failure, "desk_ruled", &[("case", &row.key.case)])),
+    }
+}
 
 impl Register {
     /// Keeps a row; it is durable when this returns.
     pub fn put_row(&self, row: &Row) -> Result<(), Failure> {
-        Ok(self.vault().put(&ROWS, &row.key.to_string(), row)?)
+        self.put_rows([&mut row.clone()].into_iter())
+    }
+    /// Keeps rows, in one durable step. Each has what an officer said meanwhile when this returns.
+    pub fn put_rows<'a>(&self, rows: impl Iterator<Item = &'a mut Row>) -> Result<(), Failure> {
+        self.vault().write::<_, Failure>(|transaction| {
+            for row in rows {
+                take_ruling(transaction, row)?;
+                put(transaction, row)?;
+            }
+            Ok(())
+        })
     }
     /// A round of a step.
     pub fn row(&self, key: &RowKey) -> Result<Option<Row>, Failure> {
         Ok(self.vault().get(&ROWS, &key.to_string())?)
     }
-    /// All of them.
+    /// Those that are there of several, in their order.
+    pub fn rows_of(&self, keys: &[RowKey]) -> Result<Vec<Row>, Failure> {
+        let keys: Vec<String> = keys.iter().map(RowKey::to_string).collect();
+        Ok(self.vault().read()?.get_many(&ROWS, &keys)?.into_iter().flatten().collect())
+    }
+    /// All of them, also those that are done.
     pub fn rows(&self) -> Result<BTreeMap<RowKey, Row>, Failure> {
         Ok(self.vault().scan(&ROWS)?.into_iter().map(|(_, row)| (row.key, row)).collect())
+    }
+    /// What the index says of each row on which something is left to do.
+    pub fn open_rows(&self) -> Result<BTreeMap<RowKey, OpenRow>, Failure> {
+        if self.vault().get(&INDEXED, INDEX)?.is_none() {
+            self.index_rows()?;
+        }
+        Ok(self.vault().scan(&OPEN)?.into_iter().map(|(_, row)| (row.key, row)).collect())
+    }
+    fn index_rows(&self) -> Result<(), Failure> {
+        self.vault().write::<_, Failure>(|transaction| {
+            for (id, row) in transaction.scan(&ROWS)? {
+                if !row.is_done() {
+                    transaction.put(&OPEN, &id, &OpenRow::of(&row))?;
+                }
+            }
+            Ok(transaction.put(&INDEXED, INDEX, &1)?)
+        })
     }
     /// Changes a row as it is now, if the change allows it; it is durable when this returns.
     pub fn change_row(
@@ -32,8 +117,74 @@ impl Register {
             let row = transaction.get(&ROWS, &key.to_string())?;
             let mut row: Row = row.ok_or_else(|| super::officer::unknown(&key.case))?;
             change(&mut row)?;
-            transaction.put(&ROWS, &key.to_string(), &row)?;
+            put(transaction, &row)?;
             Ok(row)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kanhe_proto::case::Outcome;
+
+    use super::super::officer::rule;
+    use super::super::row::tests::{checked, row};
+    use super::*;
+    use crate::talk::Passphrase;
+    use crate::vault::Effort;
+
+    fn register(dir: &tempfile::TempDir) -> Register {
+        let passphrase = Passphrase::new("correct horse".to_owned());
+        Register::open_or_create(&dir.path().join("register"), &passphrase, Effort::NONE).unwrap()
+    }
+
+    #[test]
+    fn the_index_has_what_is_left_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let register = register(&dir);
+        let states = [State::Seen, State::Waiting, State::Issued, State::Lost];
+        let rows: Vec<Row> = (0..)
+            .zip(states)
+            .map(|(round, state)| {
+                let mut row = row();
+                (row.key.round, row.state) = (round, state);
+                row
+            })
+            .collect();
+        register.put_rows(rows.clone().iter_mut()).unwrap();
+        let open =
+            |register: &Register| register.open_rows().unwrap().into_values().map(|row| row.state).collect::<Vec<_>>();
+        assert_eq!(open(&register), states[..2]);
+        assert_eq!(
+            (register.rows().unwrap().len(), register.rows_of(&[rows[3].key, rows[0].key]).unwrap().len()),
+            (4, 2)
+        );
+        let mut lost = rows[0].clone();
+        lost.state = State::Lost;
+        register.put_row(&lost).unwrap();
+        assert_eq!(open(&register), [State::Waiting]);
+        // A register of an earlier version has rows and no index.
+        register.vault().delete(&INDEXED, INDEX).unwrap();
+        register.vault().delete(&OPEN, &rows[1].key.to_string()).unwrap();
+        assert_eq!(open(&register), [State::Waiting]);
+    }
+
+    #[test]
+    fn what_an_officer_says_meanwhile_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let register = register(&dir);
+        let mut kept = row();
+        register.put_row(&kept).unwrap();
+        // The desk looks at the files while the officer hands the step back.
+        rule(&register, &kept.key, Outcome::Returned, Some("file_wrong"), "7").unwrap();
+        (kept.state, kept.checked) = (State::Checked, Some(Box::new(checked(Some(Outcome::Approved)))));
+        register.put_rows([&mut kept].into_iter()).unwrap();
+        assert_eq!(kept.ruling.as_ref().unwrap().outcome, Outcome::Returned);
+        assert_eq!(register.row(&kept.key).unwrap().unwrap().ruling, kept.ruling);
+        assert!(register.open_rows().unwrap()[&kept.key].is_ruled);
+        // What was signed without it is not kept: it has not left.
+        (kept.ruling, kept.state) = (None, State::Signed);
+        assert_eq!(register.put_rows([&mut kept].into_iter()).unwrap_err().code, "desk_ruled");
+        assert_eq!(register.row(&kept.key).unwrap().unwrap().state, State::Checked);
     }
 }

@@ -132,7 +132,7 @@ impl Issuing<'_> {
         let (office, definition, now) = (self.office, self.definition, clock::now());
         let licences = Signing { office, definition, issuer_name: &self.issuer_name, run, place, now }.sign(rows)?;
         let lines = rows.iter().map(|prepared| prepared.row.line).collect();
-        let planned = Planned { run, place, lines, licences, redeemed: Vec::new() };
+        let planned = Planned { run, place, lines, licences, redeemed: Vec::new(), names: Vec::new() };
         plan(office, definition, self.register, follower, planned)
     }
 }
