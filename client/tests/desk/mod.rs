@@ -1,5 +1,6 @@
 //! What a desk makes of presentations: real licences and evidence, shown to the right and the wrong one.
 
+mod scale;
 mod work;
 
 use kanhe_client::desk::{Judged, Shown, request_of, shown};

@@ -8,10 +8,10 @@ use crate::case::{ITEM, Lease};
 use crate::support::chain::Intake;
 use crate::support::command::{Ended, Home};
 
-const RUN: [&str; 7] = ["desk", "run", "--once", "--key", "issuing.key", "--sealing-key", "sealing.key"];
+pub(super) const RUN: [&str; 7] = ["desk", "run", "--once", "--key", "issuing.key", "--sealing-key", "sealing.key"];
 
 /// The same item, with a licence that has a real type, and a value that the tax office passes on.
-fn item() -> String {
+pub(super) fn item() -> String {
     let start = ITEM.find("[[yield]]").unwrap();
     let yields = r#"
 [[yield]]
@@ -39,7 +39,7 @@ ZZYXQJZRQ = '"长期"'
     )
 }
 
-fn desk(lease: &Lease, seed: u8) -> Home {
+pub(super) fn desk(lease: &Lease, seed: u8) -> Home {
     let home = Home::new(Some(&lease.scene.node.url));
     let genesis = lease.chain().genesis.to_bytes();
     home.write("genesis", &genesis);
@@ -49,12 +49,12 @@ fn desk(lease: &Lease, seed: u8) -> Home {
     home
 }
 
-fn lines(ended: &Ended) -> Vec<Value> {
+pub(super) fn lines(ended: &Ended) -> Vec<Value> {
     ended.data.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// The states that a step went through, and what was said of it last.
-fn of_step<'a>(lines: &'a [Value], step: &str) -> (Vec<&'a str>, &'a Value) {
+pub(super) fn of_step<'a>(lines: &'a [Value], step: &str) -> (Vec<&'a str>, &'a Value) {
     let steps = lines.iter().map(|line| &line["step"]);
     let found: Vec<&Value> = steps.filter(|line| line["step"] == step).collect();
     (found.iter().map(|line| line["state"].as_str().unwrap()).collect(), found.last().unwrap())
@@ -68,7 +68,7 @@ fn opened(lease: &Lease) -> String {
     opened["id"].as_str().unwrap().to_owned()
 }
 
-fn decisions(lease: &Lease, id: &str) -> Vec<(u8, Outcome, bool, usize)> {
+pub(super) fn decisions(lease: &Lease, id: &str) -> Vec<(u8, Outcome, bool, usize)> {
     let acts = lease.chain().acts_of(id);
     let decided = acts.iter().filter_map(|signed| match &signed.act {
         Act::Decide(decide) => Some((decide.step, decide.outcome, decide.how == How::Rules, decide.passed.len())),

@@ -53,6 +53,10 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
     let _ = reader.take(length).read_to_end(&mut sent);
     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
     let mut chain = chain.lock().unwrap();
+    chain.asked.push(path.clone());
+    if std::mem::take(&mut chain.too_often) {
+        return write(&mut stream, "429 Too Many Requests\r\nretry-after: 0", b"{}");
+    }
     let post = first.strip_prefix("POST ").map(|_| path.split('?').next().unwrap_or_default().to_owned());
     if let Some(mail) = post.filter(|path| path.starts_with("/v1/mail")) {
         return respond(&mut stream, post_mail(&mail, &sent, &mut chain));
@@ -70,6 +74,12 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
             respond(&mut stream, json(status));
         }
         return;
+    }
+    if first.starts_with("POST /v1/cases/proved ") {
+        return respond(&mut stream, json(chain.cases_proved(&serde_json::from_slice(&sent).unwrap())));
+    }
+    if first.starts_with("POST /v1/evidence ") {
+        return respond(&mut stream, json(chain.evidence_many(&serde_json::from_slice(&sent).unwrap())));
     }
     if first.starts_with("POST /v1/cases/files ") {
         if let Some(state) = chain.take_part(&sent) {
@@ -96,7 +106,7 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
         if intake == Intake::WorksOnce {
             chain.intake = Intake::BreaksBefore;
         }
-        if intake == Intake::BreaksAfter {
+        if intake == Intake::BreaksAfter || chain.lose_batches {
             return;
         }
         json(status)
@@ -160,7 +170,7 @@ fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
             let batch = kanhe_proto::ids::LogIndex(batch.parse().ok()?);
             json(chain.evidence(batch, &digest.parse().ok()?)?)
         }
-        ["cases"] => json(chain.open_cases()),
+        ["cases", "ready"] => json(chain.ready_steps(query.split_once("after=").map(|(_, after)| after))),
         ["cases", id] => json(chain.case_leaf(&id.parse().ok()?)),
         ["cases", id, "events"] => {
             let from = query.strip_prefix("from=").and_then(|from| from.parse().ok()).map(kanhe_proto::ids::LogIndex);
