@@ -63,7 +63,7 @@ impl FollowError {
         }
     }
     /// Whether the next node should be asked: what stops trust stops here.
-    fn is_local(&self) -> bool {
+    pub fn is_local(&self) -> bool {
         match self {
             Self::Node(error) => error.is_local(),
             Self::Trust { error, .. } => !matches!(error, TrustError::Conflict(_) | TrustError::Stale),
@@ -108,6 +108,10 @@ impl Follower {
     /// With what the home believes.
     pub fn open(home: &Home, nodes: Vec<NodeClient>) -> Result<Self, Failure> {
         Ok(Self { home: home.clone(), nodes, trust: home.trust()? })
+    }
+    /// Whose trust it is.
+    pub const fn home(&self) -> &Home {
+        &self.home
     }
     /// What is believed.
     pub const fn trust(&self) -> &Trust {
@@ -230,6 +234,16 @@ impl Follower {
             }
             if late.0 > OVERTAKEN_HEARTBEATS * self.trust.heartbeat.0 { Err(TrustError::Lagging(late)) } else { Ok(()) }
         });
+        checked.map_err(|error| self.disbelieve(node, header, error))
+    }
+
+    /// Believes a header of the past, whatever its age; hand-overs are followed first if its set is not known yet.
+    pub fn believe_past(&mut self, node: &NodeClient, header: &CertifiedHeader) -> Result<(), FollowError> {
+        let mut checked = self.trust.check(header, clock::now());
+        if checked == Err(TrustError::UnknownValidators) {
+            self.update_from(node)?;
+            checked = self.trust.check(header, clock::now());
+        }
         checked.map_err(|error| self.disbelieve(node, header, error))
     }
 

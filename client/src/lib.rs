@@ -2,6 +2,7 @@
 
 rust_i18n::i18n!("locales", fallback = "en");
 
+pub mod account;
 pub mod audit;
 pub mod case;
 pub mod cli;

@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are outside the tests themselves")]
 
+mod account;
+mod audit;
 mod case;
 mod desk;
 mod governance;
 mod issuer;
 mod item;
+mod refusals;
 mod service;
 mod support;
 mod wallet;

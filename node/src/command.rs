@@ -20,6 +20,7 @@ use crate::config::{Config, DEFAULT_TOML, LogFormat};
 use crate::consensus::guard;
 use crate::devnet::{self, DevnetOptions};
 use crate::moving::MoveError;
+use crate::run::last_stop::LastStop;
 use crate::run::{self, EXIT_CODES, Ended, RunError, exit};
 use crate::storage::{Storage, fsck};
 use anyhow::Context;
@@ -221,6 +222,10 @@ fn run_node(
     let config = Config::load(home).map_err(RunError::from)?;
     run::logging::start(&config.log, format).map_err(RunError::from)?;
     let opened = run::open(home, config, passphrase, rejoin)?;
+    if rejoin {
+        // The operator has answered what it stopped for.
+        LastStop::clear(home);
+    }
     let system = |what| move |source| RunError::System { what, source };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(system("the threads could not be started"))?;
@@ -249,9 +254,23 @@ fn run_node(
     if closing.is_some_and(|closing| !closing.wait(DATABASE_END)) {
         tracing::warn!("something still reads the database");
     }
+    remember(home, &ended);
     match ended? {
         Ended::Asked => Ok(ExitCode::from(exit::OK)),
         Ended::HandedOver => Ok(start_again()),
+    }
+}
+
+/// Leaves in the home why the node ended, for the doctor.
+fn remember(home: &Path, ended: &Result<Ended, RunError>) {
+    match ended {
+        Err(error) => {
+            let kept = LastStop::of(error).map(|stop| stop.write(home));
+            if let Some(Err(error)) = kept {
+                tracing::warn!("the reason of this end could not be kept: {error}");
+            }
+        }
+        Ok(_) => LastStop::clear(home),
     }
 }
 

@@ -5,13 +5,19 @@ mod common;
 
 use std::path::Path;
 
-use common::flat::{BUYER, DAY, Flat, KIN, REGISTER, TAX, payload, registering};
+use common::flat::{BUYER, DAY, Flat, KIN, REGISTER, TAX, payload, registering, said};
 use common::{TestNode, World};
+use kanhe_node::chain::{Claim, Claimed};
 use kanhe_node::storage::fsck::{Report, fsck};
 use kanhe_node::storage::{Column, Staging, Storage};
 use kanhe_proto::api::CASE_EVENTS_PAGE;
-use kanhe_proto::case::{Case, CaseEvent, CaseStatus, EventError, EventList, Outcome, SignedAct, case_key};
+use kanhe_proto::bounded::List;
+use kanhe_proto::case::{
+    Act, Case, CaseEvent, CaseStatus, Decide, EventError, EventList, FileRef, Outcome, SignedAct, case_key,
+};
+use kanhe_proto::hash::Commitment;
 use kanhe_proto::ids::{LogIndex, TimeMs};
+use kanhe_proto::key::{SecretKey, Signer as _};
 use kanhe_proto::merkle::log::Span;
 use kanhe_proto::merkle::map::Prefix;
 use kanhe_proto::snapshot::{Content, Piece};
@@ -254,6 +260,57 @@ fn cases_expire_and_are_forgotten_on_every_node_alike() {
         index.seek_to_first();
         assert!(!index.valid(), "nothing is left in the index");
     }
+}
+
+#[test]
+fn the_chain_says_whose_a_case_file_is() {
+    let dir = tempdir().unwrap();
+    let (world, node) = founded(dir.path());
+    let flat = Flat::new(&world, 1);
+    let bureau = |office: usize| world.offices[office].uscc;
+    let issuing = |office: usize| &world.offices[office].issuing;
+    let claim = |office: usize, commitment: Commitment, key: &SecretKey, parts: u16| {
+        let (to, case, author) = (bureau(office), flat.id(), key.public_key().id());
+        node.chain.snapshot().unwrap().claim(&Claimed { to, case, commitment, author, parts }).unwrap()
+    };
+    let (file, new, stranger) = (said("file"), said("new"), SecretKey::from_seed([99; 32]));
+    let [opener, buyer, spouse] = &flat.keys;
+    assert_eq!(claim(2, file, opener, 1), Claim::NoCase);
+
+    act(&world, &node, &[flat.open(&world, node.now())]);
+    assert_eq!(claim(2, file, opener, 1), Claim::Wanted);
+    assert_eq!(claim(2, file, opener, 2), Claim::Stranger, "the chain says how long it is");
+    for key in [buyer, &stranger, issuing(2)] {
+        assert_eq!(claim(2, file, key, 1), Claim::Stranger, "another has committed to it");
+    }
+    assert_eq!(claim(0, file, opener, 1), Claim::Possible, "not to this bureau");
+    // As long as somebody is invited anybody may be it.
+    for key in [opener, buyer, spouse, &stranger] {
+        assert_eq!(claim(3, new, key, 1), Claim::Possible);
+    }
+    act(&world, &node, &[flat.join(), flat.present(BUYER, 0)]);
+    assert_eq!(claim(3, file, spouse, 1), Claim::Wanted);
+    assert_eq!((claim(0, file, buyer, 1), claim(2, file, buyer, 1)), (Claim::Wanted, Claim::Wanted));
+    assert_eq!(claim(2, file, opener, 1), Claim::Wanted, "each has a version of its own");
+    assert_eq!((claim(3, new, spouse, 1), claim(3, new, &stranger, 1)), (Claim::Possible, Claim::Stranger));
+    // Bureaus that play a role, by a key that issues.
+    assert_eq!((claim(0, new, issuing(2), 1), claim(0, new, issuing(1), 1)), (Claim::Possible, Claim::Stranger));
+
+    let passed = FileRef { to: 0, commitment: said("passed"), bytes: 196_608 + 4_096 };
+    let decide = flat.deciding(issuing(2), TAX, 0, Outcome::Approved);
+    let decide = Decide { passed: List::new(vec![passed]).unwrap(), ..decide };
+    act(&world, &node, &[flat.sign(Act::Decide(decide), issuing(2))]);
+    assert_eq!(claim(0, said("passed"), issuing(2), 2), Claim::Wanted);
+    assert_eq!(claim(0, said("passed"), opener, 2), Claim::Stranger);
+
+    // What was said stays; nothing is said any more.
+    act(&world, &node, &[flat.withdraw(BUYER, buyer)]);
+    assert_eq!((claim(2, file, opener, 1), claim(2, new, opener, 1)), (Claim::Wanted, Claim::Stranger));
+    node.pass(31 * DAY);
+    for _ in 0..2 {
+        node.block(&world, &[]);
+    }
+    assert_eq!(claim(2, file, opener, 1), Claim::NoCase);
 }
 
 #[test]

@@ -11,10 +11,13 @@ use std::time::{Duration, Instant};
 use kanhe_node::devnet::{BureauDescription, Description};
 use kanhe_node::run::keys::{self, PassphraseSource};
 use kanhe_node::run::now;
+use kanhe_proto::account::{
+    AccountAct, AccountHistory, AccountPayload, By, Change, EnterpriseAccount, Opening, SignedAccountAct, account_key,
+};
 use kanhe_proto::api::{
-    BatchAnswer, CASES_PROVED_MAX, CaseEventsAnswer, CaseProved, CasesAnswer, CasesProvedAnswer, CasesQuestion,
-    EvidenceAnswer, HeaderAnswer, LeafAnswer, NodeStatus, OverdueAnswer, Problem, ReadyAnswer, TransactionState,
-    TransactionStatus,
+    AccountActsAnswer, BatchAnswer, CASES_PROVED_MAX, CaseEventsAnswer, CaseProved, CasesAnswer, CasesProvedAnswer,
+    CasesQuestion, EvidenceAnswer, HeaderAnswer, LeafAnswer, NodeStatus, OverdueAnswer, Problem, ReadyAnswer,
+    TransactionState, TransactionStatus,
 };
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::case::{
@@ -26,7 +29,7 @@ use kanhe_proto::evidence::Evidence;
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::governance::{Action, GovernancePayload, Proposal};
 use kanhe_proto::hash::{CaseId, LicenceDigest};
-use kanhe_proto::identifiers::TypeVersion;
+use kanhe_proto::identifiers::{TypeVersion, Uscc};
 use kanhe_proto::ids::{SpanMs, TimeMs};
 use kanhe_proto::item::{BoundRole, Item};
 use kanhe_proto::key::{SecretKey, Signer};
@@ -38,6 +41,7 @@ use kanhe_proto::registry::{Names, PurposeClass};
 use kanhe_proto::seal::SealingSecret;
 use kanhe_proto::transaction::{IssueBatch, Payload, Transaction, TransactionBody};
 use kanhe_proto::trust::Trust;
+use kanhe_proto::vote::ChainContext;
 use serde::de::DeserializeOwned;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kanhe-node");
@@ -253,6 +257,53 @@ fn asking() -> Item {
     .unwrap()
 }
 
+/// Alone of four, so that all waits.
+#[test]
+fn a_bureau_that_has_its_share_of_the_pool_is_turned_away_and_another_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let net = dir.path().join("net");
+    assert!(program(&["devnet", "init", "--dir", net.to_str().unwrap()]).status.success());
+    let network: Description = serde_json::from_slice(&fs::read(net.join("devnet.json")).unwrap()).unwrap();
+    let genesis = Genesis::from_bytes(&fs::read(&network.genesis).unwrap()).unwrap();
+    let node = &network.bureaus[0];
+    let mut config = kanhe_node::config::Config::load(&node.home).unwrap();
+    config.mempool.transactions_max = 8;
+    fs::write(node.home.join("config.toml"), toml::to_string(&config).unwrap()).unwrap();
+    let _node = Process::start(&node.home);
+    let http = Http;
+    http.wait(node, "an answer", |_| true);
+    let issuers: Vec<&BureauDescription> = network
+        .types
+        .iter()
+        .filter_map(|kind| network.bureaus.iter().find(|bureau| Some(bureau.uscc) == kind.issuer))
+        .collect();
+    let of = |kind: usize, number: u8| {
+        let mut network = Description::clone(&network);
+        network.types.swap(0, kind);
+        batch(issuers[kind], &network, &genesis, &[LicenceDigest([number; 32])]).to_bytes()
+    };
+    let hand_in = |kind, number| http.submit(node, &of(kind, number));
+    let first = of(0, 1);
+    let one = http.submit(node, &first);
+    assert_eq!(one.0, 202, "{}", one.1);
+    let mut number = 1;
+    let (code, told) = loop {
+        number += 1;
+        let answer = hand_in(0, number);
+        if answer.0 != 202 {
+            break answer;
+        }
+    };
+    assert_eq!((code, number), (429, 5), "as much as it leaves free: {told}");
+    assert_eq!(serde_json::from_str::<Problem>(&told).unwrap().code, "over_quota");
+    let other = (0..issuers.len()).find(|kind| issuers[*kind].uscc != issuers[0].uscc).unwrap();
+    let (code, told) = hand_in(other, 1);
+    assert_eq!(code, 202, "{told}");
+    // What was taken before is known still, and takes no room.
+    let (code, told) = http.submit(node, &first);
+    assert!([200, 202].contains(&code), "{code} {told}");
+}
+
 #[test]
 fn citizens_hand_in_acts_and_follow_their_case() {
     let dir = tempfile::tempdir().unwrap();
@@ -411,6 +462,75 @@ fn citizens_hand_in_acts_and_follow_their_case() {
     assert_eq!((code, serde_json::from_str::<Problem>(&told).unwrap().code.as_str()), (404, "not_found"));
     let cases: CasesAnswer = http.read(bureau, &format!("/v1/cases?bureau={}", bureau.uscc));
     assert!(cases.cases.is_empty());
+    an_account_is_handed_in_and_proved(bureau, &issuing, chain, &trust);
+}
+
+/// On the same node: an enterprise's account, from its proved absence to its history.
+fn an_account_is_handed_in_and_proved(
+    bureau: &BureauDescription,
+    issuing: &SecretKey,
+    chain: ChainContext,
+    trust: &Trust,
+) {
+    let http = Http;
+    let company = Uscc::with_check("91370100MA3E00013").unwrap();
+    let owner = SecretKey::from_seed([41; 32]);
+    let proved = |certified: &[u8], leaf: &[u8]| {
+        let certified: CertifiedHeader = codec::decode(certified, BYTES_MAX).unwrap();
+        trust.check(&certified, now()).unwrap();
+        let leaf: ProvedLeaf = codec::decode(leaf, BYTES_MAX).unwrap();
+        let root = &certified.header.state_root;
+        (leaf.read::<EnterpriseAccount>(root, &account_key(&company)).unwrap(), certified.header)
+    };
+    let account = || {
+        let LeafAnswer { certified, leaf } = http.read(bureau, &format!("/v1/accounts/{company}"));
+        proved(&certified, &leaf).0
+    };
+    let hand_in = |act: SignedAccountAct| {
+        let payload = AccountPayload { acts: List::new(vec![act]).unwrap() };
+        let (code, told) = http.ask(bureau, "POST /v1/accounts/acts", &payload.to_bytes()).unwrap();
+        match code {
+            202 => Ok(serde_json::from_str::<TransactionStatus>(&told).unwrap()),
+            _ => Err((code, serde_json::from_str::<Problem>(&told).unwrap().code)),
+        }
+    };
+    let act = |sequence: u32, by: By, change: Change, key: &SecretKey| {
+        AccountAct { uscc: company, sequence, by, change }.sign(&chain, key).unwrap()
+    };
+    assert_eq!(account(), None);
+    assert_eq!(http.ask(bureau, "POST /v1/accounts/acts", b"nothing").unwrap().0, 400);
+    let opening = Opening {
+        type_code: "DEMOYYZZ001".parse().unwrap(),
+        type_version: TypeVersion(1),
+        keys: List::new(vec![owner.public_key()]).unwrap(),
+    };
+    let by = By::Bureau { bureau: bureau.uscc, key: issuing.public_key().id() };
+    let own = By::Own(owner.public_key().id());
+    let forged = act(0, by.clone(), Change::Open(opening.clone()), &owner);
+    assert_eq!(hand_in(forged), Err((422, "account_signature".to_owned())));
+    let done = |status: TransactionStatus| {
+        let told: TransactionStatus = http.read(bureau, &format!("/v1/transactions/{}?wait=30", status.id));
+        assert_eq!(told.state, TransactionState::Committed, "{told:?}");
+    };
+    let opened = act(0, by, Change::Open(opening), issuing);
+    let first = hand_in(opened.clone()).unwrap();
+    assert_eq!(hand_in(opened).unwrap().id, first.id);
+    done(first);
+    assert_eq!(account().unwrap().keys.to_vec(), [owner.public_key()]);
+    done(hand_in(act(1, own.clone(), Change::AddKey(SecretKey::from_seed([42; 32]).public_key()), &owner)).unwrap());
+    assert_eq!(hand_in(act(1, own, Change::Close, &owner)).unwrap_err().1, "account_sequence");
+
+    let answer: AccountActsAnswer = http.read(bureau, &format!("/v1/accounts/{company}/acts"));
+    let (leaf, header) = proved(&answer.certified, &answer.leaf);
+    let leaf = leaf.unwrap();
+    let mut list = AccountHistory::of(&leaf);
+    for record in &answer.acts {
+        list.push(&header, &codec::decode(record, BYTES_MAX).unwrap()).unwrap();
+    }
+    assert_eq!((leaf.sequence, leaf.keys.len(), list.wanted(), answer.next), (2, 2, None, None));
+    let (code, told) = http.get(bureau, &format!("/v1/accounts/{company}/acts?from=0")).unwrap();
+    assert_eq!((code, serde_json::from_str::<Problem>(&told).unwrap().code.as_str()), (404, "not_found"));
+    assert_eq!(http.get(bureau, "/v1/accounts/nobody").unwrap().0, 400);
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn block(world: &World, node: &TestNode, keys: &[&SecretKey], last: &mut Option<
     let tip = node.chain.tip();
     let height = tip.header.height.next();
     let proposer = tip.next_validators.members()[0].address;
-    let built = node.chain.build_candidate(height, proposer, node.now(), last.as_ref()).unwrap();
+    let built = node.chain.build_candidate((height, Round(0)), proposer, node.now(), last.as_ref()).unwrap();
     assert!(node.source.rejected.lock().unwrap().is_empty(), "{:?}", node.source.rejected);
     node.chain.keep(height, built.header_hash, &built.body).unwrap();
     let sign = |key: &&SecretKey| {

@@ -15,7 +15,7 @@ use kanhe_proto::evidence::{LicencePath, Subject};
 use kanhe_proto::hash::{Hash, MapKey};
 use kanhe_proto::header::Header;
 use kanhe_proto::identifiers::{TypeVersion, Uscc, Vct};
-use kanhe_proto::ids::{Height, LogIndex, TimeMs};
+use kanhe_proto::ids::{Height, LogIndex, Round, TimeMs};
 use kanhe_proto::key::Signer;
 use kanhe_proto::merkle::log::{self, leaf_hash};
 use kanhe_proto::merkle::map::{MapLeaf, root_of};
@@ -163,9 +163,7 @@ fn restate(transaction: &Transaction, header: &Header, state: &mut BTreeMap<MapK
                 state.insert(key, leaf.to_value());
             }
         }
-        Payload::Governance(_) | Payload::Equivocation(_) | Payload::Case(_) => {
-            panic!("nobody decides or applies for anything here")
-        }
+        _ => panic!("nobody decides, applies for or reads anything here"),
     }
     let spent = SpentId { expiry: body.expiry, height: header.height };
     state.insert(spent_id_key(&body.id()), spent.to_value());
@@ -295,7 +293,7 @@ fn the_parents_certificate_is_checked_whole() {
     let refused = hostile.node.check(&block.to_bytes());
     assert!(matches!(refused, BlockCheck::Invalid { reason: BlockError::Field("state_root"), .. }), "{refused:?}");
     let (now, proposer) = (hostile.good.header.time, hostile.good.header.proposer);
-    let built = hostile.node.chain.build_candidate(Height(2), proposer, now, Some(&subset)).unwrap();
+    let built = hostile.node.chain.build_candidate((Height(2), Round(0)), proposer, now, Some(&subset)).unwrap();
     assert_eq!(hostile.node.check(&built.body), BlockCheck::Valid(built.header_hash));
 }
 

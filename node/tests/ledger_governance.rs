@@ -24,9 +24,9 @@ use kanhe_proto::key::{PublicKey, SecretKey, Signer};
 use kanhe_proto::map_value::MapValue;
 use kanhe_proto::record::{Choice, GovernanceRecord, GovernanceVote, Record};
 use kanhe_proto::registry::{
-    Accreditation, Bureau, Effect, HolderKind, ItemCatalogue, KeyEntry, KeyRole, LicenceType, Membership, Names,
-    Parameters, Purpose, PurposeClass, RegistryRecord, RelyingParty, Schedule, SeatState, Seats, ServiceItem,
-    Supervision,
+    Accreditation, Authority, Bureau, DataCatalogue, DataClass, DataDeclaration, Effect, HolderKind, ItemCatalogue,
+    KeyEntry, KeyRole, LicenceType, Membership, Names, Parameters, Purpose, PurposeClass, RegistryRecord, RelyingParty,
+    Schedule, SeatState, Seats, ServiceItem, Supervision,
 };
 use kanhe_proto::status::{BatchStatus, batch_status_key};
 use kanhe_proto::transaction::{Payload, Transaction};
@@ -459,6 +459,38 @@ fn a_validator_key_is_rotated_by_its_bureau() {
     assert!(!bench.get::<KeyEntry>(&(bureau, old.id())).unwrap().intervals.hold_at(bench.height));
 }
 
+/// The old key goes on meanwhile. The new one had its turn: the bureau makes another.
+#[test]
+fn a_rotation_that_its_key_does_not_take_up_lapses_and_is_made_anew_with_another_key() {
+    let mut bench = Bench::new(4);
+    let bureau = bench.uscc(1);
+    let old = bench.validator(1);
+    let rotate = |bench: &Bench, name: &str| Action::RotateKey {
+        bureau,
+        new: bench.new_key(bureau, KeyRole::Validator, &secret(name)),
+        old: Some(old.id()),
+        overlap: SpanMs(0),
+    };
+    let first = rotate(&bench, "never used");
+    bench.commit(&bench.own(1, vec![first.clone()]));
+    assert_eq!(bench.seats().all().len(), 5);
+    let another = rotate(&bench, "too early");
+    bench.refuses(&bench.own(1, vec![another]), Code::ExistsAlready);
+    let late = bench.activate(bureau, &secret("never used"));
+    while bench.seats().all().len() > 4 {
+        bench.pass(DAY);
+        bench.empty();
+    }
+    assert!(bench.seats().get(&old).is_some() && bench.validators.get(&bench.world.address(1)).is_some());
+    bench.refuses(&late, Code::NoSuch);
+    bench.refuses(&bench.own(1, vec![first]), Code::ExistsAlready);
+    let second = rotate(&bench, "used");
+    bench.commit(&bench.own(1, vec![second]));
+    bench.commit(&bench.activate(bureau, &secret("used")));
+    bench.end_epoch();
+    assert!(bench.validators.members().iter().any(|member| member.key == secret("used").public_key()));
+}
+
 #[test]
 fn keys_rotate_end_and_are_distrusted() {
     let mut bench = Bench::new(3);
@@ -737,6 +769,73 @@ fn items_are_registered_amended_and_retired() {
     bench.refuses_action(retire, Code::NoSuch);
     bench.decide(vec![good(3)]);
     assert_eq!((catalogue(&bench).len(), catalogue(&bench)[0].newest), (1, ItemVersion(3)));
+}
+
+#[test]
+fn a_bureau_declares_and_retires_its_own_data() {
+    let mut bench = Bench::new(3);
+    let (bureau, other) = (bench.uscc(1), bench.uscc(2));
+    let class = |bench: &Bench, code: &str, count| DataDeclaration {
+        code: Text::new(code).unwrap(),
+        names: names(code),
+        type_code: Some(TYPE.parse().unwrap()),
+        count,
+        as_of: bench.time,
+    };
+    let declare = |classes: Vec<DataDeclaration>| Action::DeclareData { bureau, classes: List::new(classes).unwrap() };
+    let retire = |codes: &[&str]| {
+        let classes = codes.iter().map(|code| Text::new(*code).unwrap()).collect();
+        Action::RetireData { bureau, classes: List::new(classes).unwrap() }
+    };
+    let own = |bench: &Bench, action: Action| bench.own(1, vec![action]);
+    let got = |bench: &Bench, code: &str| bench.get::<DataClass>(&(bureau, Text::new(code).unwrap())).unwrap();
+    // Nobody else does it for the bureau, not even all together.
+    bench.refuses_action(declare(vec![class(&bench, "a", 1)]), Code::NotOwn);
+    bench.refuses_action(retire(&["a"]), Code::NotOwn);
+    let outcome = bench.commit(&own(&bench, declare(vec![class(&bench, "a", 1), class(&bench, "b", 2)])));
+    assert_eq!(outcome.records.len(), 1, "how it stood is in the log");
+    assert_eq!((got(&bench, "a").declared.count, got(&bench, "a").intervals.all().len()), (1, 1));
+    assert_eq!(got(&bench, "a").intervals.all()[0].by, Authority::Bureau(bureau));
+    // Said anew it is the same class as it stands now.
+    bench.commit(&own(&bench, declare(vec![class(&bench, "a", 5)])));
+    assert_eq!((got(&bench, "a").declared.count, got(&bench, "a").intervals.all().len()), (5, 1));
+    let listed = |bench: &Bench| {
+        let catalogue = bench.get::<DataCatalogue>(&bureau).unwrap();
+        catalogue.classes.iter().map(|entry| (entry.code.to_string(), entry.in_force)).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&bench), [("a".into(), true), ("b".into(), true)]);
+    bench.commit(&own(&bench, retire(&["a"])));
+    assert!(!got(&bench, "a").intervals.hold_at(bench.height) && got(&bench, "b").intervals.hold_at(bench.height));
+    assert_eq!(listed(&bench), [("a".into(), false), ("b".into(), true)]);
+    bench.refuses(&own(&bench, retire(&["a"])), Code::NoSuch);
+    bench.refuses(&own(&bench, retire(&["b", "c"])), Code::NoSuch);
+    // It may come back.
+    bench.commit(&own(&bench, declare(vec![class(&bench, "a", 7)])));
+    assert_eq!((listed(&bench)[0].1, got(&bench, "a").intervals.all().len()), (true, 2));
+
+    for wrong in [vec![], vec![class(&bench, "b", 1), class(&bench, "a", 1)], vec![class(&bench, "", 1)]] {
+        bench.refuses(&own(&bench, declare(wrong)), Code::ProposalWrong);
+    }
+    bench.refuses(&own(&bench, retire(&[])), Code::ProposalWrong);
+    bench.refuses(&own(&bench, retire(&["b", "a"])), Code::ProposalWrong);
+    let unnamed = DataDeclaration { names: names(""), ..class(&bench, "c", 1) };
+    bench.refuses(&own(&bench, declare(vec![unnamed])), Code::ProposalWrong);
+    let rare = DataDeclaration { type_code: Some(RARE_TYPE.parse().unwrap()), ..class(&bench, "c", 1) };
+    bench.refuses(&own(&bench, declare(vec![rare])), Code::NotAccredited);
+    let later = DataDeclaration { as_of: TimeMs(bench.time.0 + 60_001), ..class(&bench, "c", 1) };
+    bench.refuses(&own(&bench, declare(vec![later])), Code::EffectiveLater);
+    // As many as there is room for, and no more.
+    for part in 0..4 {
+        let classes = (0..64).map(|at| class(&bench, &format!("x{:03}", 64 * part + at), 1)).collect();
+        let full = own(&bench, declare(classes));
+        match part {
+            3 => bench.refuses(&full, Code::RegistryFull),
+            _ => drop(bench.commit(&full)),
+        }
+    }
+    assert_eq!((listed(&bench).len(), bench.get::<DataCatalogue>(&other)), (2 + 192, None));
+    bench.protocol = ProtocolVersion(2);
+    bench.refuses(&own(&bench, retire(&["b"])), Code::ProposalWrong);
 }
 
 #[test]

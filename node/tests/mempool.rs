@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kanhe_node::mempool::{Admission, Denial, Full, Mempool, MempoolConfig, Submission, TakeLimits, TransactionState};
-use kanhe_proto::bounded::Blob;
-use kanhe_proto::hash::{ChainId, TransactionId};
+use kanhe_proto::bounded::{Blob, List, Text};
+use kanhe_proto::consent::{Act, ConsentPayload, Grant, SignedAct, Withdraw};
+use kanhe_proto::hash::{ChainId, ConsentId, TransactionId};
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::{Era, Height, TimeMs};
 use kanhe_proto::key::{PublicKey, SecretKey, Signature, Signer};
-use kanhe_proto::transaction::{RawPayload, Transaction, TransactionBody};
+use kanhe_proto::transaction::{Payload, RawPayload, Transaction, TransactionBody};
 use kanhe_proto::vote::ChainContext;
 use proptest::prelude::*;
 
@@ -256,6 +257,84 @@ async fn a_contested_block_is_shared_and_order_is_kept() {
     let others: Vec<TransactionId> = (1..4).flat_map(|number| ids[&number].clone()).collect();
     pool.committed(&others, Height(1), TimeMs(1));
     assert_eq!(taken(&pool, TakeLimits { bytes: usize::MAX, count: 30 }), ids[&0][..30]);
+}
+
+/// A transaction of a bureau that takes back these consents, and grants one more or not.
+fn withdrawal(number: u8, consents: &[u8], grants: bool, expiry: u64) -> (Bytes, TransactionId) {
+    let signed = |act| SignedAct { act, signature: Signature::ed25519([1; 64]) };
+    let mut acts: Vec<SignedAct> =
+        consents.iter().map(|id| signed(Act::Withdraw(Withdraw { consent: ConsentId([*id; 32]) }))).collect();
+    if grants {
+        acts.push(signed(Act::Grant(Grant {
+            key: key(8).public_key(),
+            accept_before: TimeMs(1),
+            grantee: bureau(1),
+            purpose: Text::new("a").unwrap(),
+            not_after: TimeMs(1),
+            reads: 1,
+            terms: Default::default(),
+        })));
+    }
+    let payload = ConsentPayload { acts: List::new(acts).unwrap() };
+    let body = TransactionBody {
+        version: 1,
+        chain: ChainContext { chain_id: ChainId([1; 32]), era: Era(0) },
+        sender: bureau(number),
+        key: key(number).public_key().id(),
+        expiry: TimeMs(expiry),
+        payload: Payload::Consent(payload).to_raw(),
+    };
+    let id = body.id();
+    (body.sign(&key(number)).unwrap().to_bytes().into(), id)
+}
+
+#[tokio::test]
+async fn consents_are_taken_back_outside_quotas_and_once_by_each_sponsor() {
+    let config = MempoolConfig { transactions_max: 4, withdrawals_max: 3, ..MempoolConfig::default() };
+    let pool = pool_of(&config, Rules::default());
+    let accepted = |submission: Submission<Code>| matches!(submission, Submission::Accepted(_));
+    let mut first = Vec::new();
+    for nonce in 0..9 {
+        let (bytes, id) = transaction(0, nonce, 10, LATER);
+        first.extend(accepted(pool.submit(bytes).await).then_some(id));
+    }
+    assert_eq!(first.len(), 2, "its share is used up");
+    let withdrawing = |id: u8| pool.is_withdrawing(&ConsentId([id; 32]));
+    let (bytes, one) = withdrawal(0, &[1], false, LATER);
+    assert!(!withdrawing(1));
+    assert_eq!(pool.submit(bytes).await, Submission::Accepted(one));
+    assert!(withdrawing(1) && !withdrawing(2));
+    // By the same sponsor again, in another transaction, it is the one that waits; another sponsor passes it on as well.
+    let waits = Submission::Known { id: one, state: TransactionState::Pending, signed: true };
+    assert_eq!(pool.submit(withdrawal(0, &[1], false, LATER + 1).0).await, waits);
+    let (bytes, others) = withdrawal(1, &[1], false, LATER);
+    assert!(accepted(pool.submit(bytes).await));
+    // More than that is new, and what also grants is on the sponsor's quota.
+    let (bytes, two) = withdrawal(0, &[1, 2], false, LATER);
+    assert!(accepted(pool.submit(bytes).await));
+    let full = pool.submit(withdrawal(0, &[3], true, LATER).0).await;
+    assert!(matches!(full, Submission::Full { what: Full::Sponsor, .. }) && !withdrawing(3));
+    let (bytes, mixed) = withdrawal(2, &[3], true, LATER);
+    assert!(accepted(pool.submit(bytes).await) && withdrawing(3));
+    // The line is full: from here on they count like others.
+    assert!(matches!(pool.submit(withdrawal(0, &[4], false, LATER).0).await, Submission::Full { .. }));
+    // They come first, and leave the others their room.
+    assert_eq!(pool.stats().transactions, 6);
+    let block = taken(&pool, WHOLE);
+    assert_eq!((&block[..3], block.len()), (&[one, others, two][..], 6));
+    assert_eq!(taken(&pool, TakeLimits { bytes: usize::MAX, count: 5 })[0], one);
+
+    pool.committed(&[one], Height(1), TimeMs(1));
+    assert!(withdrawing(1), "others still wait");
+    pool.committed(&[others, two], Height(2), TimeMs(2));
+    assert!(!withdrawing(1) && !withdrawing(2));
+    pool.reject(&mixed, Code::Stale);
+    assert!(!withdrawing(3));
+    let (bytes, again) = withdrawal(0, &[4], false, 5);
+    assert_eq!(pool.submit(bytes).await, Submission::Accepted(again));
+    pool.committed(&first, Height(3), TimeMs(5));
+    assert!(!withdrawing(4) && pool.stats().transactions == 0 && pool.stats().bytes == 0);
+    assert_eq!(pool.state(&again), TransactionState::Expired);
 }
 
 #[tokio::test]

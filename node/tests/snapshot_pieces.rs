@@ -14,7 +14,8 @@ use kanhe_proto::governance::Action;
 use kanhe_proto::hand_over::HandOver;
 use kanhe_proto::ids::{Height, LogIndex, Power, TimeMs};
 use kanhe_proto::key::Signer;
-use kanhe_proto::merkle::log::Span;
+use kanhe_proto::log_range::LogRange;
+use kanhe_proto::merkle::log::{self, Span};
 use kanhe_proto::merkle::map::Prefix;
 use kanhe_proto::registry::Parameters;
 use kanhe_proto::snapshot::{Content, Offer, Piece};
@@ -225,5 +226,51 @@ fn what_does_not_exist_is_gone_and_what_is_missing_does_not_become_a_chain() {
             std::fs::remove_dir_all(own.path()).unwrap();
             drop(world.create(own.path()));
         }
+    }
+}
+
+/// All records between two headers, as a light client takes them from a node.
+fn range_of(node: &TestNode, from: u64, to: u64, level_max: u8) -> u64 {
+    let snapshot = node.chain.snapshot().unwrap();
+    let header = |height: u64| snapshot.certified_at(Height(height)).unwrap().map(|certified| certified.header);
+    let (before, last) = (header(from - 1), header(to).unwrap());
+    let size = before.as_ref().map_or(0, |header| header.log_size);
+    let mut range = LogRange::begin(before.as_ref(), snapshot.log_frontier(size).unwrap().unwrap()).unwrap();
+    let frontier = snapshot.log_frontier(last.log_size).unwrap().unwrap();
+    frontier.verify(last.log_size, &last.log_root).unwrap();
+    for span in Span::between(size, last.log_size, level_max) {
+        let Content::Records(found) = snapshot.log_span(last.log_size, span).unwrap() else { panic!("{span:?}") };
+        found.verify(&frontier, span).unwrap();
+        for record in &found.records {
+            assert!(range.push(record).unwrap().recorded().is_some());
+        }
+    }
+    range.finish(&last).unwrap();
+    let proof = snapshot.past_consistency(size, last.log_size).unwrap().unwrap();
+    let old = before.map_or_else(log::empty_root, |header| header.log_root);
+    log::verify_consistency(size, &old, last.log_size, &last.log_root, &proof).unwrap();
+    last.log_size - size
+}
+
+#[test]
+fn all_records_between_any_two_headers_are_served_with_their_proofs() {
+    let (world, dir) = (governed(), tempdir().unwrap());
+    let node = grown(&world, dir.path());
+    for from in 1..=12 {
+        for to in from..=12 {
+            // Each block has three batches; the first one has a decision besides.
+            let expected = 3 * (to - from + 1) + u64::from(from == 1);
+            for level_max in [0, 2, 10] {
+                assert_eq!(range_of(&node, from, to, level_max), expected, "{from}..{to}");
+            }
+        }
+    }
+    let snapshot = node.chain.snapshot().unwrap();
+    let size = snapshot.tip().header.log_size;
+    assert_eq!(snapshot.log_frontier(size + 1).unwrap(), None);
+    assert_eq!(snapshot.past_consistency(4, 3).unwrap(), None);
+    assert_eq!(snapshot.past_consistency(4, size + 1).unwrap(), None);
+    for (size, level, index) in [(size + 1, 0, 0), (8, 0, 8), (8, 4, 0), (8, 63, 0), (8, 0, u64::MAX), (0, 0, 0)] {
+        assert_eq!(snapshot.log_span(size, Span { level, index }).unwrap(), Content::Gone, "{size} {level} {index}");
     }
 }

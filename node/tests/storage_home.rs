@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use common::flat::{Flat, payload, registering};
-use common::{Dice, World, change, changes, digest};
+use common::{Dice, World, change, changes, digest, person};
 use kanhe_node::storage::fsck::{Report, fsck};
 use kanhe_node::storage::{Column, CreateError, Storage, StorageError, layout};
 use kanhe_proto::governance::Action;
@@ -78,11 +78,11 @@ fn a_home_is_made_once_and_never_begins_anew() {
     assert!(home.join("CHAIN").exists());
 
     // Newer or older software was here.
-    for schema in [1, 2, 4] {
+    for schema in [1, 2, 3, 5] {
         fs::write(home.join("CHAIN"), format!("schema {schema}\nchain {chain_id}\n")).unwrap();
         let before = picture(&home);
         let other = Storage::open(&home, &chain_id).unwrap_err();
-        assert!(matches!(other, StorageError::OtherSchema { found, known: 3, .. } if found == schema), "{other}");
+        assert!(matches!(other, StorageError::OtherSchema { found, known: 4, .. } if found == schema), "{other}");
         assert_eq!(picture(&home), before, "nothing is written");
     }
     fs::write(home.join("CHAIN"), "what?").unwrap();
@@ -139,6 +139,7 @@ fn governed() -> World {
 fn grown(world: &World, dir: &Path) {
     let node = world.create(dir);
     let own = world.offices[0].uscc;
+    let her = person::Person::new(world, 1);
     let mut number = 0;
     // Another power for one validator: the set changes, and who signs stays as it is.
     let key = world.offices[3].validator.public_key();
@@ -160,12 +161,17 @@ fn grown(world: &World, dir: &Path) {
             let sent = [&decided, &open].map(|payload| world.transaction(0, expiry(1), payload));
             transactions.extend(sent);
         }
-        // Items, and a case of one.
+        // Items, a case of one, and a consent with reads.
         let actions = registering(world);
         let more = match round {
             1 => Some(world.decision(&node, &[0, 1, 2, 3], actions[..1].to_vec())),
             3 => Some(world.decision(&node, &[0, 1, 2, 3], actions[1..].to_vec())),
             5 => Some(payload(&[Flat::new(world, 1).open(world, node.now())])),
+            6 => Some(person::acts(&[her.grant(world, node.now())])),
+            8 => Some(person::reads(&[
+                her.read(world, her.under(1), 1, node.now()),
+                her.read(world, person::statutory(None), 2, node.now()),
+            ])),
             _ => None,
         };
         transactions.extend(more.map(|payload| world.transaction(0, expiry(1), &payload)));
@@ -289,7 +295,10 @@ fn fsck_finds_each_flipped_byte() {
     let mut flips = 0;
     for column in Column::ALL {
         let all: Vec<_> = entries(&storage, column).into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        let empty = matches!(column, Column::Expiries | Column::IssuerBatches | Column::Acts | Column::Cases);
+        let empty = matches!(
+            column,
+            Column::Expiries | Column::IssuerBatches | Column::Acts | Column::Cases | Column::Consents
+        );
         assert_eq!(all.is_empty(), empty, "{column:?}");
         for _ in 0..if empty { 0 } else { 12 } {
             let (key, value) = &all[dice.below(all.len() as u64) as usize];

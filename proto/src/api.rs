@@ -11,6 +11,7 @@ use crate::hash::{CaseId, Commitment, LicenceDigest, ProposalId, TransactionId};
 use crate::identifiers::Uscc;
 use crate::ids::{Height, LogIndex, TimeMs};
 use crate::item::{ItemCode, ItemVersion};
+use crate::key::KeyId;
 use crate::limits::{EVIDENCE_BYTES_MAX, HAND_OVER_BYTES_MAX, MAP_VALUE_BYTES_MAX, RECORD_BYTES_MAX};
 use crate::validators::{Address, ValidatorSet};
 
@@ -361,6 +362,47 @@ pub struct RegistryChange {
     pub after: Blob<MAP_VALUE_BYTES_MAX>,
 }
 
+/// Acts on an account in one answer.
+pub const ACCOUNT_ACTS_PAGE: usize = 64;
+
+/// Acts on an enterprise's account, proved under one header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AccountActsAnswer {
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// Encoding of the [`crate::proof::ProvedLeaf`] of the [`crate::account::EnterpriseAccount`], or of its absence.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub leaf: LeafBytes,
+    /// Encodings of [`crate::proof::ProvedRecord`], the newest first; [`crate::account::AccountHistory`] checks them.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub acts: Vec<RecordBytes>,
+    /// From where to ask on; nothing if the last one here is the opening.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
+    pub next: Option<LogIndex>,
+}
+
+/// Encoding of a [`crate::merkle::log::Frontier`]: at most 63 hashes.
+pub type FrontierBytes = Blob<{ 4 << 10 }>;
+/// Encoding of a [`crate::merkle::log::ConsistencyProof`]: at most 64 hashes.
+pub type ConsistencyBytes = Blob<{ 4 << 10 }>;
+
+/// The log as it was at a size that a header commits to. The frontier is checked against that header's `log_root`, the
+/// proof against the roots of both sizes: no header is needed here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LogAnswer {
+    /// The roots of its largest complete subtrees: encoding of a [`crate::merkle::log::Frontier`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub frontier: FrontierBytes,
+    /// That it begins with itself at the earlier size that was asked about: encoding of a
+    /// [`crate::merkle::log::ConsistencyProof`].
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<ConsistencyBytes>,
+}
+
 /// Events in one answer.
 pub const CASE_EVENTS_PAGE: usize = 64;
 /// Cases, or steps, in one answer.
@@ -539,11 +581,14 @@ pub struct CaseFileListed {
     /// To its content.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub commitment: Commitment,
+    /// The key under which its author acts in the case.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub author: KeyId,
     /// Its parts.
     pub parts: u16,
 }
 
-/// Case files that a node has whole for its bureau, ascending by case and commitment.
+/// Case files that a node has whole for its bureau, ascending by case, commitment and author.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseFilesAnswer {
@@ -551,4 +596,73 @@ pub struct CaseFilesAnswer {
     pub files: Vec<CaseFileListed>,
     /// What to ask on with, if there may be more.
     pub next: Option<String>,
+}
+
+/// A consent, or the proof that there is none now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConsentAnswer {
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// Encoding of the [`crate::proof::ProvedLeaf`] of the [`crate::consent::Consent`], or of its absence.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub leaf: LeafBytes,
+    /// Whether the node has seen a withdrawal that is in no block yet: its word. A source serves nothing then.
+    pub withdrawing: bool,
+}
+
+/// Events of a consent, proved under one header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ConsentEventsAnswer {
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// Encoding of the [`crate::proof::ProvedLeaf`] of the [`crate::consent::Consent`], or of its absence.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub leaf: LeafBytes,
+    /// Encodings of [`crate::proof::ProvedRecord`], the newest first; [`crate::consent::ConsentHistory`] checks them.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub events: Vec<RecordBytes>,
+    /// From where to ask on; nothing if the last one here is the grant.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
+    pub next: Option<LogIndex>,
+}
+
+/// Reads in one answer.
+pub const READS_PAGE: usize = 128;
+
+/// Reads that a source recorded, ascending by number, proved under one header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReadsAnswer {
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// Encoding of the [`crate::proof::ProvedLeaf`] of the [`crate::consent::SourceReads`], or of its absence: how many there
+    /// are.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub leaf: LeafBytes,
+    /// Encodings of [`crate::proof::ProvedRecord`], at most [`READS_PAGE`]; [`crate::consent::ReadList`] checks them.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub reads: Vec<RecordBytes>,
+    /// Number to ask on with; nothing if the last one is here.
+    pub next: Option<u64>,
+}
+
+/// All classes of data of a bureau, proved under one header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct DataClassesAnswer {
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// Encoding of the [`crate::proof::ProvedLeaf`] of the [`crate::registry::DataCatalogue`], or of its absence: which there
+    /// are.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub catalogue: LeafBytes,
+    /// Encodings of the [`crate::proof::ProvedLeaf`] of each [`crate::registry::DataClass`], in the order of the catalogue.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub classes: Vec<LeafBytes>,
 }

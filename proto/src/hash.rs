@@ -100,6 +100,10 @@ hash_type! {
     ParametersHash,
     /// Hash of the key that opened a case: names the case.
     CaseId,
+    /// Hash of a consent's key: names the consent.
+    ConsentId,
+    /// Hash of what a reader asks.
+    ReadId,
     /// Hash of 32 random bytes and content: says nothing once the random bytes are gone.
     Commitment,
 }

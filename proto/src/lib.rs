@@ -3,6 +3,7 @@
 //! Pure: no clock, socket, file, random source, environment or async runtime; time and randomness are arguments.
 //! A node and a verifier run the same function on the same bytes.
 
+pub mod account;
 pub mod api;
 pub mod application;
 pub mod block;
@@ -11,6 +12,7 @@ pub mod case;
 pub mod case_file;
 pub mod certificate;
 pub mod codec;
+pub mod consent;
 pub mod diagnosis;
 pub mod equivocation;
 pub mod evidence;
@@ -26,6 +28,8 @@ pub mod item;
 pub mod key;
 pub mod key_file;
 pub mod limits;
+pub mod log_range;
+pub mod log_record;
 pub mod mail;
 pub mod map_value;
 pub mod merkle;

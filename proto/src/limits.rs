@@ -92,14 +92,64 @@ pub const CASE_OPENING_AHEAD_MAX_MS: u64 = 24 * 3_600_000;
 pub const CASE_FORGET_AFTER_MS: u64 = 30 * 86_400_000;
 /// Cases that expire or are forgotten in one block.
 pub const CASES_SWEPT_MAX: usize = 256;
+/// Acts on consents in one transaction.
+pub const CONSENT_ACTS_MAX: usize = 32;
+/// Bytes of all acts on consents in one transaction: more than that many of the largest have.
+pub const CONSENT_PAYLOAD_BYTES_MAX: usize = 32 << 10;
+/// Reads that one consent may allow.
+pub const CONSENT_READS_MAX: u32 = 1_000;
+/// How long after its grant a consent may let read, in milliseconds: 90 days.
+pub const CONSENT_LIFE_MAX_MS: u64 = 90 * 86_400_000;
+/// How far ahead of block time a grant may be good, in milliseconds: 24 hours.
+pub const CONSENT_ACCEPT_AHEAD_MAX_MS: u64 = 24 * 3_600_000;
+/// How long the leaf of a consent stays after its last moment, in milliseconds: 30 days.
+pub const CONSENT_FORGET_AFTER_MS: u64 = 30 * 86_400_000;
+/// Consents that are forgotten in one block.
+pub const CONSENTS_SWEPT_MAX: usize = 256;
+/// Reads recorded in one transaction.
+pub const READS_MAX: usize = 32;
+/// How old a request may be when its read is recorded, in milliseconds: 10 minutes.
+pub const READ_AGE_MAX_MS: u64 = 600_000;
+/// How far ahead of block time the clock of a reader may be, in milliseconds: a minute.
+pub const READ_AHEAD_MAX_MS: u64 = 60_000;
+/// How old the record of a read may be when the source serves it, in milliseconds: a minute.
+pub const READ_SERVED_WITHIN_MS: u64 = 60_000;
+/// Bytes of a signed request to read.
+pub const READ_REQUEST_BYTES_MAX: usize = 1 << 10;
+/// Types in the terms of a consent and in a request to read.
+pub const SCOPE_TYPES_MAX: usize = 16;
+/// Claims of one type there.
+pub const SCOPE_CLAIMS_MAX: usize = 64;
+/// Bytes of terms and of what is asked: more than the largest have.
+pub const SCOPE_BYTES_MAX: usize = 128 << 10;
+/// How many numbers above the highest that was found a person's reads are looked for.
+pub const TRACE_WINDOW: u64 = 64;
+/// Classes of data that a bureau declares, ever.
+pub const DATA_CLASSES_MAX: usize = 256;
+/// Classes that one action declares or retires.
+pub const DATA_DECLARED_MAX: usize = 64;
 /// Bytes of a case file, which is rounded up to a multiple of [`CASE_FILE_UNIT_BYTES`]: 40 MiB.
 pub const CASE_FILE_BYTES_MAX: u32 = 40 << 20;
 /// Unit of the sizes of case files that are shown: 4 KiB.
 pub const CASE_FILE_UNIT_BYTES: u32 = 4 << 10;
+/// Bytes of the words that a bureau sends with a decision.
+pub const LETTER_BYTES_MAX: usize = 6_000;
 /// Bytes of a bureau's own number of a clerk.
 pub const CLERK_BYTES_MAX: usize = 32;
 /// Bytes of the name of a rule engine.
 pub const ENGINE_BYTES_MAX: usize = 64;
+/// Acts on enterprises' accounts in one transaction.
+pub const ACCOUNT_ACTS_MAX: usize = 8;
+/// Bytes of all acts on accounts in one transaction: more than that many of the largest have.
+pub const ACCOUNT_PAYLOAD_BYTES_MAX: usize = 32 << 10;
+/// Keys of an enterprise's account.
+pub const ACCOUNT_KEYS_MAX: usize = 8;
+/// Delegates of an account, those that were revoked included.
+pub const ACCOUNT_DELEGATES_MAX: usize = 32;
+/// Items in whose cases one delegate may act.
+pub const DELEGATE_ITEMS_MAX: usize = 16;
+/// How long a delegate may act, in milliseconds: three years of 365 days.
+pub const DELEGATE_LIFE_MAX_MS: u64 = 1_095 * 86_400_000;
 /// Governance records that a hand-over carries.
 pub const ACTS_MAX: usize = 64;
 /// Bytes of a governance proposal.

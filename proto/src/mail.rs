@@ -97,7 +97,7 @@ impl std::str::FromStr for MailId {
     }
 }
 
-fn info(purpose: SealPurpose, chain: ChainId, issuer: Uscc, id: MailId) -> SealInfo {
+pub(crate) fn info(purpose: SealPurpose, chain: ChainId, issuer: Uscc, id: MailId) -> SealInfo {
     let subject = Blob::new(codec::encode(&(issuer, id))).expect("42 bytes are within a subject");
     SealInfo { chain, purpose, subject }
 }

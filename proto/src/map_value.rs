@@ -34,6 +34,10 @@ pub enum Kind {
     Schedule,
     /// All service items.
     ItemCatalogue,
+    /// Data that a bureau holds.
+    DataClass,
+    /// All classes of data of a bureau.
+    DataCatalogue,
     /// Status history of a licence.
     LicenceStatus,
     /// Status history of a batch.
@@ -50,13 +54,19 @@ pub enum Kind {
     OpenProposals,
     /// A case, until some time after its end.
     Case,
+    /// A consent, until some time after its end.
+    Consent,
+    /// How many reads a source has recorded.
+    SourceReads,
+    /// An enterprise's account.
+    EnterpriseAccount,
 }
 crate::ids::byte_enum!(Kind {
     Bureau = 1, Key = 2, LicenceType = 3, Accreditation = 4, RelyingParty = 5, Supervision = 6, Parameters = 7,
     ServiceItem = 8, Purpose = 9, Membership = 10, Seats = 11, Schedule = 12,
-    ItemCatalogue = 13,
+    ItemCatalogue = 13, DataClass = 14, DataCatalogue = 15,
     LicenceStatus = 32, BatchStatus = 33, SpentId = 34, ProposalContent = 35, ProposalVotes = 36, Alive = 37,
-    OpenProposals = 38, Case = 39,
+    OpenProposals = 38, Case = 39, Consent = 40, SourceReads = 41, EnterpriseAccount = 42,
 });
 
 /// Why bytes are not the value that a key calls for.

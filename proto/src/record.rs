@@ -19,7 +19,7 @@ use crate::vote::{self, ChainContext};
 pub enum RecordKind {
     /// Licences issued together.
     Batch,
-    /// Somebody read somebody's data; its layout comes with the protocol version that has it.
+    /// Somebody read somebody's data ([`crate::consent::AccessRecord`]).
     Access,
     /// An act on a case, or its end by time ([`crate::case::CaseRecord`]).
     Case,
@@ -27,8 +27,14 @@ pub enum RecordKind {
     Governance,
     /// A validator signed two values.
     Equivocation,
+    /// A consent was given or taken back ([`crate::consent::ConsentRecord`]).
+    Consent,
+    /// An act on an enterprise's account ([`crate::account::AccountRecord`]).
+    EnterpriseAccount,
 }
-crate::ids::byte_enum!(RecordKind { Batch = 1, Access = 2, Case = 3, Governance = 4, Equivocation = 5 });
+crate::ids::byte_enum!(RecordKind {
+    Batch = 1, Access = 2, Case = 3, Governance = 4, Equivocation = 5, Consent = 6, EnterpriseAccount = 7,
+});
 
 /// Licences issued together. Its position in the log is the batch id.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::consent;
 use crate::identifiers::{Did, KeyUrl, TypeCode, Vct};
 use crate::ids::{SpanMs, TimeMs};
 use crate::key::{PublicKey, Signer};
@@ -209,6 +210,9 @@ impl Request {
             let named = |claim: &ClaimQuery| matches!(claim.path.steps().first(), Some(Step::Name(_)));
             if query.claims.len() > REGISTRY_LIST_MAX || !query.claims.iter().all(named) {
                 return malformed("too many claims, or a path that does not begin with a name");
+            }
+            if query.claims.iter().any(|claim| consent::is_trace(&claim.path)) {
+                return malformed("the key by which a person recognises reads is shown to nobody");
             }
         }
         if self.exp <= self.iat || (self.exp - self.iat).saturating_mul(1000) > REQUEST_LIFE_MAX.0 {

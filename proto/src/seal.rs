@@ -83,8 +83,10 @@ pub enum SealPurpose {
     Answer,
     /// A part of a case file.
     CaseFile,
+    /// The words of a decision.
+    Letter,
 }
-crate::ids::byte_enum!(SealPurpose { HolderSecret = 1, Request = 2, Answer = 3, CaseFile = 4 });
+crate::ids::byte_enum!(SealPurpose { HolderSecret = 1, Request = 2, Answer = 3, CaseFile = 4, Letter = 5 });
 
 /// What a sealed message is bound to, besides its recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -266,7 +266,9 @@ impl Leaves {
 }
 
 impl Records {
-    fn verify(&self, log: &Frontier, span: Span) -> Result<(), SnapshotError> {
+    /// Checks that the log with this frontier has exactly these records in the span. The frontier must be known to be the
+    /// log's.
+    pub fn verify(&self, log: &Frontier, span: Span) -> Result<(), SnapshotError> {
         within(self.records.iter().map(|record| 8 + record.len()).sum())?;
         let leaves: Vec<Hash> = self.records.iter().map(|record| leaf_hash(record)).collect();
         Ok(verify_span(log, span, &leaves, &self.proof)?)

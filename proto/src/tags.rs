@@ -121,6 +121,34 @@ tags! {
     CASE_ASSISTED = "kanhe:case-help",
     /// Case, slot, round and place of a bureau → nonce of a presentation.
     CASE_NONCE = "kanhe:case-nonce",
+    /// What the author of a part of a case file signs.
+    CASE_FILE_PART = "kanhe:case-part",
+    /// Chain and a consent's key → consent id.
+    CONSENT_ID = "kanhe:consent",
+    /// Consent id → key in the state map.
+    CONSENT_KEY = "kanhe:cons-key",
+    /// What a consent's key signs to give it or to take it back.
+    CONSENT_ACT = "kanhe:cons-act",
+    /// Consent and its terms → nonce of the presentation that shows whose it is.
+    CONSENT_NONCE = "kanhe:cons-nonce",
+    /// What a reader signs to ask; the request → its id.
+    READ_REQUEST = "kanhe:read-req",
+    /// What a source signs before data leaves it.
+    READ = "kanhe:read",
+    /// Source → key of the number of its reads in the state map.
+    SOURCE_READS = "kanhe:src-reads",
+    /// Trace key and number of a read → key of its note.
+    TRACE_NOTE = "kanhe:trace-note",
+    /// Trace key, number of a read and note → nonce of the note.
+    TRACE_NONCE = "kanhe:trace-once",
+    /// Unified social credit code → key of an enterprise's account in the state map.
+    ACCOUNT_KEY = "kanhe:acct-key",
+    /// What is signed by who acts on an enterprise's account.
+    ACCOUNT_ACT = "kanhe:acct-act",
+    /// What a key signs that acts for an enterprise in a case.
+    MANDATE = "kanhe:mandate",
+    /// Letter key and commitment → where a letter is left.
+    LETTER_ID = "kanhe:letter-id",
 }
 
 #[cfg(test)]

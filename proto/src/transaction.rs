@@ -5,9 +5,11 @@
 
 use bincode::{Decode, Encode};
 
+use crate::account::AccountPayload;
 use crate::bounded::{Blob, List};
 use crate::case::CasePayload;
 use crate::codec::{self, CodecError};
+use crate::consent::{ConsentPayload, ReadPayload};
 use crate::equivocation::EquivocationPayload;
 use crate::governance::GovernancePayload;
 use crate::hash::{self, Hash, LicenceDigest, TransactionId};
@@ -129,6 +131,12 @@ pub enum Payload {
     Equivocation(EquivocationPayload),
     /// See [`CasePayload`]; from protocol version 3 on.
     Case(CasePayload),
+    /// See [`ConsentPayload`]; from protocol version 3 on.
+    Consent(ConsentPayload),
+    /// See [`ReadPayload`]; from protocol version 3 on.
+    AccessRecord(ReadPayload),
+    /// See [`AccountPayload`]; from protocol version 3 on.
+    EnterpriseAccount(AccountPayload),
 }
 
 /// Why a payload is not executed.
@@ -156,6 +164,9 @@ impl Payload {
             Self::Governance(payload) => (TransactionKind::Governance, codec::encode(payload)),
             Self::Equivocation(payload) => (TransactionKind::Equivocation, codec::encode(payload)),
             Self::Case(payload) => (TransactionKind::Case, codec::encode(payload)),
+            Self::Consent(payload) => (TransactionKind::Consent, codec::encode(payload)),
+            Self::AccessRecord(payload) => (TransactionKind::AccessRecord, codec::encode(payload)),
+            Self::EnterpriseAccount(payload) => (TransactionKind::EnterpriseAccount, codec::encode(payload)),
         };
         let content = Blob::new(content).expect("bounded lists keep payloads within the limit");
         RawPayload { kind: kind.byte(), version: 1, content }
@@ -183,6 +194,15 @@ impl Payload {
             }
             Some(TransactionKind::Case) if has_cases => {
                 Ok(Self::Case(codec::decode(&raw.content, TRANSACTION_BYTES_MAX)?))
+            }
+            Some(TransactionKind::Consent) if has_cases => {
+                Ok(Self::Consent(codec::decode(&raw.content, TRANSACTION_BYTES_MAX)?))
+            }
+            Some(TransactionKind::AccessRecord) if has_cases => {
+                Ok(Self::AccessRecord(codec::decode(&raw.content, TRANSACTION_BYTES_MAX)?))
+            }
+            Some(TransactionKind::EnterpriseAccount) if has_cases => {
+                Ok(Self::EnterpriseAccount(codec::decode(&raw.content, TRANSACTION_BYTES_MAX)?))
             }
             _ => Err(unknown),
         }

@@ -6,23 +6,25 @@ mod world;
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::case::{
     Act, Assisted, Case, CaseEvent, CasePayload, CaseRecord, CaseStatus, Decide, EventError, EventList, How, Issued,
-    Open, Outcome, Present, Rate, ShapeError, SignedAct, SlotKey, SlotRequest, Withdraw, case_id, case_key, case_nonce,
-    commitment,
+    Letter, LetterContent, LetterError, Open, Outcome, Present, Rate, ShapeError, SignedAct, SlotKey, SlotRequest,
+    WantedLetter, Withdraw, case_id, case_key, case_nonce, commitment, letter_id, letter_slots,
 };
 use kanhe_proto::codec;
 use kanhe_proto::hash::{ChainId, Hash};
 use kanhe_proto::ids::{Era, Height, LogIndex, ProtocolVersion, TimeMs};
 use kanhe_proto::item::ItemVersion;
 use kanhe_proto::key::{PublicKey, SecretKey, Signer};
+use kanhe_proto::mail::{MailAnswer, MailError};
 use kanhe_proto::map_value::MapValue;
 use kanhe_proto::proof::ProvedRecord;
 use kanhe_proto::record::Record;
 use kanhe_proto::registry::ServiceItem;
+use kanhe_proto::seal::{SealError, SealingSecret};
 use kanhe_proto::transaction::{Payload, PayloadError};
 use kanhe_proto::vote::ChainContext;
 use world::cases::{
-    NOW, acts, assisted, buyer, case, chain, decide, file, id, invitation, joins, letter_key, open, opener, said,
-    signed, spouse,
+    NOW, acts, assisted, buyer, case, chain, decide, file, id, invitation, joins, letter, letter_key, open, opener,
+    said, signed, spouse,
 };
 use world::{World, bureau, issuing_key, item, item_bound, secret};
 
@@ -376,4 +378,63 @@ fn commitments_and_nonces_differ_by_all_that_is_in_them() {
     assert_eq!(Act::Withdraw(withdraw).case(&chain().chain_id), id());
     assert_eq!(Act::Open(open()).case(&chain().chain_id), id());
     assert_ne!(Hash(case_key(&id()).0), Hash(id().0));
+}
+
+/// The letter in its envelope, changed before it is sealed, and read as the slot does that has the key of this seed.
+fn read_letter(
+    change: impl Fn(&mut Letter),
+    mail: impl Fn(&mut MailAnswer),
+    seed: u8,
+    wanted: &WantedLetter,
+) -> Result<Letter, LetterError> {
+    let mut said = letter();
+    change(&mut said);
+    let mut sealed = said.seal(bureau(2), &letter_key(110), [9; 32]).unwrap();
+    mail(&mut sealed);
+    Letter::open(&sealed, &SealingSecret::from_seed([seed; 32]), wanted)
+}
+
+#[test]
+fn a_letter_says_what_was_committed_to_or_nothing() {
+    let wanted = WantedLetter { issuer: bureau(2), case: id(), step: 0, round: 1, commitment: letter().commitment() };
+    assert_eq!(read_letter(|_| {}, |_| {}, 110, &wanted), Ok(letter()));
+    let code = |read: Result<Letter, LetterError>| read.unwrap_err().code();
+    // Other words, other random bytes, for another key, of another bureau.
+    assert_eq!(code(read_letter(|said| said.random[0] ^= 1, |_| {}, 110, &wanted)), "mail_id_wrong");
+    let swapped = |mail: &mut MailAnswer| mail.id = letter_id(&letter_key(110), &wanted.commitment);
+    let other_words = |said: &mut Letter| said.content.words = Text::new("approved").unwrap();
+    assert_eq!(code(read_letter(other_words, swapped, 110, &wanted)), "seal_unopenable");
+    assert_eq!(code(read_letter(|_| {}, |_| {}, 111, &wanted)), "mail_id_wrong");
+    let misled = |mail: &mut MailAnswer| mail.id = letter_id(&letter_key(111), &wanted.commitment);
+    let other_key = LetterError::Mail(MailError::Seal(SealError::OtherKey(letter_key(110).id())));
+    assert_eq!(read_letter(|_| {}, misled, 111, &wanted), Err(other_key));
+    let other_bureau = WantedLetter { issuer: bureau(3), ..wanted };
+    assert_eq!(code(read_letter(|_| {}, |_| {}, 110, &other_bureau)), "mail_other_issuer");
+    // A letter of another decision, which the bureau committed to here.
+    let of = |change: &dyn Fn(&mut LetterContent)| {
+        let mut said = letter();
+        change(&mut said.content);
+        let wanted = WantedLetter { commitment: said.commitment(), ..wanted };
+        code(read_letter(|letter| change(&mut letter.content), |_| {}, 110, &wanted))
+    };
+    assert_eq!(of(&|content| content.round = 0), "letter_other");
+    assert_eq!(of(&|content| content.step = 1), "letter_other");
+    assert_eq!(of(&|content| content.case.0[0] ^= 1), "letter_other");
+    assert_eq!(of(&|content| content.version = 2), "letter_version");
+}
+
+#[test]
+fn a_letter_goes_to_who_presented_for_the_step_or_to_the_applicant() {
+    let (mut item, case) = (registered(), case());
+    let mut to = |waits_for: &[u8]| {
+        item.steps.as_mut_slice()[0].waits_for = List::new(waits_for.to_vec()).unwrap();
+        letter_slots(&item, &case, 0)
+    };
+    assert_eq!(to(&[0]), [0]);
+    assert_eq!(to(&[0, 1]), [0, 1]);
+    // Who has not joined has no letter key.
+    assert_eq!(to(&[0, 2]), [0]);
+    let applicant = case.applicant(&registered()).unwrap().0;
+    assert_eq!((to(&[2]), to(&[])), (vec![applicant], vec![applicant]));
+    assert_eq!(letter_slots(&item, &case, 9), [applicant]);
 }

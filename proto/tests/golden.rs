@@ -9,6 +9,7 @@ mod world;
 use std::fmt::Debug;
 use std::path::Path;
 
+use kanhe_proto::account::{self, AccountPayload, AccountRecord, MandateBody};
 use kanhe_proto::application::Application;
 use kanhe_proto::block::Block;
 use kanhe_proto::bounded::{Blob, List, Text};
@@ -18,6 +19,7 @@ use kanhe_proto::case_file::{
 };
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::codec::{self, BYTES_MAX, Decode, Encode};
+use kanhe_proto::consent::{self, AccessRecord, ConsentPayload, ConsentRecord, Note, ReadPayload, SourceReads};
 use kanhe_proto::equivocation::{EquivocationPayload, EquivocationRecord, SignedVote};
 use kanhe_proto::evidence::{Evidence, LicencePath};
 use kanhe_proto::exchange::{Answer, Ask, DeliveredLicence, HolderRequest, Outcome, Refusal, RequestBody};
@@ -41,9 +43,9 @@ use kanhe_proto::pickup::{PickupCode, PickupEntry};
 use kanhe_proto::proof::{CertifiedBlock, CertifiedHeader, ProofError, ProvedTransaction};
 use kanhe_proto::record::{BatchRecord, Choice, GovernanceRecord, GovernanceVote, Record};
 use kanhe_proto::registry::{
-    Accreditation, Authority, Bureau, CatalogueEntry, Due, Effect, HolderKind, Intervals, ItemCatalogue, KeyEntry,
-    KeyRole, LicenceType, Membership, Parameters, RegistryRecord, Schedule, Scheduled, ScheduledWhat, Seat, SeatState,
-    Seats,
+    Accreditation, Authority, Bureau, CatalogueEntry, DataCatalogue, DataClass, DataDeclaration, DataEntry, Due,
+    Effect, HolderKind, Intervals, ItemCatalogue, KeyEntry, KeyRole, LicenceType, Membership, Parameters,
+    RegistryRecord, Schedule, Scheduled, ScheduledWhat, Seat, SeatState, Seats,
 };
 use kanhe_proto::request::UnverifiedRequest;
 use kanhe_proto::response::Response;
@@ -444,13 +446,101 @@ fn cases() {
         payload: Payload::Case(payload).to_raw(),
     };
     golden("transaction-case.hex", &body.sign(&issuing_key(1)).unwrap());
+    let letter = world::cases::letter();
+    golden("letter.hex", &letter);
+    golden("letter-mail.hex", &letter.seal(bureau(2), &world::cases::letter_key(110), [9; 32]).unwrap());
     let lines = [
         ("case id", id.to_string()),
         ("case key", case::case_key(&id).to_string()),
         ("commitment", world::cases::said("file").to_string()),
         ("nonce", case::case_nonce(&id, 2, 1, 0)),
+        ("letter", letter.commitment().to_string()),
     ];
     golden_text("hashes-cases.txt", &lines.map(|(name, value)| format!("{name} {value}\n")).concat());
+}
+
+#[test]
+fn consents_and_reads() {
+    use world::consents::{
+        SOURCE, asked, chain, consent, grant, granted, id, read, request, signed_read, signed_request, statutory,
+        terms, trace, under, withdrawn,
+    };
+    let (world, chain) = (World::new(), chain());
+    golden("consent-grant.hex", &granted());
+    golden("consent-withdraw.hex", &withdrawn());
+    golden_bytes("consent-act-sign-bytes.hex", &consent::act_bytes(&chain, &withdrawn().act));
+    golden("consent-terms.hex", &terms());
+    golden("read-asked.hex", &asked());
+    golden("read-request.hex", &signed_request(under(2)));
+    golden_bytes("read-request-sign-bytes.hex", &consent::request_bytes(&chain, &request(under(2))));
+    golden("read.hex", &signed_read(under(2), 7));
+    golden("read-statutory.hex", &signed_read(statutory(), 8));
+    golden_bytes("read-sign-bytes.hex", &consent::read_bytes(&chain, &read(signed_request(under(2)), 7)));
+    golden_leaf("leaf-consent.hex", &consent());
+    let (height, time) = (Height(7), world.time);
+    golden_leaf("leaf-source-reads.hex", &SourceReads { source: bureau(SOURCE), count: 9, last: LogIndex(17) });
+    let acted = ConsentRecord { consent: id(), before: Some(LogIndex(17)), act: withdrawn(), height, time };
+    golden_bytes("record-consent.hex", &acted.to_record());
+    assert_eq!(ConsentRecord::from_record(&acted.to_record()).unwrap(), acted);
+    let read = AccessRecord { number: 8, before: Some(LogIndex(9)), read: signed_read(under(2), 7), height, time };
+    golden_bytes("record-access.hex", &read.to_record());
+    assert_eq!(AccessRecord::from_record(&read.to_record()).unwrap(), read);
+    let body = |payload: Payload| TransactionBody {
+        version: TRANSACTION_VERSION,
+        chain,
+        sender: bureau(1),
+        key: issuing_key(1).public_key().id(),
+        expiry: TimeMs(world.time.0 + 600_000),
+        payload: payload.to_raw(),
+    };
+    let acts = ConsentPayload { acts: List::new(vec![granted(), withdrawn()]).unwrap() };
+    golden("transaction-consent.hex", &body(Payload::Consent(acts)).sign(&issuing_key(1)).unwrap());
+    let reads = ReadPayload { reads: List::new(vec![signed_read(statutory(), 8)]).unwrap() };
+    golden("transaction-access.hex", &body(Payload::AccessRecord(reads)).sign(&issuing_key(1)).unwrap());
+    // What cannot be seen in the bytes of a read.
+    let note = trace().open(&chain, &request(under(2)), 7, &signed_read(under(2), 7).read.note).unwrap();
+    assert_eq!(note, Note::of(&asked().scope));
+    let lines = [
+        ("consent id", id().to_string()),
+        ("consent key", consent::consent_key(&id()).to_string()),
+        ("source key", consent::source_reads_key(&bureau(SOURCE)).to_string()),
+        ("terms", grant().terms.to_string()),
+        ("request id", request(under(2)).id(&chain).to_string()),
+        ("presentation nonce", consent::consent_nonce(&id(), &grant().terms)),
+        ("claim of the trace key", trace().to_claim().to_string()),
+        ("tag 7", text::hex(&trace().tag(7).0)),
+    ];
+    golden_text("hashes-consents.txt", &lines.map(|(name, value)| format!("{name} {value}\n")).concat());
+}
+
+#[test]
+fn data_classes() {
+    let world = World::new();
+    let declared = DataDeclaration {
+        code: Text::new("households").unwrap(),
+        names: world::names("户籍", "Households"),
+        type_code: Some(PERSON_TYPE.parse().unwrap()),
+        count: 9_400_000,
+        as_of: world.time,
+    };
+    let intervals = Intervals::from(Height(7), Authority::Bureau(bureau(0)));
+    golden_leaf("leaf-data-class.hex", &DataClass { bureau: bureau(0), declared: declared.clone(), intervals });
+    let entry = |code: &str, in_force| DataEntry { code: Text::new(code).unwrap(), in_force };
+    let catalogue = DataCatalogue::empty(bureau(0)).with(entry("households", true)).unwrap();
+    let catalogue = catalogue.with(entry("births", false)).unwrap();
+    golden_leaf("leaf-data-catalogue.hex", &catalogue);
+    assert_eq!(catalogue.with(entry("births", true)).unwrap().classes.len(), 2);
+    let (bureau, other) = (bureau(0), DataDeclaration { type_code: None, count: 0, ..declared.clone() });
+    let classes = vec![declared, DataDeclaration { code: Text::new("moves").unwrap(), ..other }];
+    let actions = vec![
+        Action::DeclareData { bureau, classes: List::new(classes).unwrap() },
+        Action::RetireData { bureau, classes: List::new(vec![Text::new("births").unwrap()]).unwrap() },
+    ];
+    let proposal = world.proposal(actions);
+    assert_eq!(proposal.decided_by(), kanhe_proto::governance::DecidedBy::Own);
+    golden("proposal-data.hex", &proposal);
+    let json = serde_json::to_string(&proposal).unwrap();
+    assert_eq!(serde_json::from_str::<Proposal>(&json).unwrap(), proposal);
 }
 
 #[test]
@@ -780,6 +870,7 @@ fn case_files() {
             content: Blob::new(attachment).unwrap(),
         }])
         .unwrap(),
+        mandate: Some(Blob::new(*b"mandate").unwrap()),
     };
     let bound = file(b"pdf").bind([7; 32]).unwrap();
     golden_bytes("case-file.hex", bound.to_bytes());
@@ -787,8 +878,46 @@ fn case_files() {
 
     // The last of two parts, so that it is short.
     let bound = file(&vec![5; PART_BYTES]).bind([7; 32]).unwrap();
-    let parts = bound.seal(&sealing().public_key(), [[8; 32], [9; 32]].into_iter()).unwrap();
+    let parts = bound.seal(&secret(60), &sealing().public_key(), [[8; 32], [9; 32]].into_iter()).unwrap();
     golden("file-part.hex", &parts[1]);
     assert_eq!(FilePart::decode(&parts[1].encode(), &chain).unwrap(), parts[1]);
     assert_eq!(BoundFile::open(&parts, &sealing()).unwrap(), bound);
+}
+
+#[test]
+fn accounts() {
+    let world = World::new();
+    let mut all = Vec::new();
+    for (name, act, key) in world::accounts::acts() {
+        let act = world::accounts::signed(act, &key);
+        golden(&format!("{name}.hex"), &act);
+        all.push(act);
+    }
+    let chain = world::cases::chain();
+    golden_bytes("account-act-sign-bytes.hex", &account::account_act_bytes(&chain, &all[2].act));
+    let leaf = world::accounts::account();
+    golden_leaf("leaf-account.hex", &leaf);
+    let record =
+        AccountRecord { before: Some(LogIndex(5)), signed: all[2].clone(), height: Height(7), time: world.time };
+    golden_bytes("record-account.hex", &record.to_record());
+    assert_eq!(AccountRecord::from_record(&record.to_record()).unwrap(), record);
+    let body = TransactionBody {
+        version: TRANSACTION_VERSION,
+        chain,
+        sender: bureau(1),
+        key: issuing_key(1).public_key().id(),
+        expiry: TimeMs(world.time.0 + 600_000),
+        payload: Payload::EnterpriseAccount(AccountPayload { acts: List::new(all).unwrap() }).to_raw(),
+    };
+    golden("transaction-account.hex", &body.sign(&issuing_key(1)).unwrap());
+    let mut shown = World::new();
+    let place = account::account_key(&leaf.uscc);
+    shown.state.insert(place, leaf.to_value());
+    let key = world::accounts::delegate();
+    let item = leaf.delegates[0].grant.items[1].clone();
+    let (case, slot, account, public) = (world::cases::id(), 0, leaf.uscc, key.public_key());
+    let body = MandateBody { version: account::MANDATE_VERSION, case, slot, item, account, key: public };
+    golden_bytes("mandate-sign-bytes.hex", &account::mandate_bytes(&chain, &body));
+    golden("mandate.hex", &body.sign(&chain, &key, shown.certified(), shown.state_leaf(place)).unwrap());
+    golden_text("hashes-accounts.txt", &format!("account key {place}\n"));
 }

@@ -52,6 +52,9 @@ fn mistakes_are_found_where_they_are() {
     assert_eq!(faults(|item| item["ask"][0]["to"] = json!(["nobody"])), one("ask[0].to[0]", Unknown));
     assert_eq!(faults(|item| item["ask"][0]["claims"] = json!([])), one("ask[0].claims", Empty));
     assert_eq!(faults(|item| item["ask"][0]["claims"][1] = json!("A[x]")), one("ask[0].claims[1]", Claim));
+    for shown in ["kanhe_trace", "kanhe_trace.inner"] {
+        assert_eq!(faults(|item| item["ask"][0]["claims"][1] = json!(shown)), one("ask[0].claims[1]", Claim));
+    }
     assert_eq!(faults(|item| item["ask"][1]["to"] = json!(["tax"])), one("ask[1].to[0]", NotAwaited));
     assert_eq!(faults(|item| item["field"][0]["choices"] = json!(["a"])), one("field[0].choices", Choices));
     assert_eq!(faults(|item| item["field"][1]["choices"] = json!([])), one("field[1].choices", Choices));

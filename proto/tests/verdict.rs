@@ -80,6 +80,11 @@ mod rule_1 {
     #[test]
     fn a_request_of_ones_own_that_is_not_one() {
         invalid(&spoilt(|_, _, request, _| request.nonce = "short".into()), "request_malformed");
+        let trace = |_: &World, _: &Held, request: &mut Request, _: &mut Response| {
+            let path = kanhe_proto::sd_jwt::ClaimPath::name("kanhe_trace");
+            request.dcql_query.credentials[0].claims.push(kanhe_proto::request::ClaimQuery { path });
+        };
+        invalid(&spoilt(trace), "request_malformed");
         invalid(&spoilt(|_, _, request, _| request.exp = request.iat + 601), "request_too_long");
         let over = |_: &World, _: &Held, request: &mut Request, _: &mut Response| {
             request.iat -= 600;

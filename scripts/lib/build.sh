@@ -90,3 +90,6 @@ build_with_progress() {
     rm -f "$log"
     ok "built in $(duration $((SECONDS - began)))"
 }
+
+# build_programs — the two programs and the tools of the tests, by the profile that KANHE_PROFILE names.
+build_programs() { build_with_progress build --workspace --bins --profile "${KANHE_PROFILE:-dev}"; }

@@ -73,6 +73,8 @@ give() {
     local bureau=$1 type=$2 holder=$3 sheet
     shift 3
     sheet=$DEMO/give-$holder-$type
+    # A second licence of the type to the same holder has files of its own.
+    while [[ -e $sheet ]]; do sheet+=-next; done
     quietly_at "$holder" wallet apply --type "$type" --issuer "$(field "$bureau" uscc)" --out "$sheet.txt"
     python3 - "$sheet.csv" "$sheet.txt" "$@" <<'PYTHON'
 import csv, sys

@@ -18,7 +18,11 @@ ISSUERS = {
     "provident-account": "big-data",
     "provident-notice": "big-data",
     "purchase-registration": "natural-resources",
+    "refund-notice": "big-data",
+    "residence-registration": "public-security",
     "social-insurance": "market-regulation",
+    "sole-trader-licence": "market-regulation",
+    "tax-payment": "market-regulation",
 }
 # Which bureau plays which role of an item.
 ROLES = {
@@ -32,6 +36,7 @@ ROLES = {
     "school": "big-data",
     "social": "market-regulation",
     "tax": "market-regulation",
+    "treasury": "natural-resources",
 }
 ACTIONS_MAX = 16
 

@@ -1,5 +1,6 @@
 //! Case files from node to node, with real processes: a part that a node took is on its way through kills and while its
-//! recipient is down; the recipient alone gets it; what no case of the chain belongs to is dropped.
+//! recipient is down; the recipient alone gets it; what others sign is in nobody's way; what no case of the chain commits to
+//! is dropped.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -7,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use kanhe_node::case_files::AUTHORS_MAX;
 use kanhe_node::run::keys::{self, PassphraseSource};
 use kanhe_node::run::now;
 use kanhe_proto::api::{CaseFileListed, CaseFileState, CaseFilesAnswer, MailChallenge, TransactionStatus};
 use kanhe_proto::bounded::{Blob, List, Text};
-use kanhe_proto::case::{Act, CasePayload, Open, case_id};
+use kanhe_proto::case::{Act, CasePayload, FileRef, Open, case_id};
 use kanhe_proto::case_file::{
-    Attachment, Author, BoundFile, CASE_FILE_VERSION, CaseFile, FilePart, PART_BYTES, PART_ENCODED_BYTES_MAX,
+    Attachment, Author, BoundFile, CASE_FILE_VERSION, CaseFile, FilePart, PART_BYTES, PART_ENCODED_BYTES_MAX, PartBody,
 };
 use kanhe_proto::governance::Action;
 use kanhe_proto::hash::{CaseId, ChainId, Commitment};
@@ -83,7 +85,8 @@ impl<'a> Desk<'a> {
     fn fetch(&self, file: &CaseFileListed) -> BoundFile {
         let chain = self.network.genesis.chain_id();
         let part = |place: u16| {
-            let (status, body) = self.ask(&format!("/v1/cases/files/{}/{}/{place}", file.case, file.commitment));
+            let CaseFileListed { case, commitment, author, .. } = file;
+            let (status, body) = self.ask(&format!("/v1/cases/files/{case}/{commitment}/{author}/{place}"));
             assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
             FilePart::decode(&body, &chain).unwrap()
         };
@@ -108,9 +111,9 @@ fn hand_in(network: &Network, node: usize, part: &FilePart) -> CaseFileState {
     serde_json::from_slice(&body).unwrap()
 }
 
-fn state(network: &Network, node: usize, file: &BoundFile) -> Option<CaseFileState> {
-    let CaseFile { to, case, .. } = file.file();
-    network.http.json(&format!("{}/v1/cases/files/{to}/{case}/{}", network.api(node), file.commitment()))
+fn state(network: &Network, node: usize, part: &FilePart) -> Option<CaseFileState> {
+    let (PartBody { to, case, commitment, .. }, author) = (&part.body, part.author());
+    network.http.json(&format!("{}/v1/cases/files/{to}/{case}/{commitment}/{author}", network.api(node)))
 }
 
 fn wait_for(network: &Network, what: &str, done: impl Fn() -> bool) {
@@ -121,8 +124,23 @@ fn wait_for(network: &Network, what: &str, done: impl Fn() -> bool) {
     }
 }
 
+/// Whose files of a case are, unless it is said otherwise.
+fn author(case: &CaseId) -> SecretKey {
+    SecretKey::from_seed([case.0[0]; 32])
+}
+
 /// A file to a bureau, and its sealed parts.
 fn file(network: &Network, to: usize, case: CaseId, attachment: usize) -> (BoundFile, Vec<FilePart>) {
+    file_of(&author(&case), network, to, case, attachment)
+}
+
+fn file_of(
+    author: &SecretKey,
+    network: &Network,
+    to: usize,
+    case: CaseId,
+    attachment: usize,
+) -> (BoundFile, Vec<FilePart>) {
     let content: Vec<u8> = (0..attachment).map(|at| (at % 251) as u8).collect();
     let paper = Attachment { name: Text::new("contract.pdf").unwrap(), content: Blob::new(content).unwrap() };
     let file = CaseFile {
@@ -131,22 +149,23 @@ fn file(network: &Network, to: usize, case: CaseId, attachment: usize) -> (Bound
         case,
         to: network.bureau(to).uscc,
         from: Author::Slot(0),
-        round: 1,
+        round: 0,
         values: List::empty(),
         presentation: Blob::new([]).unwrap(),
         applications: List::empty(),
         attachments: List::new(vec![paper]).unwrap(),
+        mandate: None,
     };
     let bound = file.bind([case.0[0]; 32]).unwrap();
     let sealing = Desk::of(network, to).sealing.public_key();
-    let parts = bound.seal(&sealing, (1_u8..).map(|seed| [seed; 32])).unwrap();
+    let parts = bound.seal(author, &sealing, (1_u8..).map(|seed| [seed; 32])).unwrap();
     (bound, parts)
 }
 
-fn folder(network: &Network, node: usize, file: &BoundFile) -> PathBuf {
-    let CaseFile { to, case, .. } = file.file();
-    let of_bureau = network.home(node).join("case-files").join(to.to_string());
-    of_bureau.join(case.to_string()).join(file.commitment().to_string())
+fn folder(network: &Network, node: usize, part: &FilePart) -> PathBuf {
+    let (PartBody { to, case, commitment, .. }, author) = (&part.body, part.author());
+    let of_case = network.home(node).join("case-files").join(to.to_string()).join(case.to_string());
+    of_case.join(commitment.to_string()).join(author.to_string())
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -163,23 +182,30 @@ fn what_is_no_part_is_refused_with_its_code(network: &Network, part: &FilePart) 
         change(&mut part);
         send(&part.encode())
     };
-    assert_eq!(send(&part.encode()[1..]), (400, "case_file_malformed".to_owned()));
+    let bytes = part.encode();
+    assert_eq!(send(&bytes[..bytes.len() - 1]), (400, "case_file_malformed".to_owned()));
     assert_eq!(send(&vec![0; PART_ENCODED_BYTES_MAX + 1]), (413, "too_large".to_owned()));
-    assert_eq!(changed(|part| part.chain = ChainId([1; 32])), (400, "case_file_other".to_owned()));
-    assert_eq!(changed(|part| part.version = 2), (400, "case_file_version".to_owned()));
-    assert_eq!(changed(|part| part.place = part.parts), (400, "case_file_place".to_owned()));
-    let nobody = |part: &mut FilePart| part.to = "91370100MA3C0JXE53".parse().unwrap();
-    assert_eq!(changed(nobody), (400, "case_file_no_bureau".to_owned()));
+    assert_eq!(changed(|part| part.body.chain = ChainId([1; 32])), (400, "case_file_other".to_owned()));
+    assert_eq!(changed(|part| part.body.version = 1), (400, "case_file_version".to_owned()));
+    assert_eq!(changed(|part| part.body.place = part.body.parts), (400, "case_file_place".to_owned()));
+    let stranger: fn(&mut FilePart) = |part| part.body.author = SecretKey::from_seed([66; 32]).public_key();
+    let other: fn(&mut FilePart) = |part| part.body.commitment.0[0] ^= 1;
+    for change in [stranger, other] {
+        assert_eq!(changed(change), (400, "case_file_signature".to_owned()), "it is of who signed it");
+    }
+    let to = "91370100MA3C0JXE53".parse().unwrap();
+    let nobody = PartBody { to, ..part.body.clone() }.sign(&author(&part.body.case)).unwrap();
+    assert_eq!(send(&nobody.encode()), (400, "case_file_no_bureau".to_owned()));
     let get = |path: &str| problem(network.http.get(&format!("{}/v1/cases/files/{path}", network.api(TAKER))).unwrap());
-    let (case, commitment) = (CaseId([1; 32]), Commitment([2; 32]));
-    assert_eq!(get(&format!("{}/{case}/{commitment}", part.to)), (404, "not_found".to_owned()));
-    assert_eq!(get(&format!("..%2f..%2fetc/{case}/{commitment}")), (400, "malformed_path".to_owned()));
+    let (case, commitment, author) = (CaseId([1; 32]), Commitment([2; 32]), part.author());
+    assert_eq!(get(&format!("{}/{case}/{commitment}/{author}", part.body.to)), (404, "not_found".to_owned()));
+    assert_eq!(get(&format!("..%2f..%2fetc/{case}/{commitment}/{author}")), (400, "malformed_path".to_owned()));
 }
 
 /// Only its issuing key opens the queue of a bureau, at its own node, with a challenge that is good once.
 fn nobody_else_gets_it(network: &Network, listed: &CaseFileListed) {
     let (own, other) = (Desk::of(network, RECIPIENT), Desk::of(network, OTHER));
-    let part = format!("/v1/cases/files/{}/{}/0", listed.case, listed.commitment);
+    let part = format!("/v1/cases/files/{}/{}/{}/0", listed.case, listed.commitment, listed.author);
     for path in [part.as_str(), "/v1/cases/files/queue"] {
         let ask = |proof: &[u8]| problem(post(network, RECIPIENT, path, proof));
         let stranger = other.proof(OTHER, other.challenge(RECIPIENT));
@@ -224,27 +250,29 @@ fn a_bureau_that_was_down_gets_its_files_when_it_returns_and_kills_lose_none() {
     shim.cut(network.home(TAKER));
     network.start(TAKER);
     network.wait(TAKER, "an answer", WAIT, |_| true);
-    assert_eq!(state(&network, TAKER, &large), Some(CaseFileState { parts: 4, stored: 4, delivered: false }));
-    assert_eq!(names(&folder(&network, TAKER, &large)), ["0", "1", "2", "3"]);
+    assert_eq!(state(&network, TAKER, &parts[0]), Some(CaseFileState { parts: 4, stored: 4, delivered: false }));
+    assert_eq!(names(&folder(&network, TAKER, &parts[0])), ["0", "1", "2", "3"]);
     assert_eq!(network.metric(TAKER, "kanhe_case_files_undelivered"), Some(2));
 
     network.start(RECIPIENT);
-    let is_delivered = |node: usize, file: &BoundFile| state(&network, node, file).is_some_and(|state| state.delivered);
+    let is_delivered =
+        |node: usize, file: &[FilePart]| state(&network, node, &file[0]).is_some_and(|state| state.delivered);
     wait_for(&network, "delivery", || {
-        is_delivered(TAKER, &large) && is_delivered(TAKER, &split) && is_delivered(OTHER, &split)
+        is_delivered(TAKER, &parts) && is_delivered(TAKER, &halves) && is_delivered(OTHER, &halves)
     });
-    assert_eq!(names(&folder(&network, TAKER, &large)), ["delivered"]);
+    assert_eq!(names(&folder(&network, TAKER, &parts[0])), ["delivered"]);
     let delivered = CaseFileState { parts: 4, stored: 4, delivered: true };
     assert_eq!(hand_in(&network, TAKER, &parts[2]), delivered);
-    assert_eq!(state(&network, RECIPIENT, &large), Some(delivered));
+    assert_eq!(state(&network, RECIPIENT, &parts[0]), Some(delivered));
 
     let desk = Desk::of(&network, RECIPIENT);
     let listed = desk.list("").files;
     assert_eq!(listed.iter().map(|file| file.case).collect::<Vec<_>>(), [large.file().case, split.file().case]);
     assert_eq!(desk.fetch(&listed[0]), large);
     assert_eq!(desk.fetch(&listed[1]), split);
-    assert_eq!(desk.list(&format!("?after={}.{}", listed[0].case, listed[0].commitment)).files, listed[1..]);
-    let beyond = format!("/v1/cases/files/{}/{}/4", listed[0].case, listed[0].commitment);
+    let CaseFileListed { case, commitment, author, .. } = &listed[0];
+    assert_eq!(desk.list(&format!("?after={case}.{commitment}.{author}")).files, listed[1..]);
+    let beyond = format!("/v1/cases/files/{case}/{commitment}/{author}/4");
     assert_eq!(problem(desk.ask(&beyond)), (404, "not_found".to_owned()));
     nobody_else_gets_it(&network, &listed[0]);
     let (mine, others) = (&listed[0], &listed[1]);
@@ -255,7 +283,7 @@ fn a_bureau_that_was_down_gets_its_files_when_it_returns_and_kills_lose_none() {
     network.start(TAKER);
     network.start(RECIPIENT);
     network.wait_ready(WAIT);
-    assert_eq!(state(&network, TAKER, &large), Some(delivered));
+    assert_eq!(state(&network, TAKER, &parts[0]), Some(delivered));
     let desk = Desk::of(&network, RECIPIENT);
     assert_eq!(desk.list("").files, [mine.clone(), others.clone()]);
     assert_eq!(desk.fetch(mine), large);
@@ -284,9 +312,9 @@ impl Range<'_> {
         let ended = self.network.wait_end(node, WAIT);
         assert!(self.aimer.hit(shot, ended), "{shot}: {ended}\n{}", self.network.last_words(node));
     }
-    fn wait_delivered(&mut self, file: &BoundFile) {
+    fn wait_delivered(&mut self, file: &BoundFile, parts: &[FilePart]) {
         let network = &*self.network;
-        let told = |node| state(network, node, file).is_some_and(|state| state.delivered);
+        let told = |node| state(network, node, &parts[0]).is_some_and(|state| state.delivered);
         wait_for(network, "delivery", || told(TAKER) && told(RECIPIENT));
         let desk = Desk::of(network, RECIPIENT);
         let listed = desk.list("").files;
@@ -306,11 +334,11 @@ impl Range<'_> {
         let taken = parts.iter().take_while(is_taken).count();
         self.wait_death(TAKER, &shot);
         self.start(TAKER);
-        let stored = state(self.network, TAKER, &file).map_or(0, |state| usize::from(state.stored));
+        let stored = state(self.network, TAKER, &parts[0]).map_or(0, |state| usize::from(state.stored));
         assert!((taken..=taken + 1).contains(&stored), "{shot}: {taken} taken, {stored} stored");
         parts.iter().for_each(|part| assert!(hand_in(self.network, TAKER, part).stored > 0));
         self.start(RECIPIENT);
-        self.wait_delivered(&file);
+        self.wait_delivered(&file, &parts);
     }
 
     fn recipient_dies(&mut self, point: Point, case: CaseId) {
@@ -320,7 +348,7 @@ impl Range<'_> {
         let shot = self.start_at(RECIPIENT, point);
         self.wait_death(RECIPIENT, &shot);
         self.start(RECIPIENT);
-        self.wait_delivered(&file);
+        self.wait_delivered(&file, &parts);
     }
 
     fn taker_dies_at_the_end(&mut self, point: Point, case: CaseId) {
@@ -331,7 +359,7 @@ impl Range<'_> {
         self.network.start(RECIPIENT);
         self.wait_death(TAKER, &shot);
         self.start(TAKER);
-        self.wait_delivered(&file);
+        self.wait_delivered(&file, &parts);
     }
 }
 
@@ -359,27 +387,40 @@ fn item() -> Item {
         "about": words("asking"), "purpose": "asking", "life_days": 1,
         "party": [{"code": "citizen", "names": words("citizen"), "kind": "person", "opens": true, "applicant": true}],
         "bureau": [{"code": "office", "names": words("office")}],
+        "attachment": [{"code": "contract", "names": words("contract"), "of": "citizen", "to": ["office"],
+                        "bytes_max": 4_000_000}],
         "step": [{"code": "answer", "names": words("answer"), "by": "office", "waits_for": ["citizen"],
                   "limit_days": 1, "final": true}],
     }))
     .unwrap()
 }
 
-/// Registers an item that the one bureau decides on, and opens a case of it.
-fn open_case(network: &mut Network) -> CaseId {
-    let (item, uscc) = (item(), network.bureau(0).uscc);
+/// Registers an item that a bureau decides on, by the votes of all that are up.
+fn register_item(network: &mut Network, office: usize, voters: &[usize]) {
+    let (item, uscc) = (item(), network.bureau(office).uscc);
     let names = Names { zh: Text::new("询问").unwrap(), en: Text::new("Asking").unwrap() };
     let code = Text::new("asking").unwrap();
     let purpose = Action::RegisterPurpose { code, names, class: PurposeClass::PublicBenefit };
     let bureaus = List::new(vec![uscc]).unwrap();
     let bound = List::new(vec![BoundRole { role: Text::new("office").unwrap(), bureaus }]).unwrap();
     let register = Action::RegisterItem { file: Text::new(item.to_json()).unwrap(), bound };
-    let officer = Officer::of(network, 0);
+    let officers: Vec<Officer> = voters.iter().map(|node| Officer::of(network, *node)).collect();
+    let others: Vec<&Officer> = officers[1..].iter().collect();
     for action in [purpose, register] {
-        officer.propose(network, 0, &officer.proposal("item", vec![action]), &[]).unwrap();
-        network.wait_blocks(1, WAIT);
+        let proposal = officers[0].proposal("item", vec![action]);
+        officers[0].propose(network, voters[0], &proposal, &others).unwrap();
+        network.wait_blocks_of(voters, 1, WAIT);
     }
-    let (citizen, chain) = (SecretKey::from_seed([1; 32]), network.genesis.chain());
+}
+
+/// The case that this key opens.
+fn case_of(network: &Network, citizen: &SecretKey) -> CaseId {
+    case_id(&network.genesis.chain_id(), &citizen.public_key())
+}
+
+/// Opens that case, for a bureau, with these files.
+fn open_case(network: &Network, office: usize, citizen: &SecretKey, files: Vec<FileRef>) {
+    let (item, chain) = (item(), network.genesis.chain());
     let opening = Open {
         item: item.code.clone(),
         version: item.version,
@@ -387,44 +428,122 @@ fn open_case(network: &mut Network) -> CaseId {
         not_after: now().after(SpanMs(3_600_000)),
         key: citizen.public_key(),
         letter_key: SealingSecret::from_seed([2; 32]).public_key(),
-        chosen: List::new(vec![uscc]).unwrap(),
+        chosen: List::new(vec![network.bureau(office).uscc]).unwrap(),
         slots: List::empty(),
-        files: List::empty(),
+        files: List::new(files).unwrap(),
         assisted: None,
     };
-    let act = Act::Open(opening).sign(&chain, &citizen).unwrap();
+    let act = Act::Open(opening).sign(&chain, citizen).unwrap();
     let payload = CasePayload { acts: List::new(vec![act]).unwrap() };
-    let (status, body) = post(network, 0, "/v1/cases/acts", &payload.to_bytes());
+    let (status, body) = post(network, TAKER, "/v1/cases/acts", &payload.to_bytes());
     assert_eq!(status, 202, "{}", String::from_utf8_lossy(&body));
     let sent: TransactionStatus = serde_json::from_slice(&body).unwrap();
-    let url = format!("{}/v1/transactions/{}?wait=30", network.api(0), sent.id);
+    let url = format!("{}/v1/transactions/{}?wait=30", network.api(TAKER), sent.id);
     let status: Value = network.http.json(&url).unwrap();
     assert_eq!(status["state"], "committed", "{status}");
-    case_id(&chain.chain_id, &citizen.public_key())
 }
 
 #[test]
-fn what_no_case_belongs_to_is_dropped_and_a_full_node_refuses() {
+fn what_no_case_commits_to_is_dropped_and_a_full_node_refuses() {
     let mut network = Network::found(1, 1_000);
     network.start_fast();
-    network.configure(0, "case_files.unclaimed_seconds", "2");
-    // Two files of one short part.
+    network.configure(0, "case_files.unclaimed_seconds", "4");
+    // Two files of one short part; one of them may be of what the chain does not want.
     network.configure(0, "case_files.bytes_max", &(48 << 10).to_string());
     network.start_all();
     network.wait_ready(WAIT);
-    let case = open_case(&mut network);
-    let (known, parts) = file(&network, 0, case, 10);
-    let (unknown, others) = file(&network, 0, CaseId([9; 32]), 10);
+    register_item(&mut network, 0, &[0]);
+    let citizen = SecretKey::from_seed([1; 32]);
+    let case = case_of(&network, &citizen);
+    let (known, parts) = file_of(&citizen, &network, 0, case, 10);
+    open_case(&network, 0, &citizen, vec![known.reference(0)]);
+    let (_, others) = file(&network, 0, CaseId([9; 32]), 10);
     let (_, third) = file(&network, 0, CaseId([8; 32]), 10);
-    assert!(hand_in(&network, 0, &parts[0]).delivered && hand_in(&network, 0, &others[0]).delivered);
+    assert!(hand_in(&network, 0, &others[0]).delivered && hand_in(&network, 0, &parts[0]).delivered);
     let full = problem(post(&network, 0, "/v1/cases/files", &third[0].encode()));
     assert_eq!(full, (503, "case_files_full".to_owned()));
 
-    wait_for(&network, "dropping", || state(&network, 0, &unknown).is_none());
-    assert!(!folder(&network, 0, &unknown).exists());
+    wait_for(&network, "dropping", || state(&network, 0, &others[0]).is_none());
+    assert!(!folder(&network, 0, &others[0]).exists());
     network.wait_blocks(8, WAIT);
     assert_eq!(Desk::of(&network, 0).list("").files.len(), 1);
-    assert_eq!(state(&network, 0, &known).map(|state| state.stored), Some(1));
+    assert_eq!(state(&network, 0, &parts[0]).map(|state| state.stored), Some(1));
     assert!(hand_in(&network, 0, &third[0]).delivered, "there is room again");
+    network.stop_all();
+}
+
+/// A part that somebody else signed, under the commitment of another's file.
+fn forged(seed: u8, part: &FilePart, content: &FilePart) -> FilePart {
+    let stranger = SecretKey::from_seed([seed; 32]);
+    let (author, sealed) = (stranger.public_key(), content.body.sealed.clone());
+    PartBody { author, sealed, ..part.body.clone() }.sign(&stranger).unwrap()
+}
+
+#[test]
+fn a_strangers_part_under_a_true_commitment_is_in_nobodys_way() {
+    const STRANGERS: std::ops::Range<u8> = 60..60 + AUTHORS_MAX as u8;
+    let mut network = Network::found(4, 1_000);
+    network.start_fast();
+    for node in 0..network.size() {
+        network.configure(node, "case_files.unclaimed_seconds", "20");
+        // What the strangers bring, and one file more of one short part.
+        network.configure(node, "case_files.case_bytes_max", &(128 << 10).to_string());
+    }
+    network.start_all();
+    network.wait_ready(WAIT);
+    let up = [TAKER, OTHER, 3];
+    register_item(&mut network, RECIPIENT, &[TAKER, RECIPIENT, OTHER, 3]);
+    network.kill(&[RECIPIENT]);
+
+    // Strangers know the commitment, and are first.
+    let citizen = SecretKey::from_seed([1; 32]);
+    let case = case_of(&network, &citizen);
+    let (file, parts) = file_of(&citizen, &network, RECIPIENT, case, PART_BYTES);
+    let (_, short) = file_of(&citizen, &network, RECIPIENT, CaseId([7; 32]), 10);
+    let false_parts: Vec<FilePart> = STRANGERS.map(|seed| forged(seed, &parts[0], &short[0])).collect();
+    for part in &false_parts {
+        assert_eq!(hand_in(&network, TAKER, part), CaseFileState { parts: 2, stored: 1, delivered: false });
+    }
+    let refused = |part: &FilePart| problem(post(&network, TAKER, "/v1/cases/files", &part.encode()));
+    assert_eq!(refused(&forged(99, &parts[0], &short[0])), (503, "case_files_authors".to_owned()));
+    assert_eq!(refused(&parts[1]), (503, "case_files_authors".to_owned()), "the chain does not say yet whose it is");
+
+    // Once the chain says whose it is, that one is taken, and no other is.
+    open_case(&network, RECIPIENT, &citizen, vec![file.reference(0)]);
+    for (part, stored) in parts.iter().zip(1..) {
+        assert_eq!(hand_in(&network, TAKER, part), CaseFileState { parts: 2, stored, delivered: false });
+    }
+    let stranger = (403, "case_file_stranger".to_owned());
+    assert_eq!(refused(&forged(99, &parts[0], &short[0])), stranger);
+    // Who takes part may bring what it has not committed to: a little, and not for long.
+    let body = PartBody { commitment: Commitment([5; 32]), parts: 1, ..short[0].body.clone() };
+    let noise = |body: &PartBody| PartBody { case, ..body.clone() }.sign(&citizen).unwrap();
+    let own = noise(&body);
+    assert_eq!(hand_in(&network, TAKER, &own), CaseFileState { parts: 1, stored: 1, delivered: false });
+    let large =
+        noise(&PartBody { sealed: parts[0].body.sealed.clone(), commitment: Commitment([6; 32]), ..body.clone() });
+    assert_eq!(refused(&large), (503, "case_files_case_full".to_owned()));
+    let foreign = PartBody { case, ..body }.sign(&SecretKey::from_seed([98; 32])).unwrap();
+    assert_eq!(refused(&foreign), stranger, "it says nothing in this case");
+
+    network.start(RECIPIENT);
+    network.wait_ready(WAIT);
+    wait_for(&network, "delivery", || state(&network, TAKER, &parts[0]).is_some_and(|state| state.delivered));
+    let desk = Desk::of(&network, RECIPIENT);
+    let is_it = |listed: &&CaseFileListed| (listed.commitment, listed.author) == (file.commitment(), parts[0].author());
+    let listed = desk.list("").files;
+    let mine = listed.iter().find(is_it).unwrap();
+    assert_eq!(desk.fetch(mine), file);
+
+    // What the strangers brought goes, and what nobody committed to; the file stays.
+    for node in [TAKER, RECIPIENT] {
+        let gone = |part: &FilePart| state(&network, node, part).is_none();
+        wait_for(&network, "dropping", || false_parts.iter().all(gone) && gone(&own));
+    }
+    let mine = mine.clone();
+    network.wait_blocks_of(&up, 8, WAIT);
+    let desk = Desk::of(&network, RECIPIENT);
+    assert_eq!(desk.list("").files, [mine.clone()]);
+    assert_eq!(desk.fetch(&mine), file);
     network.stop_all();
 }

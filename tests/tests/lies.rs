@@ -185,6 +185,7 @@ fn no_lie_makes_a_licence_valid_or_revoked() {
     a_good_licence_stays_undecided(&scene, &lying);
     a_suspended_licence_never_passes(&scene, &lying);
     the_wallet_believes_no_lie(&scene, &lying);
+    no_lie_gets_into_an_exported_log(&scene, &lying);
     assert!(scene.liar.asked() > 100, "the liar was asked {} times only", scene.liar.asked());
 }
 
@@ -247,4 +248,36 @@ fn the_wallet_believes_no_lie(scene: &Scene, lying: &str) {
     scene.liar.tell(Lie::Older);
     let ended = scene.company.run(&["trust", "update", "--node", lying]);
     assert_ne!(ended.code, 0, "{ended:?}");
+}
+
+/// The lines of an export that hold records.
+fn records(person: &Person, file: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(person.at(file)).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line.get("record").is_some()).collect()
+}
+
+/// Whatever a lying node answers, an export holds what the chain has, or it is not made; with an honest node beside it is.
+fn no_lie_gets_into_an_exported_log(scene: &Scene, lying: &str) {
+    scene.liar.tell(Lie::None);
+    let done = scene.bank.ok(&["audit", "log", "--out", "truth.jsonl", "--node", lying]).json();
+    let (mut truth, to) = (records(&scene.bank, "truth.jsonl"), done["to_height"].to_string());
+    truth.retain(|line| line["record"]["height"].as_u64() != Some(1));
+    assert!(truth.len() > 2, "{done}");
+    let both = format!("{lying},{}", scene.network.api(1));
+    for (place, (lie, times)) in scene.lies().into_iter().enumerate() {
+        scene.liar.tell(lie.clone());
+        for time in 0..times.min(10) {
+            for (nodes, alone) in [(lying, true), (&both, false)] {
+                let file = format!("log-{place}-{time}-{alone}.jsonl");
+                let words = ["audit", "log", "--from", "2", "--to", &to, "--out", &file, "--node", nodes];
+                let ended = scene.bank.run(&words);
+                assert!(alone || ended.code == 0, "{lie:?}: {ended:?}");
+                if ended.code == 0 {
+                    assert_eq!(records(&scene.bank, &file), truth, "{lie:?}");
+                    assert_eq!(scene.bank.run(&["audit", "verify", &file]).code, 0, "{lie:?}");
+                }
+            }
+        }
+    }
 }

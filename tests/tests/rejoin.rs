@@ -87,6 +87,12 @@ fn a_restored_home_comes_back_without_signing_twice() {
         assert!(said.lines().last().unwrap().contains("run --rejoin"), "{said}");
         lives.extend(audit::signed(network.home(VICTIM)));
         assert_eq!(guard::double_signs(&lives), [], "it signed twice before it stopped");
+        // The home tells it without its log.
+        let (code, said) = inquiry::doctor(&network, VICTIM);
+        assert_eq!((code, inquiry::outcome(&said, "last_stop")), (Some(DOCTOR), "bad"), "{said:#}");
+        let told = said["checks"].as_array().unwrap().iter().find(|check| check["check"] == "last_stop").unwrap();
+        assert!(told["text"]["en"].as_str().unwrap().contains("exit code 72"), "{said:#}");
+        assert!(told["hint"].as_str().unwrap().contains("run --rejoin"), "{said:#}");
     }
 
     // Told so, it comes back; killed meanwhile, it goes on being silent without being told again.

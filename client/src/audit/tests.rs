@@ -1,20 +1,21 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use kanhe_proto::bounded::{List, Text};
 use kanhe_proto::case::{
-    Act, Case, CaseEvent, CaseRecord, CaseStatus, CaseStep, Decide, How, Open, Outcome, Rate, Slot, SlotKey, StepState,
-    case_id, commitment,
+    Act, Case, CaseEvent, CaseRecord, CaseStatus, CaseStep, Decide, How, Issued, Open, Outcome, Rate, Slot, SlotKey,
+    StepState, Withdraw, case_id, commitment,
 };
 use kanhe_proto::hash::ChainId;
 use kanhe_proto::identifiers::Uscc;
-use kanhe_proto::ids::{Era, Height, LogIndex, TimeMs};
+use kanhe_proto::ids::{Era, Height, LogIndex, SpanMs, TimeMs};
 use kanhe_proto::item::{BoundRole, ItemVersion};
 use kanhe_proto::key::{SecretKey, Signer as _};
 use kanhe_proto::registry::{Authority, Intervals, KeyEntry, KeyRole};
 use kanhe_proto::vote::ChainContext;
 use serde_json::Map;
 
-use super::{Done, Fault, Finding, Keys, Signer, judge};
+use super::{Done, Fault, Finding, Judged, Keys, Signer, judge};
 use crate::case::KnownItem;
 use crate::item::ItemSource;
 use crate::rules::{Answer, Job, Salts, run_of};
@@ -41,6 +42,8 @@ struct Scene {
     case: Case,
     keys: Keys,
     events: Vec<(LogIndex, CaseRecord)>,
+    /// What records say from now on.
+    status: CaseStatus,
 }
 
 impl Scene {
@@ -84,7 +87,8 @@ impl Scene {
             forget: None,
             stars: None,
         };
-        let mut scene = Self { keys: keys.collect(), known: KnownItem { public, item }, case, events: Vec::new() };
+        let (known, status) = (KnownItem { public, item }, CaseStatus::Open);
+        let mut scene = Self { keys: keys.collect(), known, case, events: Vec::new(), status };
         scene.open();
         scene
     }
@@ -98,7 +102,7 @@ impl Scene {
             item: self.case.item.clone(),
             version: self.case.version,
             event,
-            status: CaseStatus::Open,
+            status: self.status,
             height: Height(u64::from(number) + 5),
             time: TimeMs(FOUNDED + days * DAY_MS),
         };
@@ -142,8 +146,40 @@ impl Scene {
     fn officer() -> How {
         How::Officer { officer: commitment(&[3; 32], b"17") }
     }
+    /// A step is decided under its bureau's key.
+    fn decides(&mut self, step: u8, how: How, outcome: Outcome, days: u64) {
+        let decide = self.decision(step, how, outcome);
+        self.sign(Act::Decide(decide), 10 + step, days);
+    }
+    fn issues(&mut self, step: u8, days: u64) {
+        let key = key(10 + step).public_key().id();
+        let issued = Issued { case: self.case.id, step, key, licences: commitment(&[4; 32], b"batch") };
+        self.sign(Act::Issued(issued), 10 + step, days);
+    }
+    fn rates(&mut self, stars: u8, seed: u8, days: u64) {
+        self.sign(Act::Rate(Rate { case: self.case.id, stars }), seed, days);
+    }
+    /// All is decided and issued at the third day, and the case as the chain must keep it.
+    fn closes(&mut self) {
+        self.decides(0, Self::officer(), Outcome::Approved, 3);
+        self.issues(0, 3);
+        self.decides(1, How::Rules, Outcome::Approved, 3);
+        self.decides(2, How::Rules, Outcome::Approved, 3);
+        self.status = CaseStatus::Closed;
+        self.decides(3, Self::officer(), Outcome::Approved, 3);
+        let end = TimeMs(FOUNDED + 3 * DAY_MS);
+        self.case.status = CaseStatus::Closed;
+        self.case.forget = Some(TimeMs(end.0 + 30 * DAY_MS));
+        self.case.slots.as_mut_slice()[0].presented = Some(TimeMs(FOUNDED));
+        for (place, step) in self.case.steps.as_mut_slice().iter_mut().enumerate() {
+            (step.state, step.issued) = (StepState::Approved, place == 0);
+        }
+    }
+    fn judged(&self) -> Judged {
+        judge(&CHAIN, &Arc::new(self.known.clone()), &self.case, &self.keys, &self.events)
+    }
     fn judge(&self) -> Vec<Finding> {
-        judge(&CHAIN, &self.known, &self.case, &self.keys, &self.events)
+        self.judged().findings
     }
     fn faults(&self) -> BTreeSet<Fault> {
         self.judge().into_iter().flat_map(|finding| finding.faults).collect()
@@ -153,19 +189,83 @@ impl Scene {
 #[test]
 fn an_honest_case_is_proved_and_what_is_late_is_said() {
     let mut scene = Scene::new();
-    let licence = scene.decision(0, Scene::officer(), Outcome::Approved);
-    scene.sign(Act::Decide(licence), 10, 3);
-    let seal = scene.decision(1, How::Rules, Outcome::Approved);
-    scene.sign(Act::Decide(seal), 11, 3);
-    let (case, stars) = (scene.case.id, 5);
-    scene.sign(Act::Rate(Rate { case, stars }), 1, 4);
-    let findings = scene.judge();
-    assert_eq!(scene.faults(), BTreeSet::new(), "{findings:?}");
+    scene.closes();
+    scene.rates(5, 1, 4);
+    scene.case.stars = Some(5);
+    let judged = scene.judged();
+    assert!(judged.is_proved(), "{judged:?}");
+    let findings = judged.findings;
     let done: Vec<Done> = findings.iter().map(|finding| finding.done).collect();
-    assert_eq!(done, [Done::Opened, Done::Approved, Done::Approved, Done::Rated]);
+    let approved = Done::Approved;
+    assert_eq!(done, [Done::Opened, approved, Done::Issued, approved, approved, approved, Done::Rated]);
     assert_eq!(findings[1].signer, Signer::Bureau(bureau(0), key(10).public_key().id()));
-    assert_eq!((findings[1].late, findings[2].late), (true, false), "a day is what the licence may take");
-    assert_eq!((findings[1].by_rules, findings[2].by_rules), (Some(false), Some(true)));
+    assert_eq!((findings[1].late, findings[3].late), (true, false), "a day is what the licence may take");
+    assert_eq!((findings[1].by_rules, findings[3].by_rules), (Some(false), Some(true)));
+    let waited = [findings[1].waited, findings[2].waited, findings[3].waited];
+    assert_eq!(waited, [Some(SpanMs(3 * DAY_MS)), None, Some(SpanMs(0))]);
+}
+
+#[test]
+fn what_the_chain_says_of_status_and_end_is_judged_too() {
+    type Spoil = fn(&mut Scene);
+    let cases: [(Fault, Spoil); 10] = [
+        (Fault::StatusWrong, |scene| scene.events[2].1.status = CaseStatus::Closed),
+        (Fault::StatusWrong, |scene| {
+            let last = scene.events.len() - 1;
+            scene.events[last].1.status = CaseStatus::Open;
+        }),
+        (Fault::StatusWrong, |scene| _ = scene.events.remove(2)),
+        (Fault::RatedTwice, |scene| {
+            scene.rates(5, 1, 4);
+            scene.rates(1, 1, 5);
+        }),
+        (Fault::RatedEarly, |scene| {
+            scene.events.truncate(3);
+            scene.status = CaseStatus::Open;
+            scene.rates(5, 1, 4);
+        }),
+        (Fault::StarsWrong, |scene| scene.rates(6, 1, 4)),
+        (Fault::SignatureWrong, |scene| scene.rates(5, 10, 4)),
+        (Fault::AfterEnd, |scene| {
+            scene.sign(Act::Withdraw(Withdraw { case: scene.case.id, slot: 0 }), 1, 4);
+        }),
+        (Fault::AfterEnd, |scene| scene.add(CaseEvent::Expired, 31)),
+        (Fault::NotNamed, |scene| {
+            scene.sign(Act::Withdraw(Withdraw { case: scene.case.id, slot: 1 }), 1, 4);
+        }),
+    ];
+    for (fault, spoil) in cases {
+        let mut scene = Scene::new();
+        scene.closes();
+        assert_eq!(scene.faults(), BTreeSet::new());
+        spoil(&mut scene);
+        assert!(scene.faults().contains(&fault), "{fault:?}: {:?}", scene.judge());
+    }
+    let mut late = Scene::new();
+    late.decides(0, Scene::officer(), Outcome::Approved, 30);
+    assert_eq!(late.judge()[1].faults, [Fault::AfterEnd], "its time had run out, though no block had said so yet");
+}
+
+#[test]
+fn a_case_kept_otherwise_than_its_events_make_it_is_found() {
+    let spoils: [fn(&mut Case); 9] = [
+        |case| case.status = CaseStatus::Rejected,
+        |case| case.stars = Some(5),
+        |case| case.forget = None,
+        |case| case.ends = TimeMs(case.ends.0 + 1),
+        |case| case.opened = TimeMs(case.opened.0 + 1),
+        |case| case.steps.as_mut_slice()[3].state = StepState::Rejected,
+        |case| case.steps.as_mut_slice()[0].issued = false,
+        |case| case.steps.as_mut_slice()[1].round = 1,
+        |case| case.slots.as_mut_slice()[0].key = SlotKey::Known(key(9).public_key()),
+    ];
+    for (at, spoil) in spoils.into_iter().enumerate() {
+        let mut scene = Scene::new();
+        scene.closes();
+        assert!(scene.judged().is_proved(), "{:?}", scene.judged());
+        spoil(&mut scene.case);
+        assert_eq!(scene.judged().faults, [Fault::LeafWrong], "{at}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::own::{OwnCase, OwnFile, Shelf};
 use super::prepare::{Kind, Maker};
 use super::read::Items;
 use super::refusal::refused;
-use super::send::{found, send_each};
+use super::send::{found, send_each, send_each_again};
 use crate::clock;
 use crate::follow::Follower;
 use crate::node::{NodeClient, NodeError};
@@ -49,7 +49,11 @@ pub fn store_files(
     renew(wallet, follower, items, own)?;
     let shelf = Shelf::of(wallet);
     let Some(pending) = own.pending.clone() else { return Ok(()) };
-    for file in pending.files.iter().filter(|file| !file.stored) {
+    // The files of an opening that was refused go again once it is on the chain after all.
+    if own.refused.is_some() {
+        return Ok(());
+    }
+    for file in pending.unstored(clock::now()) {
         store(follower, &shelf, file, step)?;
         own.pending = Some(pending_of(own, file)?);
         shelf.put(own)?;
@@ -67,9 +71,9 @@ pub fn store_all(
     for own in owns.iter_mut() {
         renew(wallet, follower, items, own)?;
     }
-    let shelf = Shelf::of(wallet);
-    let pending = owns.iter().flat_map(|own| own.pending.iter().flat_map(|pending| &pending.files));
-    let left: Vec<OwnFile> = pending.filter(|file| !file.stored).cloned().collect();
+    let (shelf, now) = (Shelf::of(wallet), clock::now());
+    let pending = owns.iter().filter(|own| own.refused.is_none()).filter_map(|own| own.pending.as_ref());
+    let left: Vec<OwnFile> = pending.flat_map(|pending| pending.unstored(now)).cloned().collect();
     let follower = &*follower;
     let failed = AtomicBool::new(false);
     // Once one could not be stored no other is tried.
@@ -88,24 +92,27 @@ pub fn store_all(
     stored.into_iter().flatten().collect()
 }
 
-/// Brings unfinished acts, whose files are stored, onto the chain, as many in a transaction as it takes. One that the chain
-/// refuses is not tried again: its case has the code.
+/// Brings unfinished acts, whose files are stored, onto the chain, as many in a transaction as it takes. Of one that is refused
+/// its case has the code; an opening is kept all the same, until it is void.
 pub fn settle(wallet: &Wallet, follower: &mut Follower, owns: &mut [OwnCase]) -> Result<(), Failure> {
     let shelf = Shelf::of(wallet);
-    let mut acts = Vec::new();
+    let (mut acts, mut again) = (Vec::new(), Vec::new());
     for own in owns.iter_mut() {
         if let Some(pending) = &mut own.pending {
+            let acts = if own.refused.is_some() { &mut again } else { &mut acts };
             acts.push(pending.act()?);
             pending.sent = true;
         }
     }
-    if acts.is_empty() {
+    if acts.is_empty() && again.is_empty() {
         return Ok(());
     }
     shelf.put_all(owns, &[])?;
     let mut ends = send_each(follower, &acts).into_iter();
+    let mut ends_again = send_each_again(follower, &again).into_iter();
     let (mut gone, mut failed) = (Vec::new(), None);
     for own in owns.iter_mut().filter(|own| own.pending.is_some()) {
+        let ends = if own.refused.is_some() { &mut ends_again } else { &mut ends };
         match ends.next().expect("something came of each act") {
             Ok(_) => {
                 if let Some(pending) = own.pending.take() {
@@ -114,15 +121,29 @@ pub fn settle(wallet: &Wallet, follower: &mut Follower, owns: &mut [OwnCase]) ->
                 }
                 own.refused = None;
             }
-            Err(failure) if failure.exit == ExitCode::Refused => {
-                gone.extend(own.pending.take().map(|pending| pending.files).unwrap_or_default());
-                own.refused = Some(failure.code);
-            }
+            Err(failure) if failure.exit == ExitCode::Refused => gone.extend(was_refused(own, failure.code)?),
             Err(failure) => drop(failed.get_or_insert(failure)),
         }
     }
     shelf.put_all(owns, &gone)?;
     failed.map_or(Ok(()), Err)
+}
+
+/// That nodes refuse an opening is their word: one that does not tell the truth may hand it in later, as long as its time is
+/// not over. So it is kept with its files, tried again by the next command, and found if it is on the chain then. The files of
+/// another act are no longer needed.
+fn was_refused(own: &mut OwnCase, code: String) -> Result<Vec<OwnFile>, Failure> {
+    own.refused = Some(code);
+    let Some(pending) = &own.pending else { return Ok(Vec::new()) };
+    match pending.act()?.act {
+        Act::Open(_) => Ok(Vec::new()),
+        _ => Ok(own.pending.take().map(|pending| pending.files).unwrap_or_default()),
+    }
+}
+
+fn drop_pending(shelf: &Shelf<'_>, own: &mut OwnCase) -> Result<(), Failure> {
+    let gone = own.pending.take().map(|pending| pending.files).unwrap_or_default();
+    shelf.put_with(own, &[], &gone)
 }
 
 /// The unfinished act, of which one file more is stored.
@@ -134,7 +155,8 @@ fn pending_of(own: &OwnCase, stored: &OwnFile) -> Result<super::own::Pending, Fa
     Ok(pending)
 }
 
-/// What lay too long is made anew: before its act has left anyone's hands, or once an opening is proved void.
+/// What lay too long is made anew: before its act has left anyone's hands, or once an opening is proved void. One that was
+/// refused is given up then.
 fn renew(wallet: &Wallet, follower: &mut Follower, items: &mut Items, own: &mut OwnCase) -> Result<(), Failure> {
     let Some(pending) = &own.pending else { return Ok(()) };
     let act = pending.act()?;
@@ -151,6 +173,9 @@ fn renew(wallet: &Wallet, follower: &mut Follower, items: &mut Items, own: &mut 
         }
         _ => false,
     };
+    if void && own.refused.is_some() {
+        return drop_pending(&Shelf::of(wallet), own);
+    }
     if !void && !pending.is_stale(clock::now()) {
         return Ok(());
     }
@@ -159,14 +184,13 @@ fn renew(wallet: &Wallet, follower: &mut Follower, items: &mut Items, own: &mut 
     maker.make(own, kind, clock::now())
 }
 
-/// Hands all parts of a file to one node, and to the next if that one fails.
+/// Hands all parts of a file to one node, and to the next if that one does not take them: it may have no room, or be behind.
 fn store(follower: &Follower, shelf: &Shelf<'_>, file: &OwnFile, step: &mut dyn FnMut(u64)) -> Result<(), Failure> {
     let mut last = NodeError::Unnamed.failure();
     for node in follower.nodes() {
         match store_at(node, shelf, file, step) {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) if error.is_local() => last = error.failure(),
-            Ok(Err(error)) => return Err(error.failure()),
+            Ok(Err(error)) => last = error.failure(),
             Err(failure) => return Err(failure),
         }
     }
@@ -200,8 +224,9 @@ fn store_at(
 pub fn look_after(wallet: &Wallet, follower: &Follower, own: &mut OwnCase) -> Result<(), Failure> {
     let shelf = Shelf::of(wallet);
     let (mut gone, mut kept) = (Vec::new(), Vec::new());
+    let (id, author) = (own.id, own.author());
     for file in own.kept.drain(..) {
-        let mut states = follower.nodes().iter().map(|node| node.file_state(&file.to, &own.id, &file.commitment));
+        let mut states = follower.nodes().iter().map(|node| node.file_state(&file.to, &id, &file.commitment, &author));
         let mut there = false;
         let delivered = states.any(|state| {
             there |= state.as_ref().is_ok_and(|state| state.stored >= file.parts);

@@ -16,6 +16,7 @@ use kanhe_proto::registry::Names;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::letters::OwnLetter;
 use crate::talk::{ExitCode, Failure, shape};
 use crate::vault::{Table, Transaction, Vault};
 use crate::wallet::{Seed, Wallet};
@@ -25,6 +26,9 @@ const PARTS: Table<Blob<PART_ENCODED_BYTES_MAX>> = Table::new("case_parts");
 const PAPERS: Table<Blob<PIECE_BYTES>> = Table::new("case_papers");
 /// A paper is kept in pieces of so many bytes: a row of the vault has a limit.
 const PIECE_BYTES: usize = 1 << 20;
+/// Nodes keep files for an hour that no act commits to: what was stored longer ago than this is handed in again before its
+/// act.
+const STORED: SpanMs = SpanMs(30 * 60_000);
 /// A key binding is believed for eleven minutes: what was not sent within so long is made anew.
 const FRESH: SpanMs = SpanMs(8 * 60_000);
 
@@ -80,6 +84,10 @@ pub struct Disclosed {
     pub attachments: Vec<String>,
     /// Applications for licences.
     pub applications: usize,
+    /// The enterprise for which it was said.
+    #[schemars(with = "Option<String>")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acts_for: Option<Uscc>,
 }
 
 /// What was disclosed of a licence.
@@ -128,6 +136,11 @@ impl Pending {
     pub fn act(&self) -> Result<SignedAct, Failure> {
         codec::decode(&self.act, CASE_PAYLOAD_BYTES_MAX)
             .map_err(|error| Failure::reported(ExitCode::Failure, "vault_damaged", error))
+    }
+    /// Files that go to a node before the act.
+    pub fn unstored(&self, now: TimeMs) -> impl Iterator<Item = &OwnFile> {
+        let long_ago = now.since(TimeMs(self.made_ms)) > STORED;
+        self.files.iter().filter(move |file| long_ago || !file.stored)
     }
     /// Whether what it shows is too old by now, and it has not left.
     pub fn is_stale(&self, now: TimeMs) -> bool {
@@ -179,6 +192,12 @@ pub struct OwnCase {
     /// Digest of the sheet and line in it that it was opened from.
     #[serde(default)]
     pub row: Option<(String, u32)>,
+    /// The enterprise for which it acts.
+    #[serde(default)]
+    pub acts_for: Option<Uscc>,
+    /// Letters of bureaus that were read.
+    #[serde(default)]
+    pub letters: Vec<OwnLetter>,
 }
 
 impl OwnCase {
@@ -205,6 +224,8 @@ impl OwnCase {
             kept: Vec::new(),
             refused: None,
             row: None,
+            acts_for: None,
+            letters: Vec::new(),
         })
     }
     /// Another case alike, with keys and invitations of its own.
@@ -212,11 +233,21 @@ impl OwnCase {
         let begun = Self::begin(chain, self.item.clone(), self.version, now)?;
         let anew = |invited: &Invited| Ok(Invited { secret: Seed::random()?, ..invited.clone() });
         let invitations = self.invitations.iter().map(anew).collect::<Result<_, Failure>>()?;
-        Ok(Self { party: self.party.clone(), chosen: self.chosen.clone(), invitations, ..begun })
+        Ok(Self {
+            party: self.party.clone(),
+            chosen: self.chosen.clone(),
+            invitations,
+            acts_for: self.acts_for,
+            ..begun
+        })
     }
     /// Its name for people: the first characters of its id.
     pub fn short(&self) -> String {
         self.id.to_string()[..8].to_owned()
+    }
+    /// Names its key of the case, by which its files are signed.
+    pub fn author(&self) -> KeyId {
+        self.key.key().public_key().id()
     }
     /// Whether it was opened here, and not joined.
     pub const fn is_opener(&self) -> bool {
@@ -280,7 +311,7 @@ impl<'a> Shelf<'a> {
             forget(rows, gone)?;
             for part in parts {
                 let bytes = Blob::new(part.encode()).expect("a part is within its bound");
-                rows.put(&PARTS, &part_row(&part.commitment, part.place), &bytes)?;
+                rows.put(&PARTS, &part_row(&part.body.commitment, part.body.place), &bytes)?;
             }
             for (code, content) in &case.named {
                 put_paper(rows, &case.id, code, content)?;

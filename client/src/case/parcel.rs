@@ -159,7 +159,7 @@ pub(super) mod tests {
                 owned("registry", &["purchase", "identity", "certificate"]),
             ]
         );
-        assert_eq!(said("spouse"), [owned("registry", &["spouse_identity"])]);
+        assert_eq!(said("spouse"), [owned("registry", &["spouse_identity", "spouse_marriage", "co_certificate"])]);
         assert_eq!(said("stranger"), []);
     }
 

@@ -6,12 +6,12 @@ use std::collections::btree_map::Entry;
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::case::{Act, FileRef, Join, Open, Present, SignedAct, SlotKey, SlotRequest, case_nonce};
 use kanhe_proto::case_file::{
-    Attachment, Author, BoundFile, CASE_FILE_VERSION, CaseFile, CaseFileError, FilePart, NamedValue,
+    Attachment, Author, BoundFile, CASE_FILE_VERSION, CaseFile, CaseFileError, FilePart, MandateBytes, NamedValue,
 };
 use kanhe_proto::codec;
 use kanhe_proto::identifiers::{ChainRef, Did, Uscc, Vct};
 use kanhe_proto::ids::{SpanMs, TimeMs};
-use kanhe_proto::item::{Ask, Party};
+use kanhe_proto::item::{Ask, Field, Party};
 use kanhe_proto::key::{PublicKey, Signer as _};
 use kanhe_proto::registry::{HolderKind, KeyRole, LicenceType, Names};
 use kanhe_proto::request::Request;
@@ -22,6 +22,7 @@ use kanhe_proto::vote::ChainContext;
 use super::own::{Disclosed, DisclosedLicence, OwnCase, OwnFile, Pending, Shelf};
 use super::parcel::{Parcel, parcels};
 use super::read::KnownItem;
+use crate::account::{Acting, amount_of};
 use crate::clock;
 use crate::follow::Follower;
 use crate::governance::keys;
@@ -58,6 +59,8 @@ pub struct Maker<'a> {
     pub recipients: BTreeMap<Uscc, Recipient>,
     /// Whom the types that come of it are for.
     pub holders: BTreeMap<Vct, HolderKind>,
+    /// For which enterprise the party acts, with which key.
+    pub acting: Option<Acting>,
 }
 
 /// What one bureau will see, before anything is made.
@@ -135,7 +138,8 @@ impl<'a> Maker<'a> {
         }
         let chain = follower.trust().chain;
         let name = follower.trust().chain_ref();
-        Ok(Self { wallet, known, chain, name, recipients, holders })
+        let acting = acting(wallet, known, own, follower)?;
+        Ok(Self { wallet, known, chain, name, recipients, holders, acting })
     }
 
     fn party(&self, own: &OwnCase) -> Result<&Party, Failure> {
@@ -179,7 +183,8 @@ impl<'a> Maker<'a> {
             let bound = self.file(own, &seen, round, now)?;
             let recipient = self.recipient(seen.parcel.bureau)?;
             let seeds = (0..bound.parts()).map(|_| clock::random()).collect::<Result<Vec<_>, _>>()?;
-            parts.extend(bound.seal(&recipient.sealing_key, seeds.into_iter()).map_err(wrong_file)?);
+            let sealed = bound.seal(&own.key.key(), &recipient.sealing_key, seeds.into_iter());
+            parts.extend(sealed.map_err(wrong_file)?);
             references.push(bound.reference(seen.parcel.place));
             let (to, commitment, parts) = (seen.parcel.bureau, bound.commitment(), bound.parts());
             files.push(OwnFile { to, commitment, parts, stored: false });
@@ -239,8 +244,15 @@ impl<'a> Maker<'a> {
             presentation: self.presentation(own, seen, round, now)?,
             applications: self.applications(own, parcel)?,
             attachments: self.attachments(own, parcel)?,
+            mandate: self.mandate(own)?,
         };
         file.bind(clock::random()?).map_err(wrong_file)
+    }
+
+    /// The same for each bureau: who is sent it could read the account anyway.
+    fn mandate(&self, own: &OwnCase) -> Result<Option<MandateBytes>, Failure> {
+        let acting = self.acting.as_ref();
+        acting.map(|acting| acting.mandate(&self.chain, own.id, own.slot, &own.item)).transpose()
     }
 
     /// One response to all that the bureau asks through the item, bound to this place of this case.
@@ -389,6 +401,28 @@ fn pending(act: &SignedAct, files: Vec<OwnFile>, disclosed: Vec<Disclosed>, now:
     Ok(Pending { act, files, disclosed, made_ms: now.0, sent: false })
 }
 
+/// With which key the party acts for an enterprise, if it is to.
+fn acting(
+    wallet: &Wallet,
+    known: &KnownItem,
+    own: &OwnCase,
+    follower: &mut Follower,
+) -> Result<Option<Acting>, Failure> {
+    let Some(uscc) = own.acts_for else { return Ok(None) };
+    let party = known.item.party.iter().find(|party| party.code == own.party);
+    if party.is_none_or(|party| party.kind != HolderKind::Enterprise) {
+        return Err(Failure::of(ExitCode::Usage, "case_no_enterprise", &[("party", &own.party)]));
+    }
+    let texts: Vec<(&Field, String)> = known
+        .item
+        .field
+        .iter()
+        .filter_map(|field| Some((field, serde_json::from_str(own.given.fields.get(&field.code)?).ok()?)))
+        .collect();
+    let amount = amount_of(texts.iter().map(|(field, text)| (*field, text.as_str())));
+    Acting::find(follower, wallet, &uscc, &own.item, amount).map(Some)
+}
+
 fn missing(ask: &Ask) -> Failure {
     Failure::of(ExitCode::Failure, "case_licence_missing", &[("ask", &ask.code)])
 }
@@ -449,5 +483,6 @@ fn told(own: &OwnCase, seen: &Seen<'_>, to: &Recipient, round: u32, now: TimeMs)
         fields: fields.map(|field| field.code.to_string()).collect(),
         attachments: papers.map(|paper| paper.code.to_string()).collect(),
         applications: parcel.yields.len(),
+        acts_for: own.acts_for,
     })
 }

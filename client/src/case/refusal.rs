@@ -23,13 +23,25 @@ const CODES: [&str; 17] = [
     "no_sponsor",
 ];
 
-/// A refusal by the chain in words, with what to do about it; anything else as it is.
+/// Codes with which nodes take no part of a file, explained in the same places.
+const FILE_CODES: [&str; 6] = [
+    "case_files_full",
+    "case_files_case_full",
+    "case_files_authors",
+    "case_file_stranger",
+    "case_file_signature",
+    "case_file_version",
+];
+
+/// A refusal by the chain or a node in words, with what to do about it; anything else as it is.
 pub fn explain(failure: Failure) -> Failure {
-    if !CODES.contains(&failure.code.as_str()) {
-        return failure;
-    }
+    let group = match failure.code.as_str() {
+        code if CODES.contains(&code) => "case.refusal",
+        code if FILE_CODES.contains(&code) => "case.not_kept",
+        _ => return failure,
+    };
     let why = say(&format!("case.refused.{}", failure.code), &[]);
-    let message = say("case.refusal", &[("code", &failure.code), ("why", &why)]);
+    let message = say(group, &[("code", &failure.code), ("why", &why)]);
     let hint = say(&format!("case.hint.{}", failure.code), &[]);
     Failure::reported(failure.exit, &failure.code, message).with_hint(hint)
 }
@@ -47,7 +59,7 @@ mod tests {
 
     #[test]
     fn every_code_is_explained_in_both_languages() {
-        for code in CODES {
+        for code in CODES.into_iter().chain(FILE_CODES) {
             for (lang, group) in [Lang::Zh, Lang::En].into_iter().flat_map(|lang| [(lang, "refused"), (lang, "hint")]) {
                 let key = format!("case.{group}.{code}");
                 assert!(!say_in(lang, &key, &[]).ends_with(&key), "{key}");

@@ -2,11 +2,13 @@
 //! their cases have them.
 //!
 //! The bytes are the caller's and do not change: handed in again, to the same node or to another, they are the same acts, and
-//! the chain takes them once. A refusal counts only if the chain does not have them already.
+//! the chain takes them once. A refusal counts only if the chain does not have them already, and every node that answers
+//! refuses them: it is their word, and proves nothing.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use kanhe_proto::api::{TransactionState, WAIT_MAX_SECONDS};
+use kanhe_proto::api::{TransactionState, TransactionStatus, WAIT_MAX_SECONDS};
 use kanhe_proto::bounded::List;
 use kanhe_proto::case::{CaseEvent, CasePayload, CaseRecord, SignedAct};
 use kanhe_proto::codec;
@@ -74,6 +76,15 @@ fn all_found(follower: &mut Follower, acts: &[SignedAct]) -> Result<Option<Vec<S
 /// Brings acts onto the chain, each for itself, as many in one transaction as it takes, and says what became of each. Several
 /// transactions are on their way at once.
 pub fn send_each(follower: &mut Follower, acts: &[SignedAct]) -> Vec<Result<Sent, Failure>> {
+    send_each_within(follower, acts, LAG)
+}
+
+/// The same for acts that were refused before: no node is waited for that may be behind.
+pub(super) fn send_each_again(follower: &mut Follower, acts: &[SignedAct]) -> Vec<Result<Sent, Failure>> {
+    send_each_within(follower, acts, Duration::ZERO)
+}
+
+fn send_each_within(follower: &mut Follower, acts: &[SignedAct], lag: Duration) -> Vec<Result<Sent, Failure>> {
     let mut ends = Vec::with_capacity(acts.len());
     let portions = portions(acts, PORTION_BYTES_MAX);
     for ahead in portions.chunks(AHEAD) {
@@ -85,7 +96,7 @@ pub fn send_each(follower: &mut Follower, acts: &[SignedAct]) -> Vec<Result<Sent
             handed.for_each(|bytes| drop(node.case_acts(&bytes)));
         }
         for portion in ahead {
-            send_portion(follower, portion, &mut ends);
+            send_portion(follower, portion, lag, &mut ends);
         }
     }
     ends
@@ -109,13 +120,13 @@ fn portions(acts: &[SignedAct], bytes_max: usize) -> Vec<&[SignedAct]> {
 }
 
 /// All or none is what the chain takes: of a portion that it refuses those are found out which it refuses.
-fn send_portion(follower: &mut Follower, acts: &[SignedAct], ends: &mut Vec<Result<Sent, Failure>>) {
-    match send(follower, acts) {
+fn send_portion(follower: &mut Follower, acts: &[SignedAct], lag: Duration, ends: &mut Vec<Result<Sent, Failure>>) {
+    match send_within(follower, acts, lag) {
         Ok(sent) => ends.extend(sent.into_iter().map(Ok)),
         Err(failure) if failure.exit == ExitCode::Refused && acts.len() > 1 => {
             let (first, second) = acts.split_at(acts.len() / 2);
-            send_portion(follower, first, ends);
-            send_portion(follower, second, ends);
+            send_portion(follower, first, lag, ends);
+            send_portion(follower, second, lag, ends);
         }
         Err(failure) => ends.extend(acts.iter().map(|_| Err(failure.clone()))),
     }
@@ -127,7 +138,7 @@ fn payload(acts: &[SignedAct]) -> Result<Vec<u8>, Failure> {
 }
 
 /// How an attempt at one node ended.
-enum Fate {
+pub(crate) enum Fate {
     /// It says that a block has them.
     Taken,
     /// It, or the chain, refuses them.
@@ -139,15 +150,21 @@ enum Fate {
 /// Brings acts onto the chain, all or none and in order, and proves where they are: also if they are there already. A
 /// refusal has the chain's code.
 pub fn send(follower: &mut Follower, acts: &[SignedAct]) -> Result<Vec<Sent>, Failure> {
+    send_within(follower, acts, LAG)
+}
+
+fn send_within(follower: &mut Follower, acts: &[SignedAct], lag: Duration) -> Result<Vec<Sent>, Failure> {
     let bytes = payload(acts)?;
     let began = Instant::now();
     let mut last = None;
     let mut turn = 0;
+    let mut said = Said { nodes: follower.nodes().len(), lag, answers: BTreeMap::new() };
     while began.elapsed() < PATIENCE {
-        let Some(node) = follower.nodes().get(turn % follower.nodes().len().max(1)).cloned() else {
+        let place = turn % said.nodes.max(1);
+        let Some(node) = follower.nodes().get(place).cloned() else {
             return Err(NodeError::Unnamed.failure());
         };
-        match attempt(&node, &bytes) {
+        match attempt(&node, node.case_acts(&bytes)) {
             Fate::Taken => {
                 if let Some(sent) = all_found(follower, acts)? {
                     return Ok(sent);
@@ -158,19 +175,23 @@ pub fn send(follower: &mut Follower, acts: &[SignedAct]) -> Result<Vec<Sent>, Fa
                 if let Some(sent) = all_found(follower, acts)? {
                     return Ok(sent);
                 }
-                if !MAY_LAG.contains(&code.as_str()) || began.elapsed() > LAG {
-                    return Err(refused(&code));
-                }
+                said.answers.insert(place, Some(code));
                 turn += 1;
             }
             Fate::Open(failure) => {
+                if failure.is_some() {
+                    said.answers.insert(place, None);
+                }
                 last = failure.or(last);
                 turn += 1;
                 // All of them were asked in vain.
-                if last.is_some() && turn >= 2 * follower.nodes().len() && began.elapsed() > LAG {
+                if said.is_silence() && turn >= 2 * said.nodes && began.elapsed() > LAG {
                     break;
                 }
             }
+        }
+        if let Some(code) = said.refusal(began.elapsed()) {
+            return Err(refused(code));
         }
         std::thread::sleep(PAUSE);
     }
@@ -180,8 +201,28 @@ pub fn send(follower: &mut Follower, acts: &[SignedAct]) -> Result<Vec<Sent>, Fa
     Err(last.map_or_else(|| Failure::of(ExitCode::Undecided, "case_unsettled", &[]), explain))
 }
 
-fn attempt(node: &NodeClient, bytes: &[u8]) -> Fate {
-    let status = match node.case_acts(bytes) {
+/// What each node said last, by its place: a code of refusal, or nothing.
+struct Said {
+    nodes: usize,
+    lag: Duration,
+    answers: BTreeMap<usize, Option<String>>,
+}
+
+impl Said {
+    fn is_silence(&self) -> bool {
+        self.answers.len() == self.nodes && self.answers.values().all(Option::is_none)
+    }
+    /// The refusal that counts, once all were asked and none took the acts; not as long as one of them may be behind.
+    fn refusal(&self, elapsed: Duration) -> Option<&str> {
+        let mut codes = self.answers.values().flatten().map(String::as_str);
+        let lags = codes.clone().any(|code| MAY_LAG.contains(&code)) && elapsed < self.lag;
+        if self.answers.len() < self.nodes || lags { None } else { codes.next() }
+    }
+}
+
+/// What came of handing acts in at a node.
+pub(crate) fn attempt(node: &NodeClient, handed_in: Result<TransactionStatus, NodeError>) -> Fate {
+    let status = match handed_in {
         Ok(status) => status,
         Err(NodeError::Refused { code, .. }) if AGAIN.contains(&code.as_str()) => return Fate::Open(None),
         Err(NodeError::Refused { code, .. }) => return Fate::Refused(code),
@@ -239,5 +280,21 @@ mod tests {
             payload(&acts[..CASE_ACTS_MAX]).unwrap().len()
                 <= CASE_ACTS_MAX * one + (CASE_PAYLOAD_BYTES_MAX - PORTION_BYTES_MAX)
         );
+    }
+
+    #[test]
+    fn one_node_alone_refuses_nothing() {
+        let said = |answers: &[Option<&str>], elapsed| {
+            let answers = answers.iter().map(|answer| answer.map(str::to_owned)).enumerate().collect();
+            Said { nodes: 3, lag: LAG, answers }.refusal(elapsed).map(str::to_owned)
+        };
+        let (soon, late) = (Duration::from_secs(1), LAG * 2);
+        let (over, behind) = (Some("case_over"), Some("case_unknown"));
+        assert_eq!(said(&[over], late), None, "two were not asked yet");
+        assert_eq!(said(&[over, over], late), None);
+        assert_eq!(said(&[over, None, over], soon).as_deref(), Some("case_over"), "one that is away is not waited for");
+        assert_eq!(said(&[over, behind, over], soon), None, "what is true may be new to one of them");
+        assert_eq!(said(&[over, behind, over], late).as_deref(), Some("case_over"));
+        assert_eq!(said(&[None, None, None], late), None, "silence is no refusal");
     }
 }

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use kanhe_proto::case::{Act, Case, CaseEvent, CaseRecord, CaseStatus, How, Outcome, SlotKey, StepState};
+use kanhe_proto::case::{Act, Case, CaseEvent, CaseRecord, CaseStatus, Decide, How, Outcome, SlotKey, StepState};
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::TimeMs;
 use kanhe_proto::registry::Names;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::letters::concerns;
 use super::own::{Disclosed, OwnCase};
 use super::read::{Events, KnownItem};
-use crate::talk::shape;
+use crate::talk::{Lang, say_in, shape};
 
 /// A sentence in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -126,6 +127,10 @@ pub struct EventShown {
     pub reason: Option<String>,
     /// The item's words for it.
     pub say: Option<Sentence>,
+    /// The bureau's own words, from its letter to this wallet.
+    pub words: Option<String>,
+    /// Whether there may be a letter to this wallet that could not be fetched yet.
+    pub letter_awaited: bool,
 }
 
 /// What is next.
@@ -142,6 +147,8 @@ pub struct NextShown {
     pub step: Option<String>,
     /// By when, in milliseconds since 1970.
     pub by_ms: Option<u64>,
+    /// Whether a bureau has not decided in time, by the time of the header.
+    pub overdue: bool,
     /// Whether it is the turn of this wallet.
     pub yours: bool,
 }
@@ -212,7 +219,7 @@ impl Sources<'_> {
             parties: self.parties(case),
             steps: self.steps(case, *time),
             events: records.iter().map(shown).collect(),
-            next: self.next(case),
+            next: self.next(case, *time),
             disclosed: self.own.map(|own| own.disclosed.clone()).unwrap_or_default(),
             invitations: self.invitations(case),
             stars: case.stars,
@@ -277,6 +284,8 @@ impl Sources<'_> {
             by_rules: None,
             reason: None,
             say: None,
+            words: None,
+            letter_awaited: false,
         };
         let CaseEvent::Act(signed) = &record.event else { return shown };
         match &signed.act {
@@ -293,6 +302,7 @@ impl Sources<'_> {
                 shown.by_rules = Some(decide.how == How::Rules);
                 shown.reason = decide.reason.as_ref().map(ToString::to_string);
                 shown.say = decide.reason.as_ref().and_then(|reason| self.say(reason));
+                (shown.words, shown.letter_awaited) = self.letter(decide);
             }
             Act::Issued(issued) => {
                 shown.what = "issued";
@@ -308,17 +318,27 @@ impl Sources<'_> {
         shown
     }
 
-    /// The item's words for a reason, which is the code of a rule.
+    /// What the letter of a decision says to this wallet, and whether one is still awaited.
+    fn letter(&self, decide: &Decide) -> (Option<String>, bool) {
+        let (Some(commitment), Some(own)) = (&decide.letter, self.own) else { return (None, false) };
+        let read = own.letters.iter().find(|letter| letter.commitment == *commitment);
+        let awaited = read.is_none() && concerns(self.known, own, decide.step);
+        (read.map(|letter| letter.words.clone()), awaited)
+    }
+
+    /// The item's words for a reason, which is the code of a rule, or why whoever acts for an enterprise may not.
     fn say(&self, reason: &str) -> Option<Sentence> {
-        let rule = self.known.item.rule.iter().find(|rule| rule.code.as_str() == reason)?;
+        let rule = self.known.item.rule.iter().find(|rule| rule.code.as_str() == reason);
+        let Some(rule) = rule else { return own_words(reason) };
         Some(Sentence { zh: rule.say.zh.to_string(), en: rule.say.en.to_string() })
     }
 
-    /// What is next in a case, and whose turn it is.
-    pub fn next(&self, case: &Case) -> Vec<NextShown> {
+    /// What is next in a case as of a header of this time, and whose turn it is.
+    pub fn next(&self, case: &Case, time: TimeMs) -> Vec<NextShown> {
         let mut next = Vec::new();
         let mine = |slot: u8| self.own.is_some_and(|own| own.slot == slot);
-        let plain = |what| NextShown { what, party: None, bureau: None, step: None, by_ms: None, yours: true };
+        let (by_ms, overdue) = (None, false);
+        let plain = |what| NextShown { what, party: None, bureau: None, step: None, by_ms, overdue, yours: true };
         let is_open = case.status == CaseStatus::Open;
         for (place, slot) in (0u8..).zip(&case.slots).filter(|(_, slot)| is_open && slot.presented.is_none()) {
             let what = if matches!(slot.key, SlotKey::Invited(_)) { "join" } else { "present" };
@@ -329,7 +349,10 @@ impl Sources<'_> {
             let bureau = self.bureau(case, place).map(|uscc| uscc.to_string());
             let about = NextShown { bureau, step: self.step_code(place), yours: false, ..plain("decide") };
             match step.state {
-                StepState::Ready => next.push(NextShown { by_ms: step.due.map(|due| due.0), ..about }),
+                StepState::Ready => {
+                    let overdue = step.due.is_some_and(|due| due < time);
+                    next.push(NextShown { by_ms: step.due.map(|due| due.0), overdue, ..about });
+                }
                 StepState::Approved if !step.issued && case.yields(&self.known.public, place) => {
                     next.push(NextShown { what: "issue", ..about });
                 }
@@ -365,10 +388,20 @@ impl InvitationShown {
     }
 }
 
+/// Words for reasons of the desk itself: refused mandates.
+fn own_words(reason: &str) -> Option<Sentence> {
+    if !["account_", "delegate_", "mandate_"].iter().any(|group| reason.starts_with(group)) {
+        return None;
+    }
+    let key = format!("desk.fault.{reason}");
+    let words = |lang| Some(say_in(lang, &key, &[])).filter(|text| !text.ends_with(&key));
+    Some(Sentence { zh: words(Lang::Zh)?, en: words(Lang::En)? })
+}
+
 #[cfg(test)]
 mod tests {
     use kanhe_proto::bounded::List;
-    use kanhe_proto::case::{CaseStep, Decide, Slot};
+    use kanhe_proto::case::{CaseStep, Slot};
     use kanhe_proto::hash::{CaseId, Commitment};
     use kanhe_proto::ids::{Height, LogIndex};
     use kanhe_proto::item::PartName;
@@ -438,8 +471,8 @@ mod tests {
         let timeline = told(&case(), Some(&own_case), Vec::new());
         assert_eq!(next(&timeline), [("join", Some("buyer"), false), ("decide", Some("filing"), false)]);
         assert_eq!(
-            (timeline.invitations.len(), timeline.steps[0].overdue, timeline.next[1].by_ms),
-            (1, true, Some(90))
+            (timeline.invitations.len(), timeline.steps[0].overdue, timeline.next[1].by_ms, timeline.next[1].overdue),
+            (1, true, Some(90), true)
         );
 
         let mut running = case();

@@ -10,8 +10,10 @@ use kanhe_proto::registry::{Bureau, Names};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::audit_log::{OfFile, OfLog};
+use super::audit_ratings::OfRatings;
 use super::show::clean;
-use super::{Context, name};
+use super::{Context, audit_log, audit_ratings, name};
 use crate::audit::{Done, Fault, Finding, Signer, judge, keys_of};
 use crate::case::{Items, KnownItem, events};
 use crate::clock;
@@ -26,6 +28,19 @@ pub enum Audit {
     #[command(after_help = "Content is not needed and not shown: files and letters are known by commitments alone.\n\
         Exit code 4 if something is not as item and registry allow.")]
     Case(OfCase),
+    /// Exports all records of the log between two blocks as JSON lines, proved complete
+    #[command(after_help = "A node that leaves a record out or alters one is named, and another is asked.\n\
+        With --issuer or --kind the others are proved as well and then left out: the file has their hashes.")]
+    Log(OfLog),
+    /// Checks an exported log again, without any node, against the pinned chain
+    #[command(after_help = "Exit code 10: it is not what the chain has. 11: it cannot be told here.")]
+    Verify(OfFile),
+    /// How cases were rated and how long they took, by item and by bureau, counted from the proved log
+    #[command(
+        after_help = "The log is read from its beginning, for a case may have been opened long before it ended.\n\
+        Each case counts once, by its end; a rating counts if its applicant gave it, once, after the end."
+    )]
+    Ratings(OfRatings),
 }
 
 /// Options of `audit case`.
@@ -54,6 +69,8 @@ pub(super) struct CaseAudited {
     as_of_ms: u64,
     /// All events, the opening first.
     events: Vec<Event>,
+    /// What is wrong with the case as the chain keeps it.
+    faults: Vec<Fault>,
     /// Whether nothing is wrong.
     proved: bool,
 }
@@ -114,6 +131,9 @@ struct Event {
 pub fn run(command: Audit, context: &Context) -> Result<ExitCode, Failure> {
     match command {
         Audit::Case(options) => case(&options, context),
+        Audit::Log(options) => audit_log::log(&options, context),
+        Audit::Verify(options) => audit_log::verify(&options, context),
+        Audit::Ratings(options) => audit_ratings::run(&options, context),
     }
 }
 
@@ -123,7 +143,7 @@ fn case(options: &OfCase, context: &Context) -> Result<ExitCode, Failure> {
     let found = events(&mut follower, &options.id)?.ok_or_else(unknown)?;
     let known = Items::default().get(&mut follower, &found.case.item, found.case.version)?;
     let keys = keys_of(&mut follower, &known.public, &found.case.chosen, &found.events)?;
-    let findings = judge(&follower.trust().chain, &known, &found.case, &keys, &found.events);
+    let judged = judge(&follower.trust().chain, &known, &found.case, &keys, &found.events);
     let names = names_of(&mut follower, &found.case.chosen)?;
     let party_of = |slot: u8| {
         let slot = found.case.slots.get(usize::from(slot))?;
@@ -137,8 +157,9 @@ fn case(options: &OfCase, context: &Context) -> Result<ExitCode, Failure> {
         status: found.case.status.into(),
         as_of_height: found.height.0,
         as_of_ms: found.time.0,
-        events: findings.iter().map(|finding| event(finding, &known, &names, party_of)).collect(),
-        proved: findings.iter().all(|finding| finding.faults.is_empty()),
+        events: judged.findings.iter().map(|finding| event(finding, &known, &names, party_of)).collect(),
+        proved: judged.is_proved(),
+        faults: judged.faults,
     };
     context.output.data(&audited, || told(&audited, &known))?;
     match audited.proved {
@@ -234,5 +255,8 @@ fn told(audited: &CaseAudited, known: &KnownItem) -> String {
         ("height", &audited.as_of_height),
     ];
     let end = if audited.proved { "audit.proved" } else { "audit.not_proved" };
-    format!("{}\n{table}\n{}", say("audit.head", args), say(end, &[("count", &audited.events.len())]))
+    let mut lines = vec![say("audit.head", args), table.to_string()];
+    lines.extend(audited.faults.iter().map(|fault| words("fault", &code_of(fault))));
+    lines.push(say(end, &[("count", &audited.events.len())]));
+    lines.join("\n")
 }

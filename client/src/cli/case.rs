@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use kanhe_proto::case::{Act, Rate, Withdraw};
+use kanhe_proto::identifiers::Uscc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::case_open::{self, Confirm, Correct, Open};
 use super::case_show::{self, Show};
-use super::{Context, collect, wallet};
+use super::{Context, case_overdue, collect, wallet};
 use crate::case::{self, Disclosed, InvitationShown, Items, OwnCase, Shelf, carry, explain, keep_act, look_after};
 use crate::clock;
 use crate::follow::Follower;
@@ -29,6 +30,12 @@ pub enum CaseCommand {
     List,
     /// Tells a case in order of time, proved: who did what since when, what is next and by when, what you disclosed to whom
     Show(Show),
+    /// Lists steps that are not decided in time, of all open cases, the longest overdue first; needs no wallet
+    Overdue {
+        /// Of this bureau alone: its unified social credit code
+        #[arg(long, value_name = "USCC")]
+        bureau: Option<Uscc>,
+    },
     /// Joins a case to which you were invited, and says what is asked of you
     Confirm(Confirm),
     /// Presents anew what a bureau returned: what you do not change stays as it was
@@ -90,7 +97,8 @@ impl Desk {
     }
     /// Brings what was begun in a case to its end, with a bar for the parts of its files.
     pub fn carry(&mut self, own: &mut OwnCase, context: &Context) -> Result<(), Failure> {
-        let files = own.pending.iter().flat_map(|pending| &pending.files).filter(|file| !file.stored);
+        let now = clock::now();
+        let files = own.pending.iter().filter(|_| own.refused.is_none()).flat_map(|pending| pending.unstored(now));
         let parts = files.map(|file| u64::from(file.parts)).sum();
         let mut progress = context.output.progress(&say("case.sending", &[]), parts);
         carry(&self.wallet, &mut self.follower, &mut self.items, own, &mut |count| progress.add(count))
@@ -137,6 +145,7 @@ pub fn run(command: CaseCommand, context: &Context) -> Result<ExitCode, Failure>
         CaseCommand::Open(options) => case_open::open(&options, context),
         CaseCommand::List => case_show::list(context),
         CaseCommand::Show(options) => case_show::show(&options, context),
+        CaseCommand::Overdue { bureau } => case_overdue::run(bureau, context),
         CaseCommand::Confirm(options) => case_open::confirm(&options, context),
         CaseCommand::Correct(options) => case_open::correct(&options, context),
         CaseCommand::Withdraw { case } => withdraw(&case, context),

@@ -147,11 +147,14 @@ pub fn open(options: &Open, path: &Path, context: &Context) -> Result<ExitCode, 
     }
 }
 
-/// Cases of the item that were made of the sheet before, by line; those that the chain refused are made anew.
+/// Cases of the item that were made of the sheet before, by line; those that the chain refused are made anew, once what was
+/// refused is void: a row is never opened twice.
 fn made(rows: &Rows, item: &ItemCode, desk: &Desk) -> Result<BTreeMap<u32, OwnCase>, Failure> {
     let all = desk.shelf().all()?.into_iter().filter(|own| own.item == *item);
     let ours = all.filter_map(|own| match &own.row {
-        Some((digest, line)) if *digest == rows.digest && own.refused.is_none() => Some((*line, own)),
+        Some((digest, line)) if *digest == rows.digest && (own.refused.is_none() || own.pending.is_some()) => {
+            Some((*line, own))
+        }
         _ => None,
     });
     Ok(ours.collect())

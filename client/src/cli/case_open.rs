@@ -57,6 +57,9 @@ pub struct Giving {
     /// it is named, ASK alone meaning the one that fits
     #[arg(long, value_name = "ASK[=LICENCE]", value_parser = named)]
     pub(super) licence: Vec<Named>,
+    /// Acts for this enterprise, by its account on the chain: with a key of the account, or as a delegate within its limits
+    #[arg(long = "for", value_name = "USCC")]
+    pub(super) acts_for: Option<Uscc>,
     /// Nothing is asked for
     #[arg(skip)]
     pub(super) quiet: bool,
@@ -242,6 +245,10 @@ pub(super) fn announcement(
     let item = &known.item;
     let title = show::clean(name(&item.names));
     let mut lines = vec![say("case.about", &[("item", &title), ("about", &sentence(&item.about))])];
+    if let Some(acting) = &maker.acting {
+        let word = if acting.is_owner() { "case.acts_as_owner" } else { "case.acts_as_delegate" };
+        lines.push(say(word, &[("uscc", &acting.uscc())]));
+    }
     for one in seen {
         let to = maker.recipients.get(&one.parcel.bureau).map_or("", |recipient| name(&recipient.names));
         lines.push(say("case.will_see", &[("bureau", &show::clean(to)), ("uscc", &one.parcel.bureau)]));
@@ -396,6 +403,7 @@ pub(super) fn give(
     context: &Context,
 ) -> Result<(), Failure> {
     let item = &known.item;
+    own.acts_for = giving.acts_for.or(own.acts_for);
     let party = own.party.clone();
     let fields: Vec<&Field> = item.field.iter().filter(|field| field.of == party).collect();
     let papers: Vec<_> = item.attachment.iter().filter(|paper| paper.of == party).collect();
@@ -434,6 +442,11 @@ pub(super) fn give(
         match last(&giving.attach, &paper.code).and_then(|named| named.value) {
             Some(file) => {
                 let path = PathBuf::from(file);
+                // Said before it is read: whoever names a film is not to wait for it.
+                if std::fs::metadata(&path).is_ok_and(|file| file.len() > u64::from(paper.bytes_max)) {
+                    let args: &[(&str, &dyn std::fmt::Display)] = &[("paper", &paper.code), ("most", &paper.bytes_max)];
+                    return Err(Failure::of(ExitCode::Usage, "case_paper_too_long", args));
+                }
                 let content = home::read_given(&path, paper.bytes_max as usize)?;
                 let kept = Paper { name: paper_name(&paper.code, &path), bytes: content.len() };
                 own.named.insert(paper.code.clone(), content);

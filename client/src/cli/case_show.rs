@@ -14,7 +14,9 @@ use serde::Serialize;
 use super::case::{Desk, desk};
 use super::case_open::{bureau_names, code, invited};
 use super::{Context, name, show};
-use crate::case::{self, EventShown, NextShown, OwnCase, Sentence, Sources, Timeline, events, parcels, tidy};
+use crate::case::{
+    self, EventShown, NextShown, OwnCase, Sentence, Sources, Timeline, events, parcels, read_letters, tidy,
+};
 use crate::clock;
 use crate::talk::{ExitCode, Failure, Lang, Table, moment, say, shape};
 
@@ -123,7 +125,8 @@ pub fn list(context: &Context) -> Result<ExitCode, Failure> {
         for line in &lines {
             let item = line.names.as_ref().map_or_else(|| line.item.clone(), |names| show::clean(name(names)));
             let progress = format!("{} {}/{}", status(line.status), line.approved, line.steps);
-            let next = line.next.iter().find(|next| next.yours).or(line.next.first());
+            let yours = line.next.iter().find(|next| next.yours);
+            let next = yours.or_else(|| line.next.iter().find(|next| next.overdue)).or(line.next.first());
             let next = next.map_or_else(String::new, |next| in_words(next, &BTreeMap::new(), clock::now().0));
             table.row(&[line.id[..8].to_owned(), item, line.party.clone(), progress, next]);
         }
@@ -148,8 +151,8 @@ fn line(desk: &mut Desk, mut own: OwnCase) -> Result<Line, Failure> {
     let proved = case::read(&mut desk.follower, &mut desk.items, &own.id)?;
     let Some(proved) = proved else {
         line.status = match (&own.pending, own.disclosed.is_empty()) {
-            (Some(_), _) => "unsent",
-            (None, true) => "refused",
+            (Some(_), _) if own.refused.is_none() => "unsent",
+            (Some(_), _) | (None, true) => "refused",
             (None, false) => "gone",
         };
         return Ok(line);
@@ -163,7 +166,7 @@ fn line(desk: &mut Desk, mut own: OwnCase) -> Result<Line, Failure> {
     let names = BTreeMap::new();
     let uncollected = uncollected(desk, &own)?;
     let sources = Sources { known: &proved.item, own: Some(&own), bureaus: &names, uncollected };
-    line.next = sources.next(stands);
+    line.next = sources.next(stands, proved.time);
     Ok(line)
 }
 
@@ -199,6 +202,7 @@ pub fn show(options: &Show, context: &Context) -> Result<ExitCode, Failure> {
     let mut open = false;
     if let Some(own) = &mut own {
         end(&desk, own, &found.case)?;
+        read_letters(&desk.wallet, &desk.follower, &known, &found, own)?;
         open = uncollected(&desk, own)?;
     }
     let sources = Sources { known: &known, own: own.as_ref(), bureaus: &bureaus, uncollected: open };
@@ -210,7 +214,7 @@ pub fn show(options: &Show, context: &Context) -> Result<ExitCode, Failure> {
 /// Why the chain has no such case.
 fn absent(own: Option<&OwnCase>) -> Failure {
     match own {
-        Some(own) if own.pending.is_some() => {
+        Some(own) if own.pending.is_some() && own.refused.is_none() => {
             Failure::of(ExitCode::Undecided, "case_unfinished", &[("id", &own.short())])
         }
         Some(OwnCase { refused: Some(code), .. }) => Failure::reported(ExitCode::Refused, code, ""),
@@ -259,7 +263,7 @@ fn in_words(next: &NextShown, bureaus: &BTreeMap<Uscc, Names>, now: u64) -> Stri
     let step = next.step.as_ref().unwrap_or(&empty);
     let bureau = bureau(next.bureau.as_ref(), bureaus);
     let args: &[(&str, &dyn std::fmt::Display)] = &[("party", party), ("step", step), ("bureau", &bureau), ("by", &by)];
-    match (next.what, next.yours) {
+    let text = match (next.what, next.yours) {
         ("present", true) => say("case.next_yours", &args[3..]),
         ("present", false) => say("case.next_present", &[args[0], args[3]]),
         ("join", _) => say("case.next_join", &[args[0], args[3]]),
@@ -267,7 +271,8 @@ fn in_words(next: &NextShown, bureaus: &BTreeMap<Uscc, Names>, now: u64) -> Stri
         ("issue", _) => say("case.next_issue", &args[1..3]),
         ("collect", _) => say("case.next_collect", &[]),
         _ => say("case.next_rate", &args[3..]),
-    }
+    };
+    if next.overdue { text + &say("case.overdue", &[]) } else { text }
 }
 
 fn happened(event: &EventShown, shown: &Timeline, bureaus: &BTreeMap<Uscc, Names>) -> String {
@@ -305,6 +310,15 @@ fn happened(event: &EventShown, shown: &Timeline, bureaus: &BTreeMap<Uscc, Names
     }
 }
 
+/// The bureau's own words below what it did.
+fn letter(event: &EventShown) -> Vec<String> {
+    match (&event.words, event.letter_awaited) {
+        (Some(words), _) => words.lines().map(|line| format!("      │ {}", show::clean(line))).collect(),
+        (None, true) => vec![format!("      │ {}", say("case.letter_awaited", &[]))],
+        (None, false) => Vec::new(),
+    }
+}
+
 fn text(shown: &Timeline, bureaus: &BTreeMap<Uscc, Names>) -> String {
     let now = clock::now().0;
     let title = show::clean(name(&shown.names));
@@ -317,6 +331,7 @@ fn text(shown: &Timeline, bureaus: &BTreeMap<Uscc, Names>) -> String {
     lines.push(say("case.heading_events", &[]));
     for event in &shown.events {
         lines.push(format!("  {}  {}", moment(event.time_ms, now), happened(event, shown, bureaus)));
+        lines.extend(letter(event));
     }
     lines.push(say("case.heading_steps", &[]));
     for step in &shown.steps {

@@ -66,9 +66,12 @@ pub struct Rule {
 pub struct Because {
     #[command(flatten)]
     rule: Rule,
-    /// Why: the code of one of the step's rules, or file_wrong, presentation_not_valid, form_not_complete, not_entitled, other
+    /// Why: the code of one of the step's rules, or file_wrong, presentation_not_valid, mandate_not_valid, form_not_complete, not_entitled, other
     #[arg(long, value_name = "CODE")]
     reason: String,
+    /// In your own words, at most 2,000 characters: a letter that only those can read whom the step waits for
+    #[arg(long, value_name = "TEXT")]
+    words: Option<String>,
 }
 
 /// A step in the list.
@@ -122,6 +125,8 @@ pub(super) struct Ruled {
     outcome: Outcome,
     /// Why not.
     reason: Option<String>,
+    /// What the letter says that goes with it.
+    words: Option<String>,
 }
 
 /// Runs a command.
@@ -131,8 +136,8 @@ pub fn run(command: DeskCommand, context: &Context) -> Result<ExitCode, Failure>
         DeskCommand::List(options) => list(&options, context),
         DeskCommand::Show(options) => desk_show::run(&options, context),
         DeskCommand::Approve(rule) => decide(&rule, Outcome::Approved, None, context),
-        DeskCommand::Reject(because) => decide(&because.rule, Outcome::Rejected, Some(&because.reason), context),
-        DeskCommand::Return(because) => decide(&because.rule, Outcome::Returned, Some(&because.reason), context),
+        DeskCommand::Reject(because) => decide(&because.rule, Outcome::Rejected, Some(&because), context),
+        DeskCommand::Return(because) => decide(&because.rule, Outcome::Returned, Some(&because), context),
     }
 }
 
@@ -164,7 +169,9 @@ pub(super) fn which(register: &Register, which: &Which) -> Result<Row, Failure> 
     }
 }
 
-fn decide(options: &Rule, outcome: Outcome, reason: Option<&str>, context: &Context) -> Result<ExitCode, Failure> {
+fn decide(options: &Rule, outcome: Outcome, because: Option<&Because>, context: &Context) -> Result<ExitCode, Failure> {
+    let reason = because.map(|because| because.reason.as_str());
+    let words = because.and_then(|because| because.words.as_deref());
     let register = open(context)?;
     let row = which(&register, &options.which)?;
     library::may(&row, outcome, reason)?;
@@ -172,13 +179,14 @@ fn decide(options: &Rule, outcome: Outcome, reason: Option<&str>, context: &Cont
     if outcome == Outcome::Rejected {
         context.confirm(&say("desk.ask_reject", &[("case", &short(&shown)), ("item", &name(&row.item_names))]))?;
     }
-    let row = library::rule(&register, &row.key, outcome, reason, &options.officer)?;
+    let row = library::rule(&register, &row.key, outcome, reason, words, &options.officer)?;
     let ruled = Ruled {
         case: shown,
         step: row.step_code.to_string(),
         round: row.key.round,
         outcome,
         reason: reason.map(str::to_owned),
+        words: row.ruling.and_then(|ruling| ruling.words),
     };
     context.output.data(&ruled, || {
         let step = clean(name(&row.step_names));

@@ -13,7 +13,7 @@ use super::desk::{fault, outcome};
 use super::licence::Acting;
 use super::show::clean;
 use crate::case::Items;
-use crate::desk::{Desk, Keeping, Listing, Moved, OpenRow, Rest, Row, RowKey, State, Went};
+use crate::desk::{Desk, Keeping, Listing, Moved, OpenRow, Rest, Row, RowKey, State, Went, send_again};
 use crate::follow::Follower;
 use crate::issuer::{self, HolderRequests, Office, Round};
 use crate::rules::Runner;
@@ -27,6 +27,10 @@ const PORTION: usize = 128;
 /// Longest time until a step that could not go on is tried again.
 const AGAIN_SECONDS_MAX: u64 = 60;
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(3);
+/// How often it is looked whether what was passed on is there.
+const LOOK_AFTER_EVERY: Duration = Duration::from_secs(60);
+/// How often letters are left at the node again, which keeps them in memory alone.
+const LETTERS_EVERY: Duration = Duration::from_secs(600);
 /// Rounds of `--once`: what one decision makes ready is seen in the next.
 const ROUNDS_MAX: usize = 64;
 
@@ -107,6 +111,10 @@ struct Service<'a> {
     once: bool,
     /// Whether the last round had something to do: the next does not wait for mail then.
     busy: bool,
+    /// Whether something that was passed on may not be there yet, and when that was last looked at.
+    passing: (bool, Option<Instant>),
+    /// When letters were left again.
+    letters_at: Option<Instant>,
 }
 
 /// A row between two looks at it.
@@ -158,8 +166,18 @@ pub fn run(options: &Run, context: &Context) -> Result<ExitCode, Failure> {
     let (office, genesis, name) = (&office, &genesis, &*issuer_name);
     let desk = Desk { office, genesis, issuer_name: name, runner, items: Items::default() };
     let keeping = Keeping::new(&context.home.register(), passphrase);
-    let (listing, open, once) = (Listing::default(), BTreeMap::new(), options.once);
-    let mut service = Service { desk, keeping, follower, context, listing, open, once, busy: true };
+    let mut service = Service {
+        desk,
+        keeping,
+        follower,
+        context,
+        listing: Listing::default(),
+        open: BTreeMap::new(),
+        once: options.once,
+        busy: true,
+        passing: (true, None),
+        letters_at: None,
+    };
     service.clear()?;
     context.output.talk(say("desk.ready", &[("issuer", &name)]));
     if options.once { rounds(&mut service, &stop) } else { forever(&mut service, &stop) }
@@ -168,7 +186,8 @@ pub fn run(options: &Run, context: &Context) -> Result<ExitCode, Failure> {
 fn forever(service: &mut Service<'_>, stop: &Stop) -> Result<ExitCode, Failure> {
     while !stop.is_asked() {
         let wait = if service.busy { 0 } else { WAIT_SECONDS };
-        match service.round(wait, stop) {
+        let went = service.round(wait, stop);
+        match went.and_then(|busy| service.look_after(LOOK_AFTER_EVERY).map(|()| busy)) {
             Ok(busy) => service.busy = busy,
             Err(failure) if passes(&failure) => {
                 service.context.output.talk(say("serve.waits", &[("cause", &failure.message)]));
@@ -188,6 +207,7 @@ fn rounds(service: &mut Service<'_>, stop: &Stop) -> Result<ExitCode, Failure> {
             break;
         }
     }
+    service.look_after(Duration::ZERO)?;
     let End { officer, left } = service.end();
     service.tell(&Line::End(End { officer, left }))?;
     match left {
@@ -215,6 +235,7 @@ impl Service<'_> {
     /// Answers what waits, looks what is the bureau's turn, takes each step as far as it goes. Whether anything went on.
     fn round(&mut self, wait_seconds: u64, stop: &Stop) -> Result<bool, Failure> {
         let answered = self.mail(wait_seconds)?;
+        self.letters()?;
         let Self { desk, follower, listing, open, .. } = self;
         let new = desk.ready(follower, listing, |key| open.contains_key(key))?;
         // What is listed further on is new to a run that ends.
@@ -240,6 +261,18 @@ impl Service<'_> {
 
     fn is_anything_due(&self) -> bool {
         self.open.values().any(|row| row.rest != Some(Rest::Officer) && (self.once || row.is_due()))
+    }
+
+    /// Leaves letters again. That it fails holds nothing up: it is tried again with the next round.
+    fn letters(&mut self) -> Result<(), Failure> {
+        if self.letters_at.is_some_and(|at| at.elapsed() < LETTERS_EVERY) {
+            return Ok(());
+        }
+        self.keeping.register()?;
+        let sent = send_again(self.desk.office, &mut self.keeping, self.follower.nodes());
+        self.keeping.give_way();
+        self.letters_at = sent.is_ok().then(Instant::now);
+        Ok(())
     }
 
     fn mail(&mut self, wait_seconds: u64) -> Result<bool, Failure> {
@@ -301,7 +334,20 @@ impl Service<'_> {
         is_due && !rests
     }
 
+    /// Sees to what was passed on, if that was not done for so long.
+    fn look_after(&mut self, every: Duration) -> Result<(), Failure> {
+        let (may_be_missing, last) = self.passing;
+        if !may_be_missing || last.is_some_and(|last| last.elapsed() < every) {
+            return Ok(());
+        }
+        let left = self.desk.look_after(&mut self.keeping, &mut self.follower);
+        self.keeping.give_way();
+        self.passing = (left?, Some(Instant::now()));
+        Ok(())
+    }
+
     fn note(&mut self, moved: &Moved) -> Result<(), Failure> {
+        self.passing.0 |= !moved.row.on_way().is_empty();
         match moved.rest {
             Some(Rest::Done) => drop(self.open.remove(&moved.row.key)),
             _ => self.open.entry(moved.row.key).or_default().tried(moved),

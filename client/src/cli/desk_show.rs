@@ -126,6 +126,8 @@ struct DecidedShown {
     outcome: kanhe_proto::case::Outcome,
     /// Why not.
     reason: Option<String>,
+    /// In the officer's own words, as the letter says it.
+    words: Option<String>,
     /// The officer's number; nothing: by rules.
     officer: Option<String>,
     /// Place of its record in the chain's log, once that is proved.
@@ -165,7 +167,10 @@ fn save(
     let mut last: Option<BoundFile> = None;
     for (seen, shown) in seen.zip(&mut shown.attachments) {
         if last.as_ref().is_none_or(|last| last.commitment() != seen.file) {
-            last = fetch_opened(office, nodes, &row.key.case, &seen.file)?;
+            last = match &seen.author {
+                Some(author) => fetch_opened(office, nodes, &row.key.case, (&seen.file, author))?,
+                None => None,
+            };
         }
         let file =
             last.as_ref().ok_or_else(|| Failure::of(ExitCode::Failure, "desk_file_gone", &[("name", &seen.name)]))?;
@@ -225,6 +230,7 @@ fn decided(row: &Row) -> Option<DecidedShown> {
     Some(DecidedShown {
         outcome,
         reason: reason.map(|reason| reason.to_string()),
+        words: row.ruling.as_ref().and_then(|ruling| ruling.words.clone()),
         officer: row.ruling.as_ref().map(|ruling| ruling.officer.clone()),
         record: row.recorded.map(|index| index.0),
     })
@@ -250,7 +256,7 @@ fn text(shown: &Shown, row: &Row) -> String {
     lines.push(format!("{state}{}", due.map_or_else(String::new, |due| format!(", {due}"))));
     lines.extend(shown.why.iter().map(|why| format!("  ! {}", clean(&why.message))));
     for (group, members) in
-        ["given", "form", "passed", "read"].iter().filter_map(|name| Some((*name, shown.input.get(*name)?)))
+        ["given", "mandate", "form", "passed", "read"].iter().filter_map(|name| Some((*name, shown.input.get(*name)?)))
     {
         see(group, members, &mut lines);
     }
@@ -293,6 +299,7 @@ fn text(shown: &Shown, row: &Row) -> String {
         let by = decided.officer.as_ref().map_or_else(|| say("desk.by_rules", &[]), |officer| clean(officer));
         let reason = decided.reason.as_ref().map_or_else(String::new, |reason| format!(" ({})", fault(reason)));
         lines.push(say("desk.decided", &[("outcome", &outcome(decided.outcome)), ("by", &by), ("reason", &reason)]));
+        lines.extend(decided.words.iter().flat_map(|words| words.lines()).map(|line| format!("  │ {}", clean(line))));
     } else if row.is_open() {
         lines.push(say("desk.next", &[("case", &desk_short(&shown.case)), ("reasons", &shown.reasons.join(", "))]));
     }

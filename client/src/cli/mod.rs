@@ -1,12 +1,17 @@
 //! The command line: one file per group of commands, all on the same [`Context`].
 
 mod abandon;
+mod account;
+mod account_show;
 mod audit;
+mod audit_log;
+mod audit_ratings;
 mod backup;
 mod batches;
 mod case;
 mod case_batch;
 mod case_open;
+mod case_overdue;
 mod case_show;
 mod chain_why;
 mod collect;
@@ -108,6 +113,9 @@ pub enum Command {
     /// Cases: apply for something once, follow it, confirm, correct, collect what comes of it
     #[command(subcommand)]
     Case(case::CaseCommand),
+    /// Accounts of enterprises: their keys, and delegates who act for them within limits
+    #[command(subcommand)]
+    Account(account::AccountCommand),
     /// The bureau's desk: decides the steps of cases that are its turn, and issues what comes of them
     #[command(subcommand)]
     Desk(desk::DeskCommand),
@@ -176,6 +184,7 @@ fn run(command: Command, context: &Context) -> Result<ExitCode, Failure> {
         Command::Licence(command) => licence::run(command, context),
         Command::Item(command) => item::run(command, context),
         Command::Case(command) => case::run(command, context),
+        Command::Account(command) => account::run(command, context),
         Command::Desk(command) => desk::run(command, context),
         Command::Audit(command) => audit::run(command, context),
         Command::Gov(command) => gov::run(command, context),

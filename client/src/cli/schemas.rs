@@ -8,9 +8,11 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::{
-    Context, abandon, audit, backup, case, case_batch, case_show, chain_why, desk, desk_run, desk_show, gov, issue,
-    item, item_show, licence, renew, sample, status, trust, verify_serve, wallet,
+    Context, abandon, account, account_show, audit, backup, case, case_batch, case_overdue, case_show, chain_why, desk,
+    desk_run, desk_show, gov, issue, item, item_show, licence, renew, sample, status, trust, verify_serve, wallet,
 };
+use crate::audit::log::{Checked, Exported, Line};
+use crate::audit::ratings::Ratings;
 use crate::case::Timeline;
 use crate::issuer::{Round, Surveyed};
 use crate::talk::{ExitCode, Failure, Said, Wire, shape};
@@ -39,11 +41,20 @@ macro_rules! published {
 }
 
 published! {
+    "account-change": account::AccountChanged = "kanhe account open, replace, close, keys add, keys remove, delegate add, delegate revoke",
+    "account-delegates": Vec<account_show::DelegateShown> = "kanhe account delegate list",
+    "account-key": account::KeyMade = "kanhe account keys new",
+    "account-show": account_show::AccountShown = "kanhe account show",
     "audit-case": audit::CaseAudited = "kanhe audit case",
+    "audit-log": Line = "kanhe audit log: one a line",
+    "audit-log-out": Exported = "kanhe audit log --out",
+    "audit-ratings": Ratings = "kanhe audit ratings",
+    "audit-verify": Checked = "kanhe audit verify",
     "case-act": case::Acted = "kanhe case open, confirm, correct, withdraw, rate",
     "case-batch": case_batch::OpenedMany = "kanhe case open --from",
     "case-invitation": case_show::Invitation = "kanhe case show --code",
     "case-list": Vec<case_show::Line> = "kanhe case list",
+    "case-overdue": Vec<case_overdue::Late> = "kanhe case overdue",
     "case-show": Timeline = "kanhe case show",
     "chain-status": status::ChainStatus = "kanhe chain status",
     "chain-status-why": chain_why::WhyShown = "kanhe chain status --why",

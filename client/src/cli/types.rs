@@ -1,7 +1,7 @@
 //! Licence types as people name them, and registry facts that genesis has where no node is at hand.
 
 use kanhe_proto::genesis::Genesis;
-use kanhe_proto::identifiers::Uscc;
+use kanhe_proto::identifiers::{TypeCode, TypeVersion, Uscc};
 use kanhe_proto::key::{KeyId, PublicKey};
 use kanhe_proto::registry::{KeyEntry, KeyRole, LicenceType};
 
@@ -11,19 +11,59 @@ use crate::governance::keys;
 use crate::node::NodeClient;
 use crate::talk::{ExitCode, Failure};
 
+/// Most versions of a type that are asked for one after another.
+const VERSIONS_ASKED_MAX: usize = 64;
+
 impl TypeSpec {
-    /// The newest version that it means: as genesis has it, else as a node proves it.
+    /// The newest version that it means: as nodes prove it, and where none answers as genesis has it. Versions count from 1;
+    /// without one that is named, those after the one of genesis are asked for until there is none.
     pub fn newest(&self, context: &Context, genesis: &Genesis) -> Result<LicenceType, Failure> {
         let known = genesis.types.iter().filter(|entry| self.matches(entry)).max_by_key(|entry| entry.version);
-        if let Some(entry) = known {
-            return Ok(entry.clone());
-        }
         let unknown = || Failure::of(ExitCode::Usage, "type_unknown", &[("type", &self.code)]);
-        let version = self.version.ok_or_else(unknown)?;
-        let fetch = |node: &NodeClient| node.licence_type(&self.code, version);
-        let found = context.follower()?.registry::<LicenceType>(&(self.code.clone(), version), fetch)?;
-        found.value.ok_or_else(unknown)
+        let found = match (self.version, known) {
+            (Some(_), Some(entry)) => return Ok(entry.clone()),
+            (Some(version), None) => registered(context, &self.code, version)?,
+            (None, known) => match self.newest_registered(context, known) {
+                Err(failure) if known.is_some() && is_offline(&failure) => None,
+                found => found?,
+            },
+        };
+        found.or_else(|| known.cloned()).ok_or_else(unknown)
     }
+
+    /// The newest version after the one that is known that is in force; one that is not only if there is no other.
+    fn newest_registered(
+        &self,
+        context: &Context,
+        known: Option<&LicenceType>,
+    ) -> Result<Option<LicenceType>, Failure> {
+        let mut follower = context.follower()?;
+        let (mut in_force, mut ended) = (None, None);
+        let mut version = known.map_or(0, |entry| entry.version.0);
+        for _ in 0..VERSIONS_ASKED_MAX {
+            version += 1;
+            let id = (self.code.clone(), TypeVersion(version));
+            let fetch = |node: &NodeClient| node.licence_type(&id.0, id.1);
+            let found = follower.registry::<LicenceType>(&id, fetch)?;
+            let height = found.header.header.height;
+            match found.value {
+                Some(entry) if entry.intervals.hold_at(height) => in_force = Some(entry),
+                Some(entry) => ended = Some(entry),
+                None => break,
+            }
+        }
+        Ok(in_force.or_else(|| ended.filter(|_| known.is_none())))
+    }
+}
+
+fn registered(context: &Context, code: &TypeCode, version: TypeVersion) -> Result<Option<LicenceType>, Failure> {
+    let fetch = |node: &NodeClient| node.licence_type(code, version);
+    Ok(context.follower()?.registry::<LicenceType>(&(code.clone(), version), fetch)?.value)
+}
+
+/// Whether nobody could be asked.
+fn is_offline(failure: &Failure) -> bool {
+    failure.exit == ExitCode::Unreachable || failure.code == "no_node"
 }
 
 /// The key to which something for a bureau is sealed: proved by a node where one answers, else that of genesis.
@@ -55,8 +95,7 @@ pub fn sealing_key(
         }
         Err(error) => {
             let failure = error.failure();
-            let offline = failure.exit == ExitCode::Unreachable || failure.code == "no_node";
-            known.filter(|_| offline).map(|key| key.key.clone()).ok_or(failure)
+            known.filter(|_| is_offline(&failure)).map(|key| key.key.clone()).ok_or(failure)
         }
     }
 }

@@ -11,10 +11,11 @@ use kanhe_proto::item::{Item, Outcome, Step};
 use kanhe_proto::registry::ServiceItem;
 use kanhe_proto::trust::Trust;
 
-use super::decision::automatic;
+use super::decision::{automatic, name};
 use super::document::{Document, Part, document};
 use super::files::FileFault;
 use super::form::fill;
+use super::mandate::{Acted, Brought, Place, judge};
 use super::passing;
 use super::presented::{Shown, shown};
 use super::row::{AttachmentSeen, Checked, Fault, RowKey, RuleSeen, Trouble};
@@ -37,6 +38,8 @@ pub struct Opened {
     pub fresh: Evidences,
     /// Why there is none for some of it.
     pub trouble: Option<Failure>,
+    /// The mandate in it.
+    pub brought: Option<Brought>,
 }
 
 /// A step that is looked at.
@@ -67,6 +70,9 @@ struct Found {
     faults: Vec<Fault>,
     verdicts: Vec<super::row::VerdictSeen>,
     attachments: Vec<AttachmentSeen>,
+    /// Why whoever acts for an enterprise may not: nothing is approved then.
+    refused: Vec<Fault>,
+    acted: Vec<Acted>,
 }
 
 impl Checking<'_> {
@@ -145,10 +151,19 @@ impl Checking<'_> {
                 name,
                 bytes,
                 file,
+                author: sent.map(|sent| sent.wanted.key),
             });
             found.attachments.extend(seen);
         }
+        let place = Place { chain: &self.office.chain, case, slot, item, party, presented };
+        let brought = sent.and_then(|sent| sent.brought.as_ref());
+        let mandated = brought.map(|brought| judge(&place, brought, &filled.values, self.trust, self.now));
+        if let Some(mandated) = &mandated {
+            found.refused.extend(mandated.refused.map(|code| Fault::of(code, Some(&party.code), "")));
+            found.acted.extend(mandated.acted.clone());
+        }
         found.known.parts.push(Part {
+            mandate: mandated.map(|mandated| mandated.seen),
             slot,
             party: party.code.to_string(),
             given: judged.given,
@@ -170,6 +185,7 @@ impl Checking<'_> {
             presentation: Blob::new([]).expect("nothing is within any limit"),
             applications: List::empty(),
             attachments: List::empty(),
+            mandate: None,
         }
     }
 
@@ -199,6 +215,8 @@ impl Checking<'_> {
         let decided = answer.as_ref().map(|answer| decide(self.item, step, answer));
         let made = answer.as_ref().map(|answer| yields::made(&job, answer)).unwrap_or_default();
         let (granted, mut blocked) = self.yields(step, opened, &found.known, &made);
+        blocked.extend(found.refused.iter().cloned());
+        let refused = found.refused.first().and_then(|fault| name(&fault.code));
         let passes = yields::passes(&made);
         let unmade = passes.iter().filter_map(|(name, made)| match made {
             Made::Unknown(reason) => Some(Fault::of("passes_not_made", None, format!("{name}: {reason}"))),
@@ -206,10 +224,12 @@ impl Checking<'_> {
         });
         let mut faults = found.faults;
         let by_rules = decided.as_ref().map_or(Outcome::Officer, |decided| decided.outcome);
-        if by_rules == Outcome::Approved {
+        // What the rules make of a mandate that is refused is nothing to look into.
+        if refused.is_none() && by_rules == Outcome::Approved {
             faults.extend(unmade);
         }
-        if let Some(reason) = decided.as_ref().and_then(|decided| decided.reason.clone()) {
+        let unknown = decided.as_ref().and_then(|decided| decided.reason.clone()).filter(|_| refused.is_none());
+        if let Some(reason) = unknown {
             faults.push(Fault::of("rule_not_evaluated", None, reason));
         }
         let rules = answer.iter().flat_map(|answer| step.rules.iter().zip(&answer.rules));
@@ -217,7 +237,12 @@ impl Checking<'_> {
         blocked.dedup();
         Checked {
             at: self.now,
-            automatic: automatic(self.public, self.case, self.key.step, by_rules, &faults, &blocked),
+            automatic: match refused {
+                // Whatever the rules say: who may not act for the enterprise is told so, and may present anew.
+                Some(_) => automatic(self.public, self.case, self.key.step, Outcome::Returned, &faults, &[]),
+                None => automatic(self.public, self.case, self.key.step, by_rules, &faults, &blocked),
+            },
+            acted: found.acted,
             verdicts: found.verdicts,
             attachments: found.attachments,
             faults,
@@ -226,7 +251,7 @@ impl Checking<'_> {
             answer,
             rules,
             salts,
-            rule: decided.and_then(|decided| decided.rule),
+            rule: refused.or_else(|| decided.and_then(|decided| decided.rule)),
             passes,
             yields: granted,
             blocked,

@@ -8,6 +8,7 @@ use kanhe_proto::key::Signer as _;
 use kanhe_proto::limits::CASE_ROUNDS_MAX;
 use kanhe_proto::registry::ServiceItem;
 
+use super::letter;
 use super::passing;
 use super::row::{Checked, Decision, Fault, Row, Ruling};
 use crate::clock;
@@ -56,7 +57,8 @@ pub struct Signing<'a> {
 }
 
 impl Signing<'_> {
-    /// The decision on a row: by its officer, else by its rules. Everything random in it is drawn now.
+    /// The decision on a row: by its officer, else by its rules. Everything random in it is drawn now. What it passes on is
+    /// yet to be sealed.
     pub fn decide(&self, row: &Row) -> Result<Decision, Failure> {
         let checked = row.checked.as_deref();
         let (outcome, reason, how, officer_salt) = match &row.ruling {
@@ -77,6 +79,11 @@ impl Signing<'_> {
             }
             _ => Vec::new(),
         };
+        let words = row.ruling.as_ref().and_then(|ruling| ruling.words.as_deref());
+        let letter = match words.filter(|_| outcome != Outcome::Approved) {
+            Some(words) => letter::write(self.office, self.item, self.case, &row.key, words)?,
+            None => None,
+        };
         let passed: Vec<FileRef> = files.iter().map(|(to, file)| file.reference(*to)).collect();
         let key = self.office.key.public_key().id();
         let decide = Decide {
@@ -88,7 +95,7 @@ impl Signing<'_> {
             how,
             run: checked.and_then(run),
             reason: reason.clone(),
-            letter: None,
+            letter: letter.as_ref().map(|letter| letter.commitment),
             passed: List::new(passed).map_err(|error| wrong(&error))?,
         };
         decide.check(self.item, self.case).map_err(|error| wrong(&error))?;
@@ -102,6 +109,9 @@ impl Signing<'_> {
             act: Blob::new(codec::encode(&signed)).map_err(|error| wrong(&error))?,
             officer_salt,
             passed: passed.collect::<Result<_, Failure>>()?,
+            on_way: Vec::new(),
+            letter_random: letter.as_ref().map(|letter| letter.random.clone()),
+            letters: letter.map(|letter| letter.sealed).unwrap_or_default(),
         })
     }
 }

@@ -21,6 +21,8 @@ pub struct Part {
     pub evidence: Map<String, Value>,
     /// Fields.
     pub form: Map<String, Value>,
+    /// For which enterprise it acts, if for one.
+    pub mandate: Option<Map<String, Value>>,
 }
 
 /// What is known for a step.
@@ -50,7 +52,7 @@ impl Document {
 /// The document as rules see it; of several slots of one party the one named `of`, else the first. What is optional and was
 /// not said is absent.
 pub fn document(item: &Item, step: &Step, case: &Case, known: &Document, of: Option<u8>) -> Map<String, Value> {
-    let (mut given, mut evidence, mut form) = (Map::new(), Map::new(), Map::new());
+    let (mut given, mut evidence, mut form, mut mandate) = (Map::new(), Map::new(), Map::new(), Map::new());
     let of_party = |part: &Part| known.parts.iter().find(|other| Some(other.slot) == of && other.party == part.party);
     for part in &known.parts {
         let first = known.parts.iter().find(|other| other.party == part.party);
@@ -61,6 +63,7 @@ pub fn document(item: &Item, step: &Step, case: &Case, known: &Document, of: Opt
         given.extend(part.given.clone());
         evidence.extend(part.evidence.clone());
         form.extend(part.form.clone());
+        mandate.extend(part.mandate.clone().map(|seen| (part.party.clone(), Value::Object(seen))));
     }
     let needed = |name: &str| needs(item, step).iter().any(|need| need == name);
     let passed: Map<String, Value> = known
@@ -82,6 +85,7 @@ pub fn document(item: &Item, step: &Step, case: &Case, known: &Document, of: Opt
         ("evidence", Value::Object(evidence)),
         ("form", Value::Object(form)),
         ("given", Value::Object(given)),
+        ("mandate", Value::Object(mandate)),
         ("passed", Value::Object(passed)),
         // Nothing is read of other bureaus yet: whatever a rule says of it cannot be evaluated, so an officer decides.
         ("read", json!({})),

@@ -1,8 +1,10 @@
-//! Case files: fetched from a node of the bureau, opened, and held against what the chain says of them.
+//! Case files: fetched from a node of the bureau, opened, and held against what the chain says of them. Of several that bear
+//! one commitment the one counts whose parts the author of the act has signed.
 
 use kanhe_proto::case_file::{Author, BoundFile, CaseFile, CaseFileError, FilePart};
 use kanhe_proto::hash::{CaseId, ChainId, Commitment};
 use kanhe_proto::identifiers::Uscc;
+use kanhe_proto::key::KeyId;
 use kanhe_proto::seal::SealError;
 
 use super::wanted::Wanted;
@@ -84,85 +86,103 @@ pub fn check_file(
     Ok(())
 }
 
-/// Fetches and opens a file from the bureau's nodes, of which only its own have it.
+/// Fetches and opens a file from the bureau's nodes, of which only its own have it: the version of the author that the chain
+/// names. What others signed under the same commitment is not looked at. What one node has of it and is wrong may be right at
+/// another: all are tried.
 pub fn fetch_file(office: &Office, nodes: &[NodeClient], case: &CaseId, wanted: &Wanted) -> Result<Fetched, Failure> {
-    let Some(parts) = fetch_parts(office, nodes, case, &wanted.file.commitment)? else {
-        return Ok(Fetched::NotYet("file_missing"));
+    let ask = |node: &NodeClient| {
+        let parts = parts_at(office, node, case, &wanted.file.commitment, &wanted.key)?;
+        Ok(parts.map(|parts| judge(office, &parts, case, wanted)))
     };
-    let opened = open(office, &parts).and_then(|bound| {
+    best_of(nodes, ask)
+}
+
+/// What is right at the first node that has it so; else what is there and cannot be used, which stands before that it is
+/// missing somewhere, and that before why the last does not answer: a file that never comes must not hold up every other
+/// step.
+fn best_of<N>(nodes: &[N], ask: impl Fn(&N) -> Result<Option<Fetched>, Failure>) -> Result<Fetched, Failure> {
+    let (mut found, mut last) = (None::<Fetched>, NodeError::Unnamed.failure());
+    for node in nodes {
+        let fetched = match ask(node) {
+            Ok(fetched) => fetched.unwrap_or(Fetched::NotYet("file_missing")),
+            Err(failure) => {
+                last = failure;
+                continue;
+            }
+        };
+        match (&fetched, &found) {
+            (Fetched::Here(_), _) => return Ok(fetched),
+            (_, None | Some(Fetched::NotYet("file_missing"))) => found = Some(fetched),
+            _ => {}
+        }
+    }
+    found.ok_or(last)
+}
+
+fn judge(office: &Office, parts: &[FilePart], case: &CaseId, wanted: &Wanted) -> Fetched {
+    let opened = open(office, parts).and_then(|bound| {
         check_file(&bound, wanted, &office.chain.chain_id, case, &office.issuer)?;
         Ok(bound)
     });
-    Ok(match opened {
+    match opened {
         Ok(bound) => Fetched::Here(Box::new(bound)),
         Err(FileFault::File(CaseFileError::Seal(SealError::OtherKey(_)))) => Fetched::NotYet("sealing_key_missing"),
         Err(fault) => Fetched::Wrong(fault),
-    })
+    }
 }
 
-/// A file by its commitment alone, to look at once more what was checked already.
+/// A file by its commitment and author alone, to look at once more what was checked already.
 pub fn fetch_opened(
     office: &Office,
     nodes: &[NodeClient],
     case: &CaseId,
-    commitment: &Commitment,
+    (commitment, author): (&Commitment, &KeyId),
 ) -> Result<Option<BoundFile>, Failure> {
-    let Some(parts) = fetch_parts(office, nodes, case, commitment)? else { return Ok(None) };
-    let opened = open(office, &parts);
-    opened.map(Some).map_err(|fault| Failure::reported(ExitCode::Failure, fault.code(), fault))
+    let mut last = None;
+    for node in nodes {
+        match parts_at(office, node, case, commitment, author) {
+            Ok(Some(parts)) => match open(office, &parts) {
+                Ok(bound) => return Ok(Some(bound)),
+                Err(fault) => last = Some(Failure::reported(ExitCode::Failure, fault.code(), fault)),
+            },
+            Ok(None) => {}
+            Err(failure) => last = Some(failure),
+        }
+    }
+    last.map_or(Ok(None), Err)
 }
 
 fn open(office: &Office, parts: &[FilePart]) -> Result<BoundFile, FileFault> {
-    let key = parts.first().ok_or(CaseFileError::Incomplete(0))?.sealed.key;
+    let key = parts.first().ok_or(CaseFileError::Incomplete(0))?.body.sealed.key;
     let secret = office.sealing_key(key).ok_or(CaseFileError::Seal(SealError::OtherKey(key)))?;
     Ok(BoundFile::open(parts, secret)?)
 }
 
-/// All parts, as one node has them. A part that is none, or of another file, is as good as not there: the node is at fault
-/// then, and another may do better. If one says that it has not all, the file is not here yet, whatever keeps the others from
-/// answering: a file that never comes must not hold up every other step.
-fn fetch_parts(
-    office: &Office,
-    nodes: &[NodeClient],
-    case: &CaseId,
-    commitment: &Commitment,
-) -> Result<Option<Vec<FilePart>>, Failure> {
-    first_with(nodes, |node| parts_at(office, node, case, commitment))
-}
-
-/// What the first node has that has it; none if one of them says that it has not, or else why the last does not answer.
-fn first_with<N, T>(nodes: &[N], ask: impl Fn(&N) -> Result<Option<T>, Failure>) -> Result<Option<T>, Failure> {
-    let (mut lacks, mut last) = (false, NodeError::Unnamed.failure());
-    for node in nodes {
-        match ask(node) {
-            Ok(Some(found)) => return Ok(Some(found)),
-            Ok(None) => lacks = true,
-            Err(failure) => last = failure,
-        }
-    }
-    if lacks { Ok(None) } else { Err(last) }
-}
-
+/// All parts, as one node has them; nothing if it has not all. A part that is none, of another file or of another author is as
+/// good as not there: the node is at fault then, and another may do better.
 fn parts_at(
     office: &Office,
     node: &NodeClient,
     case: &CaseId,
     commitment: &Commitment,
+    author: &KeyId,
 ) -> Result<Option<Vec<FilePart>>, Failure> {
     let part = |place: u16| -> Result<Option<FilePart>, Failure> {
-        let bytes = match node.file_part(&queue_proof(office, node)?, case, commitment, place) {
+        let bytes = match node.file_part(&queue_proof(office, node)?, case, commitment, author, place) {
             Ok(bytes) => bytes,
             Err(NodeError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error.failure()),
         };
         let part = FilePart::decode(&bytes, &office.chain.chain_id).map_err(|error| node.malformed(error).failure())?;
-        if (part.case, part.commitment, part.to, part.place) != (*case, *commitment, office.issuer, place) {
+        let body = &part.body;
+        let is_it = (body.case, body.commitment, body.to, body.place) == (*case, *commitment, office.issuer, place);
+        if !is_it || part.author() != *author {
             return Err(node.malformed("another part than asked for").failure());
         }
         Ok(Some(part))
     };
     let Some(first) = part(0)? else { return Ok(None) };
-    let count = first.parts;
+    let count = first.body.parts;
     let mut parts = vec![first];
     for place in 1..count {
         match part(place)? {
@@ -200,22 +220,26 @@ mod tests {
             presentation: Blob::new([]).unwrap(),
             applications: List::empty(),
             attachments: List::empty(),
+            mandate: None,
         }
     }
 
     #[test]
-    fn a_node_that_is_away_does_not_stop_what_another_lacks() {
+    fn a_node_that_is_away_or_wrong_does_not_stop_what_another_has() {
         let away = || Failure::reported(ExitCode::Unreachable, "unreachable", "");
-        let ask = |node: &Option<u8>| match node {
-            None => Err(away()),
-            Some(0) => Ok(None),
-            Some(file) => Ok(Some(*file)),
-        };
-        assert_eq!(first_with(&[None, Some(0)], ask), Ok(None));
-        assert_eq!(first_with(&[Some(0), None], ask), Ok(None));
-        assert_eq!(first_with(&[None, Some(0), Some(7)], ask), Ok(Some(7)));
-        assert_eq!(first_with(&[None, None], ask), Err(away()));
-        assert_eq!(first_with(&[], ask).unwrap_err().code, "no_node");
+        let here = || Fetched::Here(Box::new(file().bind([5; 32]).unwrap()));
+        let (wrong, missing) = (Fetched::Wrong(FileFault::Size), Fetched::NotYet("file_missing"));
+        let other_key = Fetched::NotYet("sealing_key_missing");
+        let best = |nodes: &[Result<Option<Fetched>, Failure>]| best_of(nodes, Clone::clone);
+        assert_eq!(best(&[Err(away()), Ok(None)]), Ok(missing.clone()));
+        assert_eq!(best(&[Ok(None), Err(away())]), Ok(missing));
+        assert_eq!(best(&[Err(away()), Ok(None), Ok(Some(here()))]), Ok(here()));
+        assert_eq!(best(&[Ok(Some(wrong.clone())), Ok(Some(here()))]), Ok(here()), "another may have it right");
+        assert_eq!(best(&[Ok(Some(other_key.clone())), Ok(Some(here()))]), Ok(here()));
+        assert_eq!(best(&[Ok(None), Ok(Some(wrong.clone())), Ok(None)]), Ok(wrong.clone()));
+        assert_eq!(best(&[Ok(Some(other_key.clone())), Ok(Some(wrong))]), Ok(other_key));
+        assert_eq!(best(&[Err(away()), Err(away())]), Err(away()));
+        assert_eq!(best(&[]).unwrap_err().code, "no_node");
     }
 
     /// What the chain says, of a file that says the same unless changed.
@@ -224,7 +248,7 @@ mod tests {
         change(&mut file);
         let bound = file.bind([5; 32]).unwrap();
         let (author, round, presented) = (Author::Slot(1), 3, TimeMs(0));
-        let mut wanted = Wanted { author, round, file: bound.reference(4), presented };
+        let mut wanted = Wanted { author, key: KeyId([1; 16]), round, file: bound.reference(4), presented };
         chain(&mut wanted);
         check_file(&bound, &wanted, &CHAIN, &CASE, &us())
     }

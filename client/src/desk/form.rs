@@ -129,6 +129,7 @@ mod tests {
             presentation: Blob::new([]).unwrap(),
             applications: List::empty(),
             attachments: List::new(attachments.iter().map(attachment).collect()).unwrap(),
+            mandate: None,
         }
     }
 

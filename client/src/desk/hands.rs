@@ -7,24 +7,29 @@ use std::collections::BTreeSet;
 
 use kanhe_proto::bounded::Blob;
 use kanhe_proto::case::{Act, Case, CaseStatus, Outcome, SignedAct, StepState, commitment};
-use kanhe_proto::case_file::BoundFile;
 use kanhe_proto::codec;
 use kanhe_proto::hash::{CaseId, LicenceDigest};
 use kanhe_proto::ids::LogIndex;
 use kanhe_proto::key::Signer as _;
 use kanhe_proto::limits::CASE_PAYLOAD_BYTES_MAX;
 
+use super::accounts;
 use super::decision::Signing;
 use super::keeping::Keeping;
+use super::letter;
 use super::machine::{Checks, Hands, Issuance, Settled};
-use super::passing;
+use super::passing::{self, SealingKeys};
 use super::round::Desk;
-use super::row::{Checked, Decision, Fault, Issued, Kept, Row, RowKey, State};
+use super::row::{Checked, Decision, Fault, Granted, Issued, Kept, OnWay, Row, RowKey, State};
 use crate::case::{self, ProvedCase};
 use crate::clock;
 use crate::follow::Follower;
 use crate::issuer::{Due, Granting, Types, await_batches};
+use crate::parallel;
 use crate::talk::{ExitCode, Failure};
+
+/// Rows whose passed files are handed in at once.
+const PASSED_AT_ONCE: usize = 8;
 
 /// Why there is nothing to decide any more, by the proved leaf.
 pub(super) fn over(case: Option<&Case>, key: &RowKey) -> Option<String> {
@@ -107,6 +112,12 @@ impl At<'_, '_, '_> {
     }
 
     fn check_grant(&mut self, checked: &mut Checked, types: &mut Types) -> Result<(), Failure> {
+        for granted in &checked.yields {
+            checked.faults.extend(accounts::check(self.follower, granted)?);
+        }
+        if !checked.faults.is_empty() {
+            checked.automatic = None;
+        }
         let register = self.keeping.register()?;
         let Desk { office, genesis, issuer_name, .. } = &*self.desk;
         let granting = Granting { office, genesis, issuer_name, register };
@@ -121,33 +132,52 @@ impl At<'_, '_, '_> {
         Ok(())
     }
 
-    fn decide(&mut self, row: &Row, found: Option<ProvedCase>) -> Result<Decision, Failure> {
+    fn decide(&mut self, row: &Row, found: Option<ProvedCase>, sealing: &mut SealingKeys) -> Result<Decision, Failure> {
         let found = found.ok_or_else(|| super::officer::unknown(&row.key.case))?;
-        Signing { office: self.desk.office, item: &found.item.public, case: &found.case }.decide(row)
+        let signing = Signing { office: self.desk.office, item: &found.item.public, case: &found.case };
+        let mut decision = signing.decide(row)?;
+        decision.on_way = self.seal(&decision, sealing)?;
+        Ok(decision)
     }
 
-    /// Brings what a decision passes on to a node, and gives its act.
-    fn pass(&mut self, row: &Row) -> Result<SignedAct, Failure> {
-        let decision = row.decision.as_ref().expect("a signed row has its decision");
-        for bytes in &decision.passed {
-            let file = BoundFile::from_bytes(bytes.to_vec())
-                .map_err(|error| Failure::reported(ExitCode::Failure, error.code(), error))?;
-            passing::send(self.follower, &file)?;
-        }
-        read_act(&decision.act)
+    /// What a decision passes on, ready to be sent.
+    fn seal(&mut self, decision: &Decision, sealing: &mut SealingKeys) -> Result<Vec<OnWay>, Failure> {
+        let office = self.desk.office;
+        decision.passed.iter().map(|bytes| passing::seal(office, self.follower, sealing, bytes)).collect()
+    }
+
+    /// Brings what decisions pass on and say in words to a node, by several hands, and gives their acts.
+    fn pass(&mut self, rows: &[&Row]) -> Vec<Result<SignedAct, Failure>> {
+        let mut sealing = SealingKeys::default();
+        let sealed_now: Vec<_> = rows.iter().map(|row| self.sealed_now(row, &mut sealing)).collect();
+        let rows: Vec<(&Row, Result<Vec<OnWay>, Failure>)> = rows.iter().copied().zip(sealed_now).collect();
+        let (office, follower) = (self.desk.office, &*self.follower);
+        parallel::each(&rows, PASSED_AT_ONCE, |(row, sealed_now)| {
+            let decision = decision_of(row);
+            for file in decision.on_way.iter().chain(sealed_now.as_ref().map_err(Failure::clone)?) {
+                passing::store(follower, &row.key.case, &decision.key, file)?;
+            }
+            letter::send(office, follower.nodes(), &decision.letters)?;
+            read_act(&decision.act)
+        })
+    }
+
+    /// Rows from before parts were signed have none.
+    fn sealed_now(&mut self, row: &Row, sealing: &mut SealingKeys) -> Result<Vec<OnWay>, Failure> {
+        let decision = decision_of(row);
+        if decision.on_way.is_empty() { self.seal(decision, sealing) } else { Ok(Vec::new()) }
     }
 
     /// A node's word is not enough to give up: first the leaf, then all events, neither older than what is known.
     fn refused(&mut self, row: &Row, act: &SignedAct, failure: Failure) -> Result<Settled, Failure> {
         let found = case::read(self.follower, &mut self.desk.items, &row.key.case)?;
         let why = over(found.as_ref().map(|found| &found.case), &row.key);
-        let decision = row.decision.as_ref().expect("a signed row has its decision");
-        let is_ours = decision.key == self.desk.office.key.public_key().id();
+        let is_ours = decision_of(row).key == self.desk.office.key.public_key().id();
         match (case::found(self.follower, act)?, why) {
             (Some(sent), _) => Ok(Settled::Ours(sent.index, sent.record.time)),
             (None, Some(why)) => Ok(Settled::Lost(why)),
             (None, None) if failure.code == "case_not_named" && !is_ours => {
-                let decision = self.decide(row, found)?;
+                let decision = self.decide(row, found, &mut SealingKeys::default())?;
                 Ok(Settled::Anew(Box::new(decision)))
             }
             (None, None) => Err(failure),
@@ -198,7 +228,7 @@ impl At<'_, '_, '_> {
         let ends = rows.iter().map(|row| match refused(row) {
             Some(why) => Ok(Err(why.to_owned())),
             None => match planned.next().expect("one for each that goes on") {
-                Ok(()) => self.given(row).map(Ok),
+                Ok(()) => self.open_accounts(row).and_then(|()| self.given(row)).map(Ok),
                 Err(failure) => Err(failure),
             },
         });
@@ -236,6 +266,15 @@ impl At<'_, '_, '_> {
         Ok(Granting { office, genesis, issuer_name, register: self.keeping.register()? })
     }
 
+    /// Opens the accounts that go with what a row yields; while their blocks are waited for the register is closed.
+    fn open_accounts(&mut self, row: &Row) -> Result<(), Failure> {
+        for granted in yields_of(row).iter().filter(|granted| granted.account.is_some()) {
+            self.keeping.give_way();
+            accounts::open(self.desk.office, self.follower, granted)?;
+        }
+        Ok(())
+    }
+
     fn given(&mut self, row: &Row) -> Result<Issued, Failure> {
         let given = self.granting()?.given(&names_of(row))?;
         let licences = yields_of(row).iter().zip(given).filter_map(|(granted, given)| {
@@ -247,7 +286,11 @@ impl At<'_, '_, '_> {
     }
 }
 
-fn yields_of(row: &Row) -> &[super::row::Granted] {
+fn decision_of(row: &Row) -> &Decision {
+    row.decision.as_ref().expect("a signed row has its decision")
+}
+
+fn yields_of(row: &Row) -> &[Granted] {
     row.checked.as_ref().map_or(&[], |checked| &checked.yields)
 }
 
@@ -278,13 +321,14 @@ impl Hands for At<'_, '_, '_> {
     fn sign(&mut self, rows: &[&Row]) -> Vec<Result<Decision, Failure>> {
         for_all(rows, || {
             let found = self.read(rows)?;
-            Ok(rows.iter().zip(found).map(|(row, found)| self.decide(row, found)).collect())
+            let mut sealing = SealingKeys::default();
+            Ok(rows.iter().zip(found).map(|(row, found)| self.decide(row, found, &mut sealing)).collect())
         })
     }
 
     fn settle(&mut self, rows: &[&Row]) -> Vec<Result<Settled, Failure>> {
         self.keeping.give_way();
-        let acts: Vec<Result<SignedAct, Failure>> = rows.iter().map(|row| self.pass(row)).collect();
+        let acts = self.pass(rows);
         let going: Vec<SignedAct> = acts.iter().filter_map(|act| act.as_ref().ok().cloned()).collect();
         let mut sent = case::send_each(self.follower, &going).into_iter();
         let ends = rows.iter().zip(acts).map(|(row, act)| {

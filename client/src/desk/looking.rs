@@ -4,18 +4,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use kanhe_proto::account::{EnterpriseAccount, Mandate};
 use kanhe_proto::case::StepState;
 use kanhe_proto::hash::CaseId;
+use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::response::Response;
 
 use super::checking::{Checking, Opened, trouble};
 use super::files::{Fetched, fetch_file};
 use super::hands::{At, over};
 use super::machine::Checks;
-use super::row::Row;
+use super::mandate::Brought;
+use super::row::{Checked, Row, Trouble};
 use super::wanted::{Wanted, wanted};
+use crate::account;
 use crate::case::{self, Events, KnownItem};
 use crate::clock;
+use crate::issuer::Register;
 use crate::parallel;
 use crate::talk::Failure;
 use crate::verifier::fresh_many;
@@ -81,6 +86,7 @@ impl At<'_, '_, '_> {
     }
 
     fn look_at(&mut self, looks: Vec<Look<'_>>) -> Result<Vec<(usize, Result<Checks, Failure>)>, Failure> {
+        self.keeping.give_way();
         let fetched = self.fetch(&looks);
         let (mut ends, mut here) = (Vec::new(), Vec::new());
         for (look, files) in looks.into_iter().zip(fetched) {
@@ -90,13 +96,8 @@ impl At<'_, '_, '_> {
                 Err(failure) => ends.push((look.at, Err(failure))),
             }
         }
-        let opened = self.open(here)?;
-        let trust = self.follower.trust().clone();
-        let (office, runner, now) = (self.desk.office, &self.desk.runner, clock::now());
-        let checked = parallel::each(&opened, parallel::cores(), |(look, opened)| {
-            let (public, item, case, key) = (&look.item.public, &look.item.item, &look.found.case, &look.row.key);
-            Checking { office, public, item, case, key, runner, trust: &trust, now }.check(opened)
-        });
+        let mut opened = self.open(here)?;
+        let checked = self.check_opened(&mut opened)?;
         for ((look, _), checked) in opened.iter().zip(checked) {
             let checks = checked.map(|checked| match checked {
                 Ok(checked) => Checks::Done(Box::new(checked)),
@@ -105,6 +106,36 @@ impl At<'_, '_, '_> {
             ends.push((look.at, checks));
         }
         Ok(ends)
+    }
+
+    /// Holds what was opened against the items, on all cores. In how many cases a delegate acted counts those that are looked
+    /// at together too, in their order: where another came first the look is taken again.
+    fn check_opened(
+        &mut self,
+        opened: &mut [(Look<'_>, Vec<Opened>)],
+    ) -> Result<Vec<Result<Result<Checked, Trouble>, Failure>>, Failure> {
+        let trust = self.follower.trust().clone();
+        let (office, runner, now) = (self.desk.office, &self.desk.runner, clock::now());
+        let check = |(look, opened): &(Look<'_>, Vec<Opened>)| {
+            let (public, item, case, key) = (&look.item.public, &look.item.item, &look.found.case, &look.row.key);
+            Checking { office, public, item, case, key, runner, trust: &trust, now }.check(opened)
+        };
+        let mut all = parallel::each(opened, parallel::cores(), check);
+        for (opened, checked) in opened.iter_mut().zip(&mut all) {
+            let Ok(Ok(done)) = &*checked else { continue };
+            if done.acted.is_empty() {
+                continue;
+            }
+            let register = self.keeping.register()?;
+            if count_cases(register, opened)? {
+                *checked = check(opened);
+            }
+            // Before the row says so: counted twice is counted once.
+            if let Ok(Ok(done)) = &*checked {
+                register.note_acted(&opened.0.row.key.case, &done.acted)?;
+            }
+        }
+        Ok(all)
     }
 
     /// Fetches what the chain says was sent, by several hands; the code of what is not here yet otherwise.
@@ -134,20 +165,70 @@ impl At<'_, '_, '_> {
         };
         let responses: Vec<Option<Response>> = here.iter().flat_map(|(_, files)| files.iter().map(response)).collect();
         let mut fresh = fresh_many(&responses, self.follower)?.into_iter();
+        let mut mandates = self.mandates(&here)?.into_iter();
         let open = |(look, files): (Look<'r>, Vec<Fetched>)| {
-            let opened = look.wanted.iter().zip(files).zip(fresh.by_ref()).map(|((wanted, file), (fresh, trouble))| {
-                let file = match file {
-                    Fetched::Here(bound) => Ok(bound),
-                    Fetched::Wrong(fault) => Err(fault),
-                    Fetched::NotYet(_) => unreachable!("only what is here is opened"),
-                };
-                Opened { wanted: wanted.clone(), file, fresh, trouble }
-            });
+            let with = fresh.by_ref().zip(mandates.by_ref());
+            let opened =
+                look.wanted.iter().zip(files).zip(with).map(|((wanted, file), ((fresh, trouble), brought))| {
+                    let file = match file {
+                        Fetched::Here(bound) => Ok(bound),
+                        Fetched::Wrong(fault) => Err(fault),
+                        Fetched::NotYet(_) => unreachable!("only what is here is opened"),
+                    };
+                    Opened { wanted: wanted.clone(), file, fresh, trouble, brought }
+                });
             let opened = opened.collect();
             (look, opened)
         };
-        Ok(here.into_iter().map(open).collect())
+        let mut opened: Vec<(Look<'r>, Vec<Opened>)> = here.into_iter().map(open).collect();
+        for opened in opened.iter_mut().filter(|(_, opened)| opened.iter().any(is_counted)) {
+            count_cases(self.keeping.register()?, opened)?;
+        }
+        Ok(opened)
     }
+
+    /// The mandate in each file, if there is one, with the account as it is now.
+    fn mandates(&mut self, here: &[(Look<'_>, Vec<Fetched>)]) -> Result<Vec<Option<Brought>>, Failure> {
+        let mut accounts: BTreeMap<Uscc, Option<EnterpriseAccount>> = BTreeMap::new();
+        let mut brought = Vec::new();
+        for file in here.iter().flat_map(|(_, files)| files) {
+            let bytes = match file {
+                Fetched::Here(bound) => bound.file().mandate.as_ref(),
+                _ => None,
+            };
+            let Some(mandate) = bytes.map(|bytes| Mandate::decode(bytes)) else {
+                brought.push(None);
+                continue;
+            };
+            let account = match mandate.as_ref().ok().map(|mandate| mandate.body.account) {
+                None => None,
+                Some(uscc) => match accounts.get(&uscc) {
+                    Some(known) => known.clone(),
+                    // Reading also follows hand-overs, so that a header which this desk did not know is known if it is one.
+                    None => accounts.entry(uscc).or_insert(account::read(self.follower, &uscc)?.account).clone(),
+                },
+            };
+            brought.push(Some(Brought { mandate: mandate.map(Box::new), account, cases_before: 0 }));
+        }
+        Ok(brought)
+    }
+}
+
+fn is_counted(opened: &Opened) -> bool {
+    opened.brought.as_ref().is_some_and(|brought| brought.counted().is_some())
+}
+
+/// Takes over from the register in how many other cases delegates acted. Whether that is news.
+fn count_cases(register: &Register, (look, opened): &mut (Look<'_>, Vec<Opened>)) -> Result<bool, Failure> {
+    let mut is_news = false;
+    for brought in opened.iter_mut().filter_map(|opened| opened.brought.as_mut()) {
+        if let Some(acted) = brought.counted() {
+            let before = register.acted_before(&look.row.key.case, &acted)?;
+            is_news |= before != brought.cases_before;
+            brought.cases_before = before;
+        }
+    }
+    Ok(is_news)
 }
 
 /// In portions whose files fit into memory together.

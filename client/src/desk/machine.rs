@@ -331,6 +331,9 @@ mod tests {
                 act: Blob::new(self.draw()).unwrap(),
                 officer_salt: None,
                 passed: Vec::new(),
+                on_way: Vec::new(),
+                letter_random: None,
+                letters: Vec::new(),
             }
         }
     }
@@ -411,8 +414,8 @@ mod tests {
                 Ok(ends) if ends.contains(&Rest::Files) => {}
                 Ok(ends) if ends.contains(&Rest::Officer) && ruling.is_some() => {
                     for (row, _) in rows.iter_mut().zip(&ends).filter(|(_, end)| **end == Rest::Officer) {
-                        let (outcome, reason, officer) = (ruling.unwrap(), None, "7".to_owned());
-                        row.ruling = Some(Ruling { outcome, reason, officer, at: row.since });
+                        let (outcome, officer) = (ruling.unwrap(), "7".to_owned());
+                        row.ruling = Some(Ruling { outcome, reason: None, words: None, officer, at: row.since });
                         // As the officer's own command does, in one durable step.
                         world.kept.insert(row.key, serde_json::to_string(&row).unwrap());
                     }

@@ -15,6 +15,7 @@
 //!
 //! Source: `docs/adr/0010-items-cases-and-consent.md`, section 5
 
+mod accounts;
 mod checking;
 mod decision;
 mod document;
@@ -22,8 +23,10 @@ mod files;
 mod form;
 mod hands;
 mod keeping;
+mod letter;
 mod looking;
 mod machine;
+mod mandate;
 mod officer;
 mod passing;
 mod presented;
@@ -39,7 +42,9 @@ pub use document::{Document, Part, document};
 pub use files::{Fetched, FileFault, check_file, fetch_file, fetch_opened};
 pub use form::{Filled, fill};
 pub use keeping::Keeping;
+pub use letter::{LETTER_CHARS_MAX, LETTER_LIFE, send_again};
 pub use machine::{Checks, Hands, Issuance, Rest, Settled, advance};
+pub use mandate::{Acted, Brought, Mandated, Place, judge};
 pub use officer::{OFFICER_CHARS_MAX, REASONS, may, reasons, rule, state};
 pub use presented::{Judged, Shown, request_of, shown};
 pub use round::{Desk, Listing, Moved, Went};

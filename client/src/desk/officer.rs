@@ -4,6 +4,7 @@ use kanhe_proto::case::Outcome;
 use kanhe_proto::hash::CaseId;
 
 use super::decision::name;
+use super::letter;
 use super::row::{Row, RowKey, Ruling, State};
 use crate::clock;
 use crate::issuer::Register;
@@ -12,7 +13,8 @@ use crate::talk::{ExitCode, Failure};
 /// Most characters of an officer's number.
 pub const OFFICER_CHARS_MAX: usize = 64;
 /// Reasons besides the codes of the step's rules.
-pub const REASONS: [&str; 5] = ["file_wrong", "presentation_not_valid", "form_not_complete", "not_entitled", "other"];
+pub const REASONS: [&str; 6] =
+    ["file_wrong", "presentation_not_valid", "mandate_not_valid", "form_not_complete", "not_entitled", "other"];
 
 /// There is no such row.
 pub(super) fn unknown(case: &CaseId) -> Failure {
@@ -77,8 +79,10 @@ pub fn rule(
     key: &RowKey,
     outcome: Outcome,
     reason: Option<&str>,
+    words: Option<&str>,
     officer: &str,
 ) -> Result<Row, Failure> {
+    let words = words.map(letter::words).transpose()?;
     let officer = officer.trim();
     let plain =
         !officer.is_empty() && officer.chars().count() <= OFFICER_CHARS_MAX && !officer.chars().any(char::is_control);
@@ -87,7 +91,7 @@ pub fn rule(
     }
     register.change_row(key, |row| {
         may(row, outcome, reason)?;
-        let same = |known: &Ruling| known.outcome == outcome && known.reason.as_deref() == reason;
+        let same = |known: &Ruling| (known.outcome, known.reason.as_deref(), &known.words) == (outcome, reason, &words);
         match &row.ruling {
             Some(known) if !same(known) => {
                 return Err(Failure::of(ExitCode::Refused, "desk_ruled", &[("case", &key.case)]));
@@ -96,7 +100,8 @@ pub fn rule(
             None => {}
         }
         let reason = reason.and_then(name);
-        row.ruling = Some(Ruling { outcome, reason, officer: officer.to_owned(), at: clock::now() });
+        let officer = officer.to_owned();
+        row.ruling = Some(Ruling { outcome, reason, words: words.clone(), officer, at: clock::now() });
         Ok(())
     })
 }
@@ -138,7 +143,7 @@ mod tests {
         let mut kept = row();
         (kept.state, kept.checked) = (State::Waiting, Some(Box::new(checked(None))));
         register.put_row(&kept).unwrap();
-        let say = |outcome, reason, officer| rule(&register, &kept.key, outcome, reason, officer);
+        let say = |outcome, reason, officer| rule(&register, &kept.key, outcome, reason, None, officer);
         assert_eq!(say(Outcome::Approved, None, " ").unwrap_err().code, "desk_officer");
         let ruled = say(Outcome::Approved, None, "0042").unwrap();
         assert_eq!(ruled.ruling.unwrap().officer, "0042");
@@ -147,7 +152,7 @@ mod tests {
         let row = register.row(&kept.key).unwrap().unwrap();
         assert_eq!(row.ruling.unwrap().officer, "0042");
         let other = RowKey { round: 1, ..kept.key };
-        assert_eq!(rule(&register, &other, Outcome::Approved, None, "1").unwrap_err().code, "desk_case_unknown");
+        assert_eq!(rule(&register, &other, Outcome::Approved, None, None, "1").unwrap_err().code, "desk_case_unknown");
         assert_eq!(register.rows().unwrap().len(), 1);
     }
 }

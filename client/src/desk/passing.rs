@@ -2,21 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use kanhe_proto::api::CaseFileState;
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::case::Case;
-use kanhe_proto::case_file::{Author, BoundFile, CASE_FILE_VERSION, CaseFile, NamedValue};
-use kanhe_proto::hash::ChainId;
+use kanhe_proto::case_file::{Author, BoundFile, CASE_FILE_VERSION, CaseFile, CaseFileError, NamedValue};
+use kanhe_proto::hash::{CaseId, ChainId};
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::item::{Item, PartName};
-use kanhe_proto::key::PublicKey;
+use kanhe_proto::key::{KeyId, PublicKey};
 use kanhe_proto::registry::{KeyRole, ServiceItem};
 use kanhe_proto::sd_jwt::json;
 use serde_json::{Map, Value};
 
-use super::row::{Fault, RowKey};
+use super::row::{Fault, OnWay, Row, RowKey};
 use crate::clock;
 use crate::follow::Follower;
 use crate::governance::keys;
+use crate::issuer::Office;
+use crate::node::{NodeClient, NodeError};
 use crate::rules::Made;
 use crate::talk::{ExitCode, Failure};
 
@@ -55,6 +58,7 @@ pub(super) fn files(
             presentation: Blob::new([]).expect("nothing is within any limit"),
             applications: List::empty(),
             attachments: List::empty(),
+            mandate: None,
         };
         made.push((to, file.bind(clock::random()?).map_err(|error| wrong(&error))?));
     }
@@ -100,21 +104,72 @@ pub(super) fn read(item: &Item, step: u8, file: &CaseFile) -> (PartName, Map<Str
     (step.code.clone(), found, faults)
 }
 
-/// Brings a file to a node, unless it has it. Which key it is sealed to does not change what it says.
-pub(super) fn send(follower: &mut Follower, file: &BoundFile) -> Result<(), Failure> {
-    let (to, case, commitment) = (file.file().to, file.file().case, file.commitment());
-    let known = follower.ask(|_, node| Ok(node.file_state(&to, &case, &commitment)?));
-    if known.is_ok_and(|state| state.parts == file.parts() && (state.delivered || state.stored == state.parts)) {
-        return Ok(());
-    }
-    let key = sealing_key(follower, &to)?;
+/// Keys of recipients that were read a moment ago.
+#[derive(Debug, Default)]
+pub(super) struct SealingKeys(BTreeMap<Uscc, PublicKey>);
+
+/// Seals a file to its recipient and signs its parts, with the key that signs the decision: the chain names that one, and no
+/// other's version is looked at. The same parts are sent until they are there.
+pub(super) fn seal(
+    office: &Office,
+    follower: &mut Follower,
+    sealing: &mut SealingKeys,
+    bytes: &[u8],
+) -> Result<OnWay, Failure> {
+    let wrong = |error: CaseFileError| Failure::reported(ExitCode::Failure, error.code(), error);
+    let file = BoundFile::from_bytes(bytes.to_vec()).map_err(wrong)?;
+    let (to, commitment) = (file.file().to, file.commitment());
+    let key = match sealing.0.get(&to) {
+        Some(key) => key.clone(),
+        None => sealing.0.entry(to).or_insert(sealing_key(follower, &to)?).clone(),
+    };
     let seeds = (0..file.parts()).map(|_| clock::random()).collect::<Result<Vec<[u8; 32]>, Failure>>()?;
-    let parts = file.seal(&key, seeds.into_iter());
-    let parts = parts.map_err(|error| Failure::reported(ExitCode::Failure, error.code(), error))?;
-    for part in parts {
-        follower.ask(|_, node| Ok(node.send_file_part(&part.encode())?))?;
+    let sealed = file.seal(&office.key, &key, seeds.into_iter()).map_err(wrong)?;
+    let parts = sealed.iter().map(|part| Blob::new(part.encode()).expect("a part is within its bound"));
+    Ok(OnWay { to, commitment, parts: parts.collect() })
+}
+
+/// Has one node write all parts of a file.
+pub(super) fn store(follower: &Follower, case: &CaseId, author: &KeyId, file: &OnWay) -> Result<(), Failure> {
+    let mut last = NodeError::Unnamed.failure();
+    for node in follower.nodes() {
+        match bring(node, case, author, file) {
+            Ok(_) => return Ok(()),
+            Err(error) => last = error.failure(),
+        }
     }
-    Ok(())
+    Err(last)
+}
+
+/// What a row passed on and some node does not say that its recipient has it.
+pub(super) fn not_there(follower: &Follower, row: &Row) -> Vec<OnWay> {
+    let Some(author) = row.decision.as_ref().map(|decision| decision.key) else { return Vec::new() };
+    let is_left = |file: &&OnWay| !bring_everywhere(follower, &row.key.case, &author, file);
+    row.on_way().iter().filter(is_left).cloned().collect()
+}
+
+/// Brings a file to every node that does not have it, so that one which loses it, or does not tell the truth, keeps nobody
+/// from getting it. Whether all of them say that the recipient has it.
+fn bring_everywhere(follower: &Follower, case: &CaseId, author: &KeyId, file: &OnWay) -> bool {
+    let brought = follower.nodes().iter().map(|node| bring(node, case, author, file));
+    // Each is asked, whatever one of them says.
+    let delivered: Vec<bool> = brought.map(|brought| brought.is_ok_and(|state| state.delivered)).collect();
+    !delivered.is_empty() && delivered.iter().all(|delivered| *delivered)
+}
+
+fn bring(node: &NodeClient, case: &CaseId, author: &KeyId, file: &OnWay) -> Result<CaseFileState, NodeError> {
+    let is_whole = |state: &CaseFileState| {
+        usize::from(state.parts) == file.parts.len() && (state.delivered || state.stored >= state.parts)
+    };
+    let known = node.file_state(&file.to, case, &file.commitment, author);
+    if let Some(known) = known.ok().filter(is_whole) {
+        return Ok(known);
+    }
+    let mut last = None;
+    for part in &file.parts {
+        last = Some(node.send_file_part(part)?);
+    }
+    last.filter(is_whole).ok_or_else(|| node.malformed("not all parts are stored"))
 }
 
 /// The newest sealing key of a bureau, proved.

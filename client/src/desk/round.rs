@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kanhe_proto::api::READY_PAGE;
-use kanhe_proto::case::{Case, StepState};
+use kanhe_proto::case::{Case, CaseStatus, StepState};
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::hash::CaseId;
 
@@ -11,10 +11,12 @@ use super::decision::can_return;
 use super::hands::At;
 use super::keeping::Keeping;
 use super::machine::{Rest, advance};
-use super::row::{Row, RowKey, State, Trouble};
+use super::passing;
+use super::row::{OnWay, Row, RowKey, State, Trouble};
 use crate::case::{self, Items, KnownItem};
 use crate::follow::Follower;
 use crate::issuer::{Office, Register};
+use crate::parallel;
 use crate::rules::Runner;
 use crate::talk::{ExitCode, Failure};
 
@@ -24,6 +26,10 @@ const PAGES_MAX: usize = 16;
 const NEW_MAX: usize = 2 * READY_PAGE;
 /// Most steps of one way through the list: a node that never comes to an end is not believed.
 const LISTED_MAX: usize = 1 << 18;
+/// Rows whose passed files are looked after together.
+const LOOKED_AFTER: usize = 128;
+/// Rows whose passed files are asked for at once.
+const BROUGHT_AT_ONCE: usize = 8;
 
 /// A bureau's desk.
 #[derive(Debug)]
@@ -134,6 +140,50 @@ impl Desk<'_> {
             register.put_rows(new.iter_mut())?;
         }
         Ok(new)
+    }
+
+    /// Sees to what was passed on and may not be there yet: it is brought to every node that does not have it, and kept until
+    /// all of them say that its recipient does, or the case is proved to be over. Whether something is left. While nodes are
+    /// asked the register is closed.
+    pub fn look_after(&mut self, keeping: &mut Keeping, follower: &mut Follower) -> Result<bool, Failure> {
+        let mut any_left = false;
+        for keys in keeping.register()?.on_way()?.chunks(LOOKED_AFTER) {
+            let rows = keeping.register()?.rows_of(keys)?;
+            keeping.give_way();
+            let nodes = &*follower;
+            let mut left: Vec<Vec<OnWay>> =
+                parallel::each(&rows, BROUGHT_AT_ONCE, |row| passing::not_there(nodes, row));
+            self.drop_what_is_over(follower, &rows, &mut left)?;
+            any_left |= left.iter().any(|left| !left.is_empty());
+            let changed = rows.iter().zip(left).filter(|(row, left)| left.len() < row.on_way().len());
+            let changed: BTreeMap<RowKey, Vec<OnWay>> = changed.map(|(row, left)| (row.key, left)).collect();
+            if !changed.is_empty() {
+                keeping.register()?.change_rows(changed.keys(), |row| {
+                    let left = &changed[&row.key];
+                    row.decision.iter_mut().for_each(|decision| decision.on_way.clone_from(left));
+                })?;
+            }
+        }
+        keeping.give_way();
+        Ok(any_left)
+    }
+
+    /// Nobody decides any more in a case that is over.
+    fn drop_what_is_over(
+        &mut self,
+        follower: &mut Follower,
+        rows: &[Row],
+        left: &mut [Vec<OnWay>],
+    ) -> Result<(), Failure> {
+        let with_left = || rows.iter().zip(&*left).filter(|(_, left)| !left.is_empty());
+        let ids: Vec<CaseId> = with_left().map(|(row, _)| row.key.case).collect();
+        let found = case::read_many(follower, &mut self.items, &ids)?;
+        for (left, found) in left.iter_mut().filter(|left| !left.is_empty()).zip(found) {
+            if found.is_none_or(|found| found.case.status != CaseStatus::Open) {
+                left.clear();
+            }
+        }
+        Ok(())
     }
 
     /// Takes rows as far as they go. What keeps one from going on is kept with it. `over`: those of which nodes say that they

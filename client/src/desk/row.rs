@@ -5,17 +5,20 @@ use std::fmt;
 
 use kanhe_proto::bounded::Blob;
 use kanhe_proto::case::Outcome;
+use kanhe_proto::case_file::PART_ENCODED_BYTES_MAX;
 use kanhe_proto::hash::{CaseId, Commitment, LicenceDigest};
-use kanhe_proto::identifiers::Vct;
+use kanhe_proto::identifiers::{Uscc, Vct};
 use kanhe_proto::ids::{LogIndex, TimeMs};
 use kanhe_proto::item::{ItemCode, ItemVersion, PartName, Words};
 use kanhe_proto::key::KeyId;
 use kanhe_proto::limits::CASE_PAYLOAD_BYTES_MAX;
+use kanhe_proto::mail::MAIL_BYTES_MAX;
 use kanhe_proto::registry::Names;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::mandate::Acted;
 use crate::issuer::Grant;
 use crate::rules::{Answer, Holds, Made, Source};
 use crate::talk::shape;
@@ -122,6 +125,12 @@ impl Row {
             _ => false,
         }
     }
+    /// Files that the bureaus of later steps may not have yet.
+    pub fn on_way(&self) -> &[OnWay] {
+        // Before it is recorded the decision itself sees to them.
+        let recorded = matches!(self.state, State::Recorded | State::Issuing | State::Issued);
+        self.decision.as_ref().filter(|_| recorded).map_or(&[][..], |decision| &decision.on_way[..])
+    }
     /// Whether the step was approved and yields something.
     pub fn has_to_issue(&self) -> bool {
         let approved = self.decision.as_ref().is_some_and(|decision| decision.outcome == Outcome::Approved);
@@ -195,6 +204,9 @@ pub struct AttachmentSeen {
     pub bytes: u64,
     /// The case file that it is in.
     pub file: Commitment,
+    /// The key that signed that file.
+    #[serde(default)]
+    pub author: Option<KeyId>,
 }
 
 /// What became of a rule.
@@ -217,6 +229,9 @@ pub struct Granted {
     pub slot: u8,
     /// What is issued, as the journal takes it.
     pub grant: Grant,
+    /// The enterprise whose account is opened with it.
+    #[serde(default)]
+    pub account: Option<Uscc>,
 }
 
 impl fmt::Debug for Granted {
@@ -254,8 +269,11 @@ pub struct Checked {
     pub passes: BTreeMap<String, Made>,
     /// What it yields, if it is approved.
     pub yields: Vec<Granted>,
-    /// Why what it yields could not be issued: it is not to be approved then.
+    /// Why what it yields could not be issued, or who acts for an enterprise may not: it is not to be approved then.
     pub blocked: Vec<Fault>,
+    /// Delegates that act in it, to be counted.
+    #[serde(default)]
+    pub acted: Vec<Acted>,
 }
 
 impl fmt::Debug for Checked {
@@ -275,6 +293,9 @@ pub struct Ruling {
     pub outcome: Outcome,
     /// Why not.
     pub reason: Option<PartName>,
+    /// In the officer's own words, for those whom it concerns.
+    #[serde(default)]
+    pub words: Option<String>,
     /// The bureau's own number of the officer.
     pub officer: String,
     /// When, by this machine's clock.
@@ -296,6 +317,26 @@ pub struct Decision {
     pub officer_salt: Option<Blob<32>>,
     /// Files for the bureaus of later steps, as [`kanhe_proto::case_file::BoundFile::to_bytes`] has them.
     pub passed: Vec<Blob<PASSED_BYTES_MAX>>,
+    /// The same, sealed and signed, as long as it is not known that their recipients have them.
+    #[serde(default)]
+    pub on_way: Vec<OnWay>,
+    /// Random bytes of the commitment to the letter.
+    #[serde(default)]
+    pub letter_random: Option<Blob<32>>,
+    /// The letter in its envelopes, encodings of [`kanhe_proto::mail::MailAnswer`].
+    #[serde(default)]
+    pub letters: Vec<Blob<MAIL_BYTES_MAX>>,
+}
+
+/// A file on its way to the bureau of a later step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnWay {
+    /// To whom.
+    pub to: Uscc,
+    /// To its content.
+    pub commitment: Commitment,
+    /// Its encoded parts: signed by the key that signed the decision, so they are not made anew.
+    pub parts: Vec<Blob<PART_ENCODED_BYTES_MAX>>,
 }
 
 /// Copies of a licence under one root.
@@ -377,8 +418,9 @@ pub(super) mod tests {
             rule: None,
             automatic,
             passes: BTreeMap::new(),
-            yields: vec![Granted { code: Text::new("certificate").unwrap(), slot: 0, grant }],
+            yields: vec![Granted { code: Text::new("certificate").unwrap(), slot: 0, grant, account: None }],
             blocked: Vec::new(),
+            acted: Vec::new(),
         }
     }
 

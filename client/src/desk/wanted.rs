@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use kanhe_proto::case::{Act, Case, CaseEvent, CaseRecord, FileRef, OPENER_SLOT, Outcome};
 use kanhe_proto::case_file::Author;
 use kanhe_proto::ids::{LogIndex, TimeMs};
+use kanhe_proto::key::KeyId;
 use kanhe_proto::registry::ServiceItem;
 
 /// A file that was said to be sent to the bureau.
@@ -12,6 +13,8 @@ use kanhe_proto::registry::ServiceItem;
 pub struct Wanted {
     /// Who said it.
     pub author: Author,
+    /// The key that signed the act: the parts of the file are signed by the same.
+    pub key: KeyId,
     /// In which round of the slot or step.
     pub round: u32,
     /// What the chain has of it.
@@ -36,19 +39,21 @@ pub fn wanted(item: &ServiceItem, case: &Case, events: &[(LogIndex, CaseRecord)]
         });
         // Who has not presented in this round says nothing now, whatever it said before.
         if let Some((presented, Some(file))) = said.filter(|_| slot.presented.is_some()) {
-            found.push(Wanted { author: Author::Slot(at), round: slot.round, file, presented });
+            // Who presented has a key of its own, also where it was invited.
+            let key = slot.key.key().id();
+            found.push(Wanted { author: Author::Slot(at), key, round: slot.round, file, presented });
         }
     }
     for before in before(item, step) {
         let passed = events.iter().rev().find_map(|(_, record)| match act(record)? {
             Act::Decide(decide) if decide.step == before && decide.outcome == Outcome::Approved => {
-                Some((record.time, decide.round, to_us(&decide.passed)))
+                Some((record.time, (decide.key, decide.round), to_us(&decide.passed)))
             }
             _ => None,
         });
-        if let Some((presented, round, Some(file))) = passed {
+        if let Some((presented, (key, round), Some(file))) = passed {
             let author = Author::Bureau { place: item.steps[usize::from(before)].by, step: before };
-            found.push(Wanted { author, round, file, presented });
+            found.push(Wanted { author, key, round, file, presented });
         }
     }
     found
@@ -81,7 +86,7 @@ mod tests {
     use kanhe_proto::identifiers::Uscc;
     use kanhe_proto::ids::{Height, SpanMs};
     use kanhe_proto::item::{BoundRole, Item, ItemVersion};
-    use kanhe_proto::key::{KeyId, PublicKey, SecretKey, Signature, Signer};
+    use kanhe_proto::key::{PublicKey, SecretKey, Signature, Signer};
 
     use super::*;
     use crate::item::ItemSource;
@@ -149,7 +154,7 @@ mod tests {
             case: CaseId([7; 32]),
             step,
             round: 0,
-            key: KeyId([0; 16]),
+            key: KeyId([8; 16]),
             outcome,
             how: How::Rules,
             run: None,
@@ -190,7 +195,13 @@ mod tests {
             record(4, decide(1, Outcome::Returned, vec![])),
             record(5, decide(1, Outcome::Approved, vec![reference(3, 6)])),
         ];
-        let of = |author, round, file, presented| Wanted { author, round, file, presented: TimeMs(presented) };
+        let of = |author, round, file, presented| {
+            let key = match author {
+                Author::Slot(slot) => key(slot + 1).id(),
+                Author::Bureau { .. } => KeyId([8; 16]),
+            };
+            Wanted { author, key, round, file, presented: TimeMs(presented) }
+        };
         assert_eq!(wanted(&item, &case, &events, 0), [of(Author::Slot(0), 0, reference(0, 1), 0)]);
         assert_eq!(wanted(&item, &case, &events, 1), [of(Author::Slot(1), 1, reference(1, 4), 30)]);
         let passed = of(Author::Bureau { place: 1, step: 1 }, 0, reference(3, 6), 50);

@@ -47,6 +47,15 @@ fn claims(given: &Yield, made: &BTreeMap<String, Made>) -> Result<Map<String, Va
     Ok(claims)
 }
 
+/// The enterprise whose account is opened with a licence, or why its claim names none.
+fn account(given: &Yield, claims: &Map<String, Value>) -> Result<Option<Uscc>, Fault> {
+    let Some(claim) = &given.account else { return Ok(None) };
+    let named = claims.get(claim.as_str()).and_then(Value::as_str).unwrap_or_default();
+    let wrong =
+        |error: &dyn std::fmt::Display| Fault::of("account_code_wrong", None, format!("{}: {error}", given.code));
+    named.parse().map(Some).map_err(|error: kanhe_proto::identifiers::IdentifierError| wrong(&error))
+}
+
 /// The application for this type in a party's file. What is none is passed over: it shows as missing.
 fn application<'a>(file: &'a CaseFile, vct: &Vct, chain: &ChainId, issuer: &Uscc, as_of: TimeMs) -> Option<&'a str> {
     let is_it =
@@ -84,11 +93,13 @@ pub(super) fn grants(
             faults.push(Fault::of("application_missing", Some(taker.party), given.code.as_str()));
             continue;
         };
-        match claims(given, taker.made) {
-            Ok(claims) => granted.push(Granted {
+        let made = claims(given, taker.made).and_then(|claims| Ok((account(given, &claims)?, claims)));
+        match made {
+            Ok((account, claims)) => granted.push(Granted {
                 code: given.code.clone(),
                 slot: taker.slot,
                 grant: Grant { vct: vct.clone(), claims, application: text.to_owned(), as_of: taker.presented },
+                account,
             }),
             Err(fault) => faults.push(Fault { party: Some(taker.party.to_owned()), ..fault }),
         }

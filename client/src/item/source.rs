@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use kanhe_proto::bounded::Text;
-use kanhe_proto::item::{At, Item, Place};
+use kanhe_proto::item::{At, Item, PartName, Place};
 use kanhe_proto::limits::ITEM_BYTES_MAX;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -58,6 +58,12 @@ impl ItemSource {
                 found.push(Mistake::of(fault.kind.code(), position, place.to_string(), &fault.name, &fault.instead));
             }
         }
+        for place in self.unsent_yields() {
+            let name = self.item.yields.get(place).map(|given| given.code.to_string()).unwrap_or_default();
+            let place = Place::of("yield").element(place).member("to");
+            let position = at(&place).map(|span| position(&self.text, span.start));
+            found.push(Mistake::of("yield_unsent", position, place.to_string(), &name, &[]));
+        }
         let bytes = self.item.to_json().len();
         if bytes > ITEM_BYTES_MAX {
             found.push(Mistake::of("too_long", None, String::new(), &bytes.to_string(), &[ITEM_BYTES_MAX.to_string()]));
@@ -66,6 +72,19 @@ impl ItemSource {
         // A rule that two steps use is wrong once.
         found.dedup();
         found
+    }
+
+    /// Yields to a party that sends nothing to the bureau which issues them: its application could not come.
+    fn unsent_yields(&self) -> Vec<usize> {
+        let item = &self.item;
+        let unsent = item.yields.iter().enumerate().filter(|(_, given)| {
+            let Some(step) = item.step.iter().find(|step| step.code == given.step) else { return false };
+            let sent = |of: &PartName, to: &[PartName]| *of == given.to && to.contains(&step.by);
+            let asks = item.ask.iter().any(|ask| sent(&ask.of, &ask.to));
+            let fields = item.field.iter().any(|field| sent(&field.of, &field.to));
+            !(asks || fields || item.attachment.iter().any(|paper| sent(&paper.of, &paper.to)))
+        });
+        unsent.map(|(place, _)| place).collect()
     }
 
     /// Each expression with its place and what it may name. A rule that several steps use is looked at for each.
@@ -173,6 +192,11 @@ mod tests {
         let text = changed("life_days = 365", "life_days = 365\nlife_daze = 1");
         assert_eq!(told(&text)[0].2, "shape");
         assert_eq!(told("format = ")[0].2, "shape");
+        // Nobody could apply for what the bank issues to the developer, which sends it nothing.
+        let text = changed("step = \"register\"\ntype", "step = \"mortgage\"\ntype");
+        let text = text.replacen("to = \"buyer\"\n\n[yield.claims]", "to = \"developer\"\n\n[yield.claims]", 1);
+        let unsent = told(&text).into_iter().find(|(_, _, code)| code == "yield_unsent").unwrap();
+        assert_eq!((unsent.0, unsent.1), (line_of(&text, "\"developer\"\n\n[yield.claims]"), "yield[0].to".to_owned()));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use kanhe_proto::case_file::PART_ENCODED_BYTES_MAX;
 use kanhe_proto::hash::{CaseId, Commitment};
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::LogIndex;
+use kanhe_proto::key::KeyId;
 use kanhe_proto::limits::RECORD_BYTES_MAX;
 
 use super::{JSON_BYTES_MAX, NodeClient, NodeError, OCTETS, percent};
@@ -50,8 +51,14 @@ impl NodeClient {
         self.post("/v1/cases/files", OCTETS, part, JSON_BYTES_MAX)
     }
     /// How much of a case file is there, and whether its recipient has it.
-    pub fn file_state(&self, to: &Uscc, case: &CaseId, commitment: &Commitment) -> Result<CaseFileState, NodeError> {
-        self.get_json(&format!("/v1/cases/files/{to}/{case}/{commitment}"), JSON_BYTES_MAX)
+    pub fn file_state(
+        &self,
+        to: &Uscc,
+        case: &CaseId,
+        commitment: &Commitment,
+        author: &KeyId,
+    ) -> Result<CaseFileState, NodeError> {
+        self.get_json(&format!("/v1/cases/files/{to}/{case}/{commitment}/{author}"), JSON_BYTES_MAX)
     }
     /// A part of a case file, for the bureau that proves itself (a [`kanhe_proto::mail::QueueProof`]).
     pub fn file_part(
@@ -59,9 +66,10 @@ impl NodeClient {
         proof: &[u8],
         case: &CaseId,
         commitment: &Commitment,
+        author: &KeyId,
         place: u16,
     ) -> Result<Vec<u8>, NodeError> {
-        let path = format!("/v1/cases/files/{case}/{commitment}/{place}");
+        let path = format!("/v1/cases/files/{case}/{commitment}/{author}/{place}");
         self.sent(&path, OCTETS, proof, PART_ENCODED_BYTES_MAX)
     }
 }

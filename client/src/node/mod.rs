@@ -1,12 +1,13 @@
 //! A node's HTTP API, typed. What comes back is a claim until a light client has checked it.
 
+mod accounts;
 mod cases;
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use kanhe_proto::api::{
-    BatchAnswer, EvidenceAnswer, EvidenceMany, EvidenceManyAnswer, HeaderAnswer, LeafAnswer, MailAnswers,
+    BatchAnswer, EvidenceAnswer, EvidenceMany, EvidenceManyAnswer, HeaderAnswer, LeafAnswer, LogAnswer, MailAnswers,
     MailChallenge, MailQueue, MailReceipt, NodeStatus, Problem, TransactionStatus, TrustAnswer, WAIT_MAX_SECONDS,
 };
 use kanhe_proto::diagnosis::{Diagnosis, DiagnosisAnswer};
@@ -19,6 +20,8 @@ use kanhe_proto::limits::{
     EVIDENCE_BYTES_MAX, GENESIS_BYTES_MAX, HAND_OVER_BYTES_MAX, RECORD_BYTES_MAX, SCHEMA_BYTES_MAX,
 };
 use kanhe_proto::mail::{MAIL_BYTES_MAX, MailId};
+use kanhe_proto::merkle::log::Span;
+use kanhe_proto::snapshot::{Content, PIECE_ENCODED_BYTES_MAX};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -269,6 +272,17 @@ impl NodeClient {
     /// A record of the log.
     pub fn record(&self, index: LogIndex) -> Result<BatchAnswer, NodeError> {
         self.get_json(&format!("/v1/records/{index}"), 2 * RECORD_BYTES_MAX + JSON_BYTES_MAX)
+    }
+    /// The log when it had so many records, and how it has grown since an earlier size.
+    pub fn log(&self, size: u64, old: Option<u64>) -> Result<LogAnswer, NodeError> {
+        let old = old.map(|old| format!("?old={old}")).unwrap_or_default();
+        self.get_json(&format!("/v1/log/{size}{old}"), JSON_BYTES_MAX)
+    }
+    /// Records of a complete subtree of the log when it had so many records.
+    pub fn log_records(&self, size: u64, span: Span) -> Result<Content, NodeError> {
+        let Span { level, index } = span;
+        let bytes = self.get(&format!("/v1/log/{size}/{level}/{index}"), PIECE_ENCODED_BYTES_MAX)?;
+        Content::from_bytes(&bytes).map_err(|error| self.malformed(error))
     }
     /// Hands a sealed request on to its issuer.
     pub fn send_mail(&self, request: &[u8]) -> Result<MailReceipt, NodeError> {

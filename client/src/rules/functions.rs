@@ -21,7 +21,7 @@ fn wrap(function: &str, found: Result<i64, String>) -> Result<i64, ExecutionErro
 }
 
 /// `1234.5` → 123450: at most two places, so that no amount is ever rounded.
-fn cents(text: &str) -> Result<i64, String> {
+pub fn cents(text: &str) -> Result<i64, String> {
     let wrong = || format!("`{text}` is no amount");
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (whole, part) = digits.split_once('.').unwrap_or((digits, "00"));

@@ -18,7 +18,7 @@ mod scope;
 pub use check::{RULE_DEPTH_MAX, RULE_LIST_MAX, RULE_LOOPS_MAX, RuleFault, RuleFaultKind, check};
 pub use decide::{Decided, decide};
 pub use engine::evaluate;
-pub use functions::is_amount;
+pub use functions::{cents, is_amount};
 pub use job::{Answer, Holds, Job, JobError, Made, Source};
 pub use process::{Runner, RunnerError, TIME_LIMIT, work};
 pub use run::{ENGINE, Salts, rules_digest, run_of};

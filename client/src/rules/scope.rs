@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kanhe_proto::item::{Item, Step};
+use kanhe_proto::registry::HolderKind;
 
 /// What evidence says of a licence.
 const EVIDENCE: [&str; 6] = ["as_of", "issued", "issuer", "status", "type", "version"];
+/// What is known of the enterprise for which a party acts; `refused` alone if it may not.
+const MANDATE: [&str; 5] = ["opened_by", "own", "refused", "type", "uscc"];
 /// What is known of the case itself.
 const CASE: [&str; 4] = ["item", "opened", "parties", "serial"];
 
@@ -43,10 +46,16 @@ impl Scope {
             .map(|read| (read.code.to_string(), Some(tops(&mut read.claims.iter().map(|claim| claim.as_str())))))
             .collect();
         let needed = before(item, step);
-        let passed = item.step.iter().filter(|other| needed.contains(other.code.as_str())).map(|other| {
+        let sees = |other: &Step| needed.contains(other.code.as_str()) && is_told(item, other, step);
+        let passed = item.step.iter().filter(|other| sees(other)).map(|other| {
             (other.code.to_string(), Some(other.passes.keys().map(ToString::to_string).collect::<BTreeSet<_>>()))
         });
+        let enterprises = item.party.iter().filter(|party| party.kind == HolderKind::Enterprise);
+        let mandate = enterprises
+            .filter(|party| item.sends(&party.code, &step.by))
+            .map(|party| (party.code.to_string(), Some(MANDATE.map(str::to_owned).into())));
         Self(BTreeMap::from([
+            ("mandate", mandate.collect()),
             ("given", given),
             ("evidence", evidence),
             ("form", form.collect()),
@@ -71,6 +80,12 @@ impl Scope {
     }
 }
 
+/// Whether the bureau of a step is told what another passes: that goes to the bureaus of steps which need the other directly,
+/// and to nobody else.
+fn is_told(item: &Item, other: &Step, step: &Step) -> bool {
+    item.step.iter().any(|later| later.by == step.by && later.needs.contains(&other.code))
+}
+
 /// Steps that this one needs, directly or not.
 fn before<'a>(item: &'a Item, step: &'a Step) -> BTreeSet<&'a str> {
     let mut found = BTreeSet::new();
@@ -83,4 +98,36 @@ fn before<'a>(item: &'a Item, step: &'a Step) -> BTreeSet<&'a str> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::ItemSource;
+    use crate::rules::{RuleFaultKind, check};
+
+    const FLAT: &str = include_str!("../../../deploy/items/flat-registration.toml");
+
+    /// What a rule of the last step may say of what the first passes.
+    fn told(change: impl Fn(&str) -> String) -> Vec<RuleFaultKind> {
+        let first = "auto = true\nlimit_days = 1\n";
+        assert!(FLAT.contains(first));
+        let text = FLAT.replacen(first, &format!("{first}passes = {{ at = \"form.building\" }}\n"), 1);
+        let item = ItemSource::of(change(&text)).unwrap().item;
+        let last = item.step.last().unwrap();
+        let found = check("passed.filing.at != \"\"", Some(&Scope::of(&item, last)));
+        found.into_iter().map(|fault| fault.kind).collect()
+    }
+
+    #[test]
+    fn a_rule_names_what_its_bureau_is_told_and_nothing_else() {
+        // Filing goes to tax and bank; registration needs it through them.
+        assert_eq!(told(str::to_owned), [RuleFaultKind::Name]);
+        let direct =
+            |text: &str| text.replace("needs = [\"tax\", \"mortgage\"]", "needs = [\"tax\", \"mortgage\", \"filing\"]");
+        assert_eq!(told(direct), []);
+        // The same bureau has it from a step of its own between.
+        let own = |text: &str| text.replace("by = \"bank\"\nneeds", "by = \"registry\"\nneeds");
+        assert_eq!(told(own), []);
+    }
 }

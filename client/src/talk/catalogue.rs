@@ -13,6 +13,7 @@ const FILES: &[&str] = &[
     include_str!("../../locales/cases.yml"),
     include_str!("../../locales/desk.yml"),
     include_str!("../../locales/audit.yml"),
+    include_str!("../../locales/accounts.yml"),
 ];
 
 /// Key → (language → text), read without the library that compiles the catalogue in: `_version: 2`, two-space

@@ -391,6 +391,35 @@ fn what_was_begun_goes_on_with_the_same_bytes() {
 }
 
 #[test]
+fn an_opening_that_one_node_refuses_is_not_given_up() {
+    let lease = Lease::new(127);
+    let holder = &lease.scene.holder;
+    let listed = || holder.ok(&["case", "list"]).json();
+    // The only node says that the chain refuses it, and keeps it.
+    lease.chain().intake = Intake::Refuses;
+    let refused = holder.run(&[&Lease::OPEN[..], &["--yes"]].concat());
+    assert_eq!((refused.code, refused.error().as_str()), (4, "case_shape"), "{refused:?}");
+    let first = listed();
+    assert_eq!((&first[0]["status"], &first[0]["refused"]), (&json!("refused"), &json!("case_shape")));
+    let id = first[0]["id"].as_str().unwrap().to_owned();
+    // Then it hands it in after all, and goes on saying no.
+    let kept = lease.chain().files.refused.clone();
+    lease.chain().acts(&kept).unwrap();
+    let then = listed();
+    assert_eq!((then.as_array().unwrap().len(), &then[0]["status"]), (1, &json!("open")));
+    assert_eq!((&then[0]["id"], &then[0]["refused"]), (&json!(id), &Value::Null));
+    let shown = lease.shown(holder, &id);
+    assert_eq!(shown["disclosed"].as_array().unwrap().len(), 2, "what it said is known");
+    // Its files are looked after: one that the node has lost comes again.
+    let Act::Open(open) = lease.chain().acts_of(&id).remove(0).act else { panic!("no opening") };
+    assert!(lease.chain().files.lose(&open.files[0].commitment));
+    listed();
+    lease.chain().open_file(&open.files[0].commitment);
+    lease.chain().intake = Intake::Works;
+    holder.ok(&["case", "withdraw", &id[..8], "--yes"]);
+}
+
+#[test]
 fn what_is_missing_or_wrong_is_told_before_anything_leaves() {
     let lease = Lease::new(120);
     let holder = &lease.scene.holder;

@@ -1,7 +1,9 @@
 //! What a desk makes of presentations: real licences and evidence, shown to the right and the wrong one.
 
+mod late;
+mod letters;
 mod scale;
-mod work;
+pub(crate) mod work;
 
 use kanhe_client::desk::{Judged, Shown, request_of, shown};
 use kanhe_client::item::ItemSource;

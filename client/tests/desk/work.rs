@@ -8,10 +8,10 @@ use crate::case::{ITEM, Lease};
 use crate::support::chain::Intake;
 use crate::support::command::{Ended, Home};
 
-pub(super) const RUN: [&str; 7] = ["desk", "run", "--once", "--key", "issuing.key", "--sealing-key", "sealing.key"];
+pub(crate) const RUN: [&str; 7] = ["desk", "run", "--once", "--key", "issuing.key", "--sealing-key", "sealing.key"];
 
 /// The same item, with a licence that has a real type, and a value that the tax office passes on.
-pub(super) fn item() -> String {
+pub(crate) fn item() -> String {
     let start = ITEM.find("[[yield]]").unwrap();
     let yields = r#"
 [[yield]]
@@ -39,7 +39,7 @@ ZZYXQJZRQ = '"长期"'
     )
 }
 
-pub(super) fn desk(lease: &Lease, seed: u8) -> Home {
+pub(crate) fn desk(lease: &Lease, seed: u8) -> Home {
     let home = Home::new(Some(&lease.scene.node.url));
     let genesis = lease.chain().genesis.to_bytes();
     home.write("genesis", &genesis);
@@ -49,26 +49,26 @@ pub(super) fn desk(lease: &Lease, seed: u8) -> Home {
     home
 }
 
-pub(super) fn lines(ended: &Ended) -> Vec<Value> {
+pub(crate) fn lines(ended: &Ended) -> Vec<Value> {
     ended.data.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// The states that a step went through, and what was said of it last.
-pub(super) fn of_step<'a>(lines: &'a [Value], step: &str) -> (Vec<&'a str>, &'a Value) {
+pub(crate) fn of_step<'a>(lines: &'a [Value], step: &str) -> (Vec<&'a str>, &'a Value) {
     let steps = lines.iter().map(|line| &line["step"]);
     let found: Vec<&Value> = steps.filter(|line| line["step"] == step).collect();
     (found.iter().map(|line| line["state"].as_str().unwrap()).collect(), found.last().unwrap())
 }
 
 /// Opened by the owner; confirmed by the tenant.
-fn opened(lease: &Lease) -> String {
+pub(crate) fn opened(lease: &Lease) -> String {
     let opened = lease.open();
     let code = opened["invitations"][0]["code"].as_str().unwrap().to_owned();
     lease.tenant.ok(&["case", "confirm", &code, "--yes"]);
     opened["id"].as_str().unwrap().to_owned()
 }
 
-pub(super) fn decisions(lease: &Lease, id: &str) -> Vec<(u8, Outcome, bool, usize)> {
+pub(crate) fn decisions(lease: &Lease, id: &str) -> Vec<(u8, Outcome, bool, usize)> {
     let acts = lease.chain().acts_of(id);
     let decided = acts.iter().filter_map(|signed| match &signed.act {
         Act::Decide(decide) => Some((decide.step, decide.outcome, decide.how == How::Rules, decide.passed.len())),
@@ -155,6 +155,46 @@ fn an_officer_returns_and_then_approves() {
     assert_eq!((late.code, late.error().as_str()), (4, "desk_not_open"), "{late:?}");
     let words = office.run_with(&["desk", "show", &id[..8], "--step", "decide", "--lang", "zh"], false);
     assert!(words.data.contains("批准") && words.data.contains("已签发"), "{words:?}");
+}
+
+#[test]
+fn what_others_signed_is_no_file_of_the_case() {
+    let lease = Lease::with(150, &item());
+    let office = desk(&lease, 150);
+    let id = opened(&lease);
+    lease.chain().files.forges = true;
+    let stuck = office.run(&RUN);
+    assert_ne!(stuck.code, 0, "{stuck:?}");
+    assert!(stuck.talk.contains("another part than asked for"), "{stuck:?}");
+    assert_eq!(decisions(&lease, &id), []);
+    // Nothing is held against who takes part: the true parts are as good as before.
+    lease.chain().files.forges = false;
+    office.ok(&RUN);
+    assert_eq!(decisions(&lease, &id), [(0, Outcome::Approved, true, 1), (1, Outcome::Approved, true, 0)]);
+}
+
+#[test]
+fn what_is_passed_on_is_brought_until_it_is_there() {
+    let lease = Lease::with(155, &item().replacen("rules = [\"named\"]\nauto = true", "rules = [\"named\"]", 1));
+    let office = desk(&lease, 155);
+    let id = opened(&lease);
+    office.ok(&RUN);
+    let passed = lease.chain().acts_of(&id).into_iter().find_map(|signed| match signed.act {
+        Act::Decide(decide) => decide.passed.first().map(|file| file.commitment),
+        _ => None,
+    });
+    let passed = passed.unwrap();
+    let before = lease.chain().open_file(&passed);
+    // The node has lost it, before the bureau of the next step had it.
+    assert!(lease.chain().files.lose(&passed));
+    office.ok(&RUN);
+    assert_eq!(lease.chain().open_file(&passed), before, "the copy that was kept");
+    // Once it is there no copy is kept.
+    lease.chain().files.delivers = true;
+    office.ok(&RUN);
+    assert!(lease.chain().files.lose(&passed));
+    office.ok(&RUN);
+    assert!(!lease.chain().files.lose(&passed), "it was brought again");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! A chain of one validator in memory: every header is certified as of now.
 
+pub mod accounts;
 pub mod cases;
 pub mod governance;
+pub mod past;
 
 use std::collections::BTreeMap;
 
@@ -78,6 +80,8 @@ pub struct Chain {
     pub too_often: bool,
     /// Batches are taken, and nobody is told.
     pub lose_batches: bool,
+    /// Headers of the past, and lies about the log.
+    pub past: past::Past,
 }
 
 /// What a node does with a transaction.
@@ -93,6 +97,8 @@ pub enum Intake {
     BreaksAfter,
     /// Takes it in and forgets it.
     Forgets,
+    /// Says of acts on cases that the chain refuses them, which is not so, and keeps them.
+    Refuses,
 }
 
 /// A licence as its issuer hands it over.
@@ -236,6 +242,7 @@ impl Chain {
             asked: Vec::new(),
             too_often: false,
             lose_batches: false,
+            past: past::Past::default(),
         }
     }
 
@@ -490,6 +497,12 @@ impl Chain {
         header.log_size = log.size();
         header.state_root = map::root_of(&leaves(&self.state));
         header.registry_root = map::root_of(&leaves(&self.registry_now()));
+        let certified = self.certify(header);
+        self.past.headers.insert(self.height, certified.clone());
+        certified
+    }
+
+    fn certify(&self, mut header: kanhe_proto::header::Header) -> CertifiedHeader {
         let set = self.validators();
         header.validators = set.hash();
         header.next_validators = self.sets.1.as_ref().unwrap_or(&set).hash();

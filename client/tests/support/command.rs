@@ -40,6 +40,11 @@ fn schema_of(words: &[&str]) -> Option<String> {
     let (first, second) = (words[0], words.get(1).copied().unwrap_or_default());
     let name = match (first, second) {
         ("verify", "request") => return None,
+        ("audit", "log") if has("--out") => "audit-log-out".to_owned(),
+        ("account", "show") => "account-show".to_owned(),
+        ("account", "keys") if has("new") => "account-key".to_owned(),
+        ("account", "delegate") if has("list") => "account-delegates".to_owned(),
+        ("account", _) => "account-change".to_owned(),
         ("case", "open") if has("--from") => "case-batch".to_owned(),
         ("case", "open" | "confirm" | "correct" | "withdraw" | "rate") => "case-act".to_owned(),
         ("desk", "approve" | "reject" | "return") => "desk-rule".to_owned(),

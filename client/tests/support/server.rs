@@ -10,6 +10,7 @@ use kanhe_proto::registry::{
 };
 use serde::Serialize;
 
+use super::chain::past::LogLie;
 use super::chain::{Chain, Intake};
 
 /// A node on a free port of loopback; it ends with the test's process.
@@ -23,17 +24,28 @@ impl Node {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let chain = Arc::new(Mutex::new(chain));
-        let served = Arc::clone(&chain);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                answer(stream, &served);
-            }
-        });
+        listen(listener, Arc::clone(&chain), LogLie::None);
         Self { url, chain }
+    }
+
+    /// URL of another node of the same chain, which lies about the log.
+    pub fn lying(&self, lie: LogLie) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        listen(listener, Arc::clone(&self.chain), lie);
+        url
     }
 }
 
-fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
+fn listen(listener: TcpListener, chain: Arc<Mutex<Chain>>, lie: LogLie) {
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            answer(stream, &chain, lie);
+        }
+    });
+}
+
+fn answer(mut stream: TcpStream, chain: &Mutex<Chain>, lie: LogLie) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut first = String::new();
     if reader.read_line(&mut first).is_err() {
@@ -57,6 +69,7 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
     if std::mem::take(&mut chain.too_often) {
         return write(&mut stream, "429 Too Many Requests\r\nretry-after: 0", b"{}");
     }
+    chain.past.lie = lie;
     let post = first.strip_prefix("POST ").map(|_| path.split('?').next().unwrap_or_default().to_owned());
     if let Some(mail) = post.filter(|path| path.starts_with("/v1/mail")) {
         return respond(&mut stream, post_mail(&mail, &sent, &mut chain));
@@ -65,6 +78,10 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
         let intake = chain.intake;
         if intake == Intake::BreaksBefore {
             return;
+        }
+        if intake == Intake::Refuses {
+            chain.files.refused = sent;
+            return write(&mut stream, "422 Unprocessable Content", &refused("case_shape"));
         }
         let status = match chain.acts(&sent) {
             Ok(status) => status,
@@ -81,6 +98,12 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
     if first.starts_with("POST /v1/evidence ") {
         return respond(&mut stream, json(chain.evidence_many(&serde_json::from_slice(&sent).unwrap())));
     }
+    if first.starts_with("POST /v1/accounts/acts ") {
+        return match chain.account_acts(&sent) {
+            Ok(status) => respond(&mut stream, json(status)),
+            Err(code) => write(&mut stream, "422 Unprocessable Content", &refused(code)),
+        };
+    }
     if first.starts_with("POST /v1/cases/files ") {
         if let Some(state) = chain.take_part(&sent) {
             respond(&mut stream, json(state));
@@ -89,7 +112,10 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>) {
     }
     if first.starts_with("POST /v1/cases/files/") {
         let part = match path.split('/').collect::<Vec<_>>()[..] {
-            [.., _, commitment, place] => chain.file_part(&sent, &commitment.parse().unwrap(), place.parse().unwrap()),
+            [.., _, commitment, author, place] => {
+                let file = (commitment.parse().unwrap(), author.parse().unwrap());
+                chain.file_part(&sent, &file, place.parse().unwrap())
+            }
             _ => None,
         };
         return respond(&mut stream, part);
@@ -166,17 +192,31 @@ fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
         ["status"] => json(chain.status()),
         ["trust"] => json(chain.trust()),
         ["headers", "newest"] => json(chain.newest()),
+        ["headers", height] => json(chain.header_at(height.parse().ok()?)?),
+        ["log", size] => {
+            let old = query.strip_prefix("old=").and_then(|old| old.parse().ok());
+            json(chain.log_at(size.parse().ok()?, old)?)
+        }
+        ["log", size, level, index] => chain.log_span(size.parse().ok()?, level.parse().ok()?, index.parse().ok()?),
         ["evidence", batch, digest] => {
             let batch = kanhe_proto::ids::LogIndex(batch.parse().ok()?);
             json(chain.evidence(batch, &digest.parse().ok()?)?)
         }
         ["cases", "ready"] => json(chain.ready_steps(query.split_once("after=").map(|(_, after)| after))),
+        ["accounts", uscc] => json(chain.account_leaf(&uscc.parse().ok()?)),
+        ["accounts", uscc, "acts"] => {
+            let from = query.strip_prefix("from=").and_then(|from| from.parse().ok()).map(kanhe_proto::ids::LogIndex);
+            json(chain.account_history(&uscc.parse().ok()?, from))
+        }
+        ["cases", "overdue"] => json(chain.overdue()),
         ["cases", id] => json(chain.case_leaf(&id.parse().ok()?)),
         ["cases", id, "events"] => {
             let from = query.strip_prefix("from=").and_then(|from| from.parse().ok()).map(kanhe_proto::ids::LogIndex);
             json(chain.case_events(&id.parse().ok()?, from))
         }
-        ["cases", "files", _, _, commitment] => json(chain.file_state(&commitment.parse().ok()?)?),
+        ["cases", "files", _, _, commitment, author] => {
+            json(chain.file_state(&(commitment.parse().ok()?, author.parse().ok()?))?)
+        }
         ["proposals"] => json(chain.proposals()),
         ["proposals", id] => json(chain.proposal(&id.parse().ok()?)),
         ["registry", "bureaus", uscc] => json(chain.registry::<Bureau>(&uscc.parse().ok()?)),

@@ -7,6 +7,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use kanhe_proto::diagnosis::{DiagnosisAnswer, why};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -16,6 +17,7 @@ use crate::api::tls::said;
 use crate::chain::Chain;
 use crate::consensus::app::Status;
 use crate::network::NetworkHandle;
+use crate::run::diagnosis::Diagnoser;
 use crate::run::{Pool, logging, now, readiness};
 
 /// Longest filter of log lines, in bytes.
@@ -33,6 +35,8 @@ pub struct Admin {
     pub network: NetworkHandle,
     /// What the consensus works on.
     pub consensus: watch::Receiver<Status>,
+    /// Sees why the chain stands.
+    pub diagnoser: Arc<Diagnoser>,
     /// The certificate of the API.
     pub tls: Option<Arc<Tls>>,
     /// Set when the node is to end.
@@ -47,6 +51,7 @@ impl Admin {
     pub async fn serve(self, socket: AdminSocket) -> io::Result<()> {
         let router = Router::new()
             .route("/status", get(status))
+            .route("/diagnosis", get(diagnosis))
             .route("/reload-tls", post(reload_tls))
             .route("/log-level", post(log_level))
             .route("/shutdown", post(shutdown))
@@ -93,6 +98,17 @@ async fn status(State(admin): Shared) -> Json<Value> {
         "peers": peers,
         "tls": tls,
     }))
+}
+
+/// All of it, with addresses and error texts.
+async fn diagnosis(State(admin): Shared) -> Answer {
+    match Arc::clone(&admin.diagnoser).diagnose().await {
+        Ok(diagnosis) => {
+            let findings = why(&diagnosis);
+            (StatusCode::OK, Json(json!(DiagnosisAnswer { diagnosis, findings })))
+        }
+        Err(error) => refused(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), "see the log of the node"),
+    }
 }
 
 async fn reload_tls(State(admin): Shared) -> Answer {

@@ -1,5 +1,6 @@
 //! Case files: whoever has one hands its sealed parts in at any node, which sees to it that the recipient's node gets
-//! them; the recipient alone fetches them there.
+//! them; the recipient alone fetches them there. Nothing is written whose author has not signed it, or who says nothing in a
+//! case that the chain has.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use kanhe_proto::api::{CASE_FILES_PAGE, CaseFileState, CaseFilesAnswer, Problem}
 use kanhe_proto::case_file::{CaseFileError, FilePart};
 use kanhe_proto::hash::{CaseId, Commitment};
 use kanhe_proto::identifiers::Uscc;
+use kanhe_proto::key::KeyId;
 use kanhe_proto::registry::Bureau;
 
 use super::body::{Body, Query, Segments, octets, parse};
@@ -19,6 +21,8 @@ use super::mail;
 use super::problem::ApiError;
 use super::state::State;
 use crate::case_files::{FileId, FilesError};
+use crate::chain::Claim;
+use crate::run::claim::claimed;
 
 type Shared = extract::State<Arc<State>>;
 
@@ -26,8 +30,10 @@ impl From<FilesError> for ApiError {
     fn from(error: FilesError) -> Self {
         match error {
             FilesError::Full => Self::case_files_full(),
+            FilesError::CaseFull => Self::case_files_case_full(),
+            FilesError::Authors => Self::case_files_authors(),
             FilesError::Parts { .. } => Self::malformed("case_file_place", error.to_string()),
-            FilesError::Io { .. } => {
+            FilesError::Layout { .. } | FilesError::Io { .. } => {
                 tracing::error!(error = ?error, "case files cannot be read or written");
                 Self::internal()
             }
@@ -46,8 +52,9 @@ fn refused(error: &CaseFileError) -> ApiError {
     responses(
         (status = 202, description = "Kept, and passed on until a node of the recipient has it", body = CaseFileState),
         (status = 400, description = "No part of this chain, or `case_file_no_bureau`", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`case_file_stranger`", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "Too long", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`case_files_full`", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "`case_files_full`, `case_files_case_full`, `case_files_authors`", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub async fn send(
@@ -55,21 +62,27 @@ pub async fn send(
     Body(bytes): Body,
 ) -> Result<(StatusCode, Json<CaseFileState>), ApiError> {
     let part = FilePart::decode(&bytes, &state.genesis.chain_id()).map_err(|error| refused(&error))?;
-    let to = part.to;
-    let is_member = state.read(move |_, snapshot| {
+    let (file, to) = (claimed(&FileId::of(&part), part.body.parts), part.body.to);
+    let known = state.files.store().is_wanted(&FileId::of(&part));
+    let asked = state.read(move |_, snapshot| {
         let height = snapshot.tip().header.height.next();
-        Ok(snapshot.registry::<Bureau>(&to)?.0.is_some_and(|bureau| bureau.intervals.hold_at(height)))
+        let is_member = snapshot.registry::<Bureau>(&to)?.0.is_some_and(|bureau| bureau.intervals.hold_at(height));
+        Ok((is_member, if known { Claim::Wanted } else { snapshot.claim(&file)? }))
     });
-    if !is_member.await? {
+    let (is_member, claim) = asked.await?;
+    if !is_member {
         return Err(ApiError::malformed("case_file_no_bureau", format!("{to} is no bureau of this chain now")));
     }
-    Ok((StatusCode::ACCEPTED, Json(state.files.keep(part).await?)))
+    if claim == Claim::Stranger {
+        return Err(ApiError::forbidden("case_file_stranger", "the key that signed this says nothing in this case"));
+    }
+    Ok((StatusCode::ACCEPTED, Json(state.files.keep(part, claim == Claim::Wanted).await?)))
 }
 
 /// How much of a case file this node has, and whether a node of its recipient has all.
 #[utoipa::path(
-    get, path = "/v1/cases/files/{to}/{case}/{commitment}", tag = "cases",
-    params(("to" = String, Path), ("case" = String, Path), ("commitment" = String, Path)),
+    get, path = "/v1/cases/files/{to}/{case}/{commitment}/{author}", tag = "cases",
+    params(("to" = String, Path), ("case" = String, Path), ("commitment" = String, Path), ("author" = String, Path)),
     responses(
         (status = 200, body = CaseFileState),
         (status = 404, description = "Nothing of it is known here", body = Problem, content_type = "application/problem+json"),
@@ -77,12 +90,13 @@ pub async fn send(
 )]
 pub async fn state(
     extract::State(state): Shared,
-    Segments((to, case, commitment)): Segments<(String, String, String)>,
+    Segments((to, case, commitment, author)): Segments<(String, String, String, String)>,
 ) -> Result<Json<CaseFileState>, ApiError> {
     let file = FileId {
         to: parse("bureau", &to)?,
         case: parse("case id", &case)?,
         commitment: parse("commitment", &commitment)?,
+        author: parse("author", &author)?,
     };
     let found = state.files.store().state(&file);
     found.map(Json).ok_or_else(|| ApiError::not_found("nothing of this case file is here"))
@@ -108,19 +122,20 @@ pub async fn queue(
     mail::check(&state, &proof).await?;
     let files = state.files.store().whole(after, CASE_FILES_PAGE);
     let next = files.last().filter(|_| files.len() == CASE_FILES_PAGE);
-    let next = next.map(|last| format!("{}.{}", last.case, last.commitment));
+    let next = next.map(|last| format!("{}.{}.{}", last.case, last.commitment, last.author));
     Ok(Json(CaseFilesAnswer { files, next }))
 }
 
-fn read_place(text: &str) -> Result<(CaseId, Commitment), ApiError> {
-    let (case, commitment) = text.split_once('.').unwrap_or((text, ""));
-    Ok((parse("after", case)?, parse("after", commitment)?))
+fn read_place(text: &str) -> Result<(CaseId, Commitment, KeyId), ApiError> {
+    let mut parts = text.splitn(3, '.');
+    let mut part = || parts.next().unwrap_or_default();
+    Ok((parse("after", part())?, parse("after", part())?, parse("after", part())?))
 }
 
 /// A part of a case file, for its recipient alone.
 #[utoipa::path(
-    post, path = "/v1/cases/files/{case}/{commitment}/{place}", tag = "cases",
-    params(("case" = String, Path), ("commitment" = String, Path), ("place" = u16, Path)),
+    post, path = "/v1/cases/files/{case}/{commitment}/{author}/{place}", tag = "cases",
+    params(("case" = String, Path), ("commitment" = String, Path), ("author" = String, Path), ("place" = u16, Path)),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "A `QueueProof`"),
     responses(
         (status = 200, body = Vec<u8>, content_type = "application/octet-stream"),
@@ -130,15 +145,15 @@ fn read_place(text: &str) -> Result<(CaseId, Commitment), ApiError> {
 )]
 pub async fn part(
     extract::State(state): Shared,
-    Segments((case, commitment, place)): Segments<(String, String, String)>,
+    Segments((case, commitment, author, place)): Segments<(String, String, String, String)>,
     Body(proof): Body,
 ) -> Result<HttpResponse, ApiError> {
     let (case, commitment) = (parse("case id", &case)?, parse("commitment", &commitment)?);
-    let place: u16 = parse("place", &place)?;
+    let (author, place): (KeyId, u16) = (parse("author", &author)?, parse("place", &place)?);
     mail::check(&state, &proof).await?;
     let absent = || ApiError::not_found("this part of a case file is not here");
     // Whoever passed the check is this node's bureau.
     let to: Uscc = state.files.store().bureau().ok_or_else(absent)?;
-    let bytes = state.files.read(FileId { to, case, commitment }, place).await?;
+    let bytes = state.files.read(FileId { to, case, commitment, author }, place).await?;
     bytes.map(octets).ok_or_else(absent)
 }

@@ -20,8 +20,8 @@ use serde::Deserialize;
 
 use super::body::{Body, Query, Segments, blob, parse};
 use super::problem::ApiError;
+use super::sponsor;
 use super::state::{self, State};
-use super::transactions;
 use crate::chain::{OverduePlace, Snapshot};
 
 type Shared = extract::State<Arc<State>>;
@@ -32,7 +32,7 @@ type Shared = extract::State<Arc<State>>;
 #[into_params(parameter_in = Query)]
 pub struct EventsQuery {
     /// Index of an event in the log; without one from the last.
-    from: Option<u64>,
+    pub(super) from: Option<u64>,
 }
 
 /// From where on.
@@ -257,19 +257,6 @@ pub async fn acts(
 ) -> Result<(StatusCode, Json<TransactionStatus>), ApiError> {
     let payload = CasePayload::from_bytes(&body)
         .map_err(|error| ApiError::malformed("malformed_body", format!("not acts on cases: {error}")))?;
-    let sponsor = state.sponsor.as_ref().ok_or_else(ApiError::no_sponsor)?;
-    if let Some(id) = sponsor.sent_before(&body, &state) {
-        return Ok((StatusCode::ACCEPTED, Json(transactions::status_of(&state, id).await?)));
-    }
-    let (id, bytes) =
-        sponsor.transaction(&Payload::Case(payload), &state.chain.tip()).ok_or_else(ApiError::internal)?;
-    match transactions::hand_in(&state, bytes.into()).await {
-        Ok(status) => {
-            sponsor.remember(&body, id);
-            Ok((StatusCode::ACCEPTED, Json(status)))
-        }
-        // These say something about this node, nothing about the acts.
-        Err(error) if super::sponsor::IS_THE_SPONSORS.contains(&error.code()) => Err(ApiError::no_sponsor()),
-        Err(error) => Err(error),
-    }
+    let status = sponsor::send(&state, &body, &Payload::Case(payload)).await?;
+    Ok((StatusCode::ACCEPTED, Json(status)))
 }

@@ -1,4 +1,5 @@
-//! Why the chain stands still, as this node sees it: its own word, for operators.
+//! Why the chain stands still, as this node sees it: its own word, for operators of all bureaus. Without the addresses and
+//! error texts of this machine, which the admin socket tells.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use super::state::State;
 )]
 pub async fn diagnosis(extract::State(state): extract::State<Arc<State>>) -> Result<Json<DiagnosisAnswer>, ApiError> {
     let _permit = state.reads.acquire().await.map_err(|_| ApiError::internal())?;
-    let diagnosis = Arc::clone(&state.diagnoser).diagnose().await?;
+    let diagnosis = Arc::clone(&state.diagnoser).diagnose().await?.for_strangers();
     let findings = why(&diagnosis);
     Ok(Json(DiagnosisAnswer { diagnosis, findings }))
 }

@@ -107,6 +107,8 @@ fn exposition(state: &State) -> String {
         ("kanhe_chain_committed_status_changes_total", totals.counters.status_changes),
         ("kanhe_chain_swept_ids_total", totals.counters.swept),
         ("kanhe_chain_committed_case_events_total", totals.counters.case_events),
+        ("kanhe_chain_committed_consent_acts_total", totals.counters.consent_acts),
+        ("kanhe_chain_committed_reads_total", totals.counters.reads),
         ("kanhe_consensus_refused_connections_total", crate::consensus::strangers::refused()),
     ];
     let mut text = String::with_capacity(16 << 10);

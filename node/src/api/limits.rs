@@ -15,7 +15,7 @@ use kanhe_proto::api::WAIT_MAX_SECONDS;
 
 use super::listener::Peer;
 use super::problem::ApiError;
-use super::serve::MAIL_ANSWERS_BYTES_MAX;
+use super::serve::{ACTS_ON_CONSENTS, MAIL_ANSWERS_BYTES_MAX};
 use crate::config::ApiSection;
 
 /// How often addresses that have been quiet are forgotten.
@@ -27,6 +27,8 @@ pub static LIMITED: AtomicU64 = AtomicU64::new(0);
 /// What one address may ask.
 pub struct Limits {
     limiter: DefaultKeyedRateLimiter<IpAddr>,
+    /// For acts on consents: whoever used up the other can still take a consent back.
+    consents: DefaultKeyedRateLimiter<IpAddr>,
     time: Duration,
 }
 
@@ -36,7 +38,17 @@ impl Limits {
         let at_least_one = |value: u32| NonZeroU32::new(value).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(at_least_one(config.requests_per_second));
         let quota = quota.allow_burst(at_least_one(config.requests_burst));
-        Self { limiter: RateLimiter::keyed(quota), time: Duration::from_secs(config.request_seconds) }
+        Self {
+            limiter: RateLimiter::keyed(quota),
+            consents: RateLimiter::keyed(quota),
+            time: Duration::from_secs(config.request_seconds),
+        }
+    }
+
+    /// Whether an address may ask this now.
+    fn let_in(&self, address: IpAddr, path: &str) -> bool {
+        let limiter = if path == ACTS_ON_CONSENTS { &self.consents } else { &self.limiter };
+        limiter.check_key(&of_address(address)).is_ok()
     }
 
     /// Forgets addresses that have been quiet, for as long as anybody holds the limits.
@@ -44,8 +56,10 @@ impl Limits {
         loop {
             tokio::time::sleep(FORGET_EVERY).await;
             let Some(limits) = limits.upgrade() else { return };
-            limits.limiter.retain_recent();
-            limits.limiter.shrink_to_fit();
+            for limiter in [&limits.limiter, &limits.consents] {
+                limiter.retain_recent();
+                limiter.shrink_to_fit();
+            }
         }
     }
 }
@@ -74,7 +88,7 @@ pub async fn limit(
     request: Request,
     next: Next,
 ) -> Response {
-    if limits.limiter.check_key(&of_address(peer.ip())).is_err() {
+    if !limits.let_in(peer.ip(), request.uri().path()) {
         LIMITED.fetch_add(1, Ordering::Relaxed);
         return ApiError::rate_limited().into_response();
     }
@@ -92,6 +106,18 @@ pub async fn limit(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_consent_can_be_taken_back_by_who_asked_too_much() {
+        let config = ApiSection { requests_per_second: 1, requests_burst: 2, ..ApiSection::default() };
+        let limits = Limits::new(&config);
+        let address = IpAddr::from([10, 0, 0, 1]);
+        while limits.let_in(address, "/v1/status") {}
+        assert!(!limits.let_in(address, "/v1/consents/acts/"));
+        assert!(limits.let_in(address, "/v1/consents/acts"));
+        // That has its own bound.
+        assert!((0..8).any(|_| !limits.let_in(address, "/v1/consents/acts")));
+    }
 
     #[test]
     fn neighbours_of_a_v6_network_are_one() {

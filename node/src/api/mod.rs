@@ -8,15 +8,18 @@
 //! if there is a certificate, and plain HTTP otherwise; an address is that of the connection (`X-Forwarded-For` is not
 //! believed). Nothing here administers the node: that is for [`crate::admin`].
 
+mod accounts;
 mod blocks;
 mod body;
 mod case_files;
 mod cases;
+mod consents;
 mod diagnosis;
 mod evidence;
 mod health;
 mod limits;
 mod listener;
+mod log;
 mod mail;
 mod openapi;
 mod places;

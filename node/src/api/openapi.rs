@@ -4,7 +4,10 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
-use super::{blocks, case_files, cases, diagnosis, evidence, health, mail, proposals, registry, transactions, trust};
+use super::{
+    accounts, blocks, case_files, cases, consents, diagnosis, evidence, health, log, mail, proposals, registry,
+    transactions, trust,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -32,6 +35,8 @@ use super::{blocks, case_files, cases, diagnosis, evidence, health, mail, propos
         registry::supervision,
         registry::items,
         registry::service_item,
+        registry::data_classes,
+        registry::data_class,
         registry::membership,
         registry::parameters,
         registry::seats,
@@ -40,6 +45,9 @@ use super::{blocks, case_files, cases, diagnosis, evidence, health, mail, propos
         proposals::list,
         proposals::one,
         proposals::dry_run,
+        accounts::one,
+        accounts::history,
+        accounts::acts,
         cases::list,
         cases::overdue,
         cases::ready,
@@ -47,6 +55,10 @@ use super::{blocks, case_files, cases, diagnosis, evidence, health, mail, propos
         cases::one,
         cases::events,
         cases::acts,
+        consents::one,
+        consents::events,
+        consents::acts,
+        consents::reads,
         case_files::send,
         case_files::state,
         case_files::queue,
@@ -57,6 +69,8 @@ use super::{blocks, case_files, cases, diagnosis, evidence, health, mail, propos
         blocks::block,
         blocks::record,
         blocks::stream,
+        log::at_size,
+        log::records,
         mail::send,
         mail::answer,
         mail::challenge,

@@ -106,6 +106,24 @@ impl ApiError {
             "this node has no room for more case files now: give them to another",
         )
     }
+    /// All the room is taken that a case has before the chain commits to its files.
+    pub fn case_files_case_full() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "case_files_case_full",
+            "No room",
+            "this node keeps no more files of this case before the chain commits to them: give them to another",
+        )
+    }
+    /// Too many say that they wrote a file.
+    pub fn case_files_authors() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "case_files_authors",
+            "Too many authors",
+            "others gave this node files of this commitment, and the chain does not say yet whose it is",
+        )
+    }
     /// This node sends no transactions for others.
     pub fn no_sponsor() -> Self {
         Self::new(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract;
-use kanhe_proto::api::{KeysAnswer, LeafAnswer, Problem};
+use kanhe_proto::api::{DataClassesAnswer, KeysAnswer, LeafAnswer, Problem};
 use kanhe_proto::bounded::Text;
 use kanhe_proto::codec;
 use kanhe_proto::governance::alive_key;
@@ -14,8 +14,8 @@ use kanhe_proto::ids::LogIndex;
 use kanhe_proto::item::ItemVersion;
 use kanhe_proto::key::KeyId;
 use kanhe_proto::registry::{
-    Accreditation, Bureau, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters, Purpose, RegistryRecord,
-    RelyingParty, Schedule, Seats, ServiceItem, Supervision,
+    Accreditation, Bureau, DataClass, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters, Purpose,
+    RegistryRecord, RelyingParty, Schedule, Seats, ServiceItem, Supervision,
 };
 use kanhe_proto::status::{batch_status_key, licence_status_key};
 
@@ -112,6 +112,13 @@ leaf_route!(
         .and_then(|code| Ok(ServiceItem::key_of(&(code, ItemVersion(parse("version", &version)?)))))
 );
 leaf_route!(
+    /// A class of data that a bureau holds.
+    data_class, "/v1/registry/data/{bureau}/{class}", "registry", registry, ("bureau" bureau, "class" class),
+    Text::new(class.as_str())
+        .map_err(|error| ApiError::malformed("malformed_path", format!("class: {error}")))
+        .and_then(|code| Ok(DataClass::key_of(&(uscc(&bureau)?, code))))
+);
+leaf_route!(
     /// The right of a supervisor over an issuer's licences of a type.
     supervision, "/v1/registry/supervisions/{supervisor}/{issuer}/{type}", "registry", registry,
     ("supervisor" supervisor, "issuer" issuer, "type" r#type),
@@ -147,6 +154,29 @@ pub async fn keys(
         let keys = snapshot.keys_of(&bureau, KEYS_MAX)?;
         let keys = keys.iter().map(|leaf| blob(codec::encode(leaf))).collect::<Result<_, ApiError>>()?;
         Ok(KeysAnswer { certified: state::certified(snapshot)?, keys })
+    });
+    answer.await.map(Json)
+}
+
+/// All classes of data that a bureau ever declared. Absence of the catalogue means that it declared none.
+#[utoipa::path(
+    get, path = "/v1/registry/data/{bureau}", tag = "registry", params(("bureau" = String, Path)),
+    responses(
+        (status = 200, body = DataClassesAnswer),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn data_classes(
+    extract::State(state): Shared,
+    Segments(bureau): Segments<String>,
+) -> Result<Json<DataClassesAnswer>, ApiError> {
+    let bureau = uscc(&bureau)?;
+    let answer = state.read(move |_, snapshot| {
+        let found = snapshot.data_classes(&bureau)?;
+        let classes = found.classes.iter().map(|leaf| blob(codec::encode(leaf))).collect::<Result<_, ApiError>>()?;
+        let catalogue = blob(codec::encode(&found.catalogue))?;
+        Ok(DataClassesAnswer { certified: state::certified(snapshot)?, catalogue, classes })
     });
     answer.await.map(Json)
 }

@@ -10,7 +10,10 @@ use axum::routing::{get, post};
 use kanhe_proto::api::CASES_QUESTION_BYTES_MAX;
 use kanhe_proto::case_file::PART_ENCODED_BYTES_MAX;
 use kanhe_proto::genesis::Genesis;
-use kanhe_proto::limits::{CASE_PAYLOAD_BYTES_MAX, PROPOSAL_BYTES_MAX, TRANSACTION_BYTES_MAX};
+use kanhe_proto::limits::{
+    ACCOUNT_PAYLOAD_BYTES_MAX, CASE_PAYLOAD_BYTES_MAX, CONSENT_PAYLOAD_BYTES_MAX, PROPOSAL_BYTES_MAX,
+    TRANSACTION_BYTES_MAX,
+};
 use kanhe_proto::mail::{MAIL_BYTES_MAX, QUEUE_PROOF_BYTES_MAX};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -23,7 +26,8 @@ use super::sponsor::Sponsor;
 use super::state::State;
 use super::tls::Tls;
 use super::{
-    blocks, case_files, cases, diagnosis, evidence, health, mail, openapi, proposals, registry, transactions, trust,
+    accounts, blocks, case_files, cases, consents, diagnosis, evidence, health, log, mail, openapi, proposals,
+    registry, transactions, trust,
 };
 use crate::case_files::CaseFiles;
 use crate::chain::Chain;
@@ -37,6 +41,9 @@ use crate::run::diagnosis::Diagnoser;
 const EVIDENCE_QUESTION_BYTES_MAX: usize = 64 << 10;
 /// Bytes of an issuer's answers in one request.
 pub(super) const MAIL_ANSWERS_BYTES_MAX: usize = 8 << 20;
+
+/// Where consents are given and taken back: an address has a rate of its own for it.
+pub(super) const ACTS_ON_CONSENTS: &str = "/v1/consents/acts";
 
 /// The parts that the API speaks for.
 pub struct Api {
@@ -103,6 +110,8 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .route("/v1/registry/purposes/{purpose}", get(registry::purpose))
         .route("/v1/registry/items", get(registry::items))
         .route("/v1/registry/items/{item}/{version}", get(registry::service_item))
+        .route("/v1/registry/data/{bureau}", get(registry::data_classes))
+        .route("/v1/registry/data/{bureau}/{class}", get(registry::data_class))
         .route("/v1/registry/supervisions/{supervisor}/{issuer}/{type}", get(registry::supervision))
         .route("/v1/registry/membership", get(registry::membership))
         .route("/v1/registry/parameters", get(registry::parameters))
@@ -110,11 +119,16 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .route("/v1/registry/schedule", get(registry::schedule))
         .route("/v1/proposals", get(proposals::list))
         .route("/v1/proposals/{id}", get(proposals::one))
+        .route("/v1/accounts/{uscc}", get(accounts::one))
+        .route("/v1/accounts/{uscc}/acts", get(accounts::history))
         .route("/v1/cases", get(cases::list))
         .route("/v1/cases/overdue", get(cases::overdue))
         .route("/v1/cases/ready", get(cases::ready))
         .route("/v1/cases/{id}", get(cases::one))
         .route("/v1/cases/{id}/events", get(cases::events))
+        .route("/v1/consents/{id}", get(consents::one))
+        .route("/v1/consents/{id}/events", get(consents::events))
+        .route("/v1/reads", get(consents::reads))
         .route("/v1/status/alive", get(registry::alive))
         .route("/v1/status/licences/{issuer}/{digest}", get(registry::licence_status))
         .route("/v1/status/batches/{issuer}/{batch}", get(registry::batch_status))
@@ -122,6 +136,8 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .route("/v1/blocks/stream", get(blocks::stream))
         .route("/v1/blocks/{height}", get(blocks::block))
         .route("/v1/records/{index}", get(blocks::record))
+        .route("/v1/log/{size}", get(log::at_size))
+        .route("/v1/log/{size}/{level}/{index}", get(log::records))
         .route("/v1/mail/{id}", get(mail::answer))
         .route("/v1/mail/challenge", post(mail::challenge))
         .route("/v1/status", get(health::status))
@@ -136,12 +152,14 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .merge(takes("/v1/transactions", post(transactions::submit), TRANSACTION_BYTES_MAX))
         .merge(takes("/v1/proposals/dry-run", post(proposals::dry_run), PROPOSAL_BYTES_MAX))
         .merge(takes("/v1/cases/proved", post(cases::proved), CASES_QUESTION_BYTES_MAX))
+        .merge(takes("/v1/accounts/acts", post(accounts::acts), ACCOUNT_PAYLOAD_BYTES_MAX))
         .merge(takes("/v1/cases/acts", post(cases::acts), CASE_PAYLOAD_BYTES_MAX))
+        .merge(takes(ACTS_ON_CONSENTS, post(consents::acts), CONSENT_PAYLOAD_BYTES_MAX))
         .merge(takes("/v1/cases/files", post(case_files::send), PART_ENCODED_BYTES_MAX))
         .merge(takes("/v1/cases/files/queue", post(case_files::queue), QUEUE_PROOF_BYTES_MAX))
         .merge(takes(
-            // Asked with GET: recipient, case, commitment; with POST: case, commitment, place.
-            "/v1/cases/files/{first}/{second}/{third}",
+            // Asked with GET: recipient, case, commitment, author; with POST: case, commitment, author, place.
+            "/v1/cases/files/{first}/{second}/{third}/{fourth}",
             get(case_files::state).post(case_files::part),
             QUEUE_PROOF_BYTES_MAX,
         ))

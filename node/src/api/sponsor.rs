@@ -3,13 +3,16 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use kanhe_proto::api::TransactionStatus;
 use kanhe_proto::hash::{TransactionId, sha256};
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::SpanMs;
 use kanhe_proto::key::Signer;
 use kanhe_proto::transaction::{Payload, TRANSACTION_VERSION, TransactionBody};
 
+use super::problem::ApiError;
 use super::state::State;
+use super::transactions;
 use crate::chain::TipState;
 use crate::mempool::TransactionState;
 use crate::run::now;
@@ -20,8 +23,7 @@ const LIFE: SpanMs = SpanMs(300_000);
 const REMEMBERED: usize = 1_024;
 
 /// Refusals of a transaction that are about who sends it.
-pub(super) const IS_THE_SPONSORS: [&str; 5] =
-    ["unknown_sender", "unknown_key", "key_role", "key_not_valid", "key_distrusted"];
+const IS_THE_SPONSORS: [&str; 5] = ["unknown_sender", "unknown_key", "key_role", "key_not_valid", "key_distrusted"];
 
 /// The bureau and key in whose name this node sends what others signed.
 pub struct Sponsor {
@@ -38,7 +40,7 @@ impl Sponsor {
     }
 
     /// A signed transaction; none if the key does not sign.
-    pub(super) fn transaction(&self, payload: &Payload, tip: &TipState) -> Option<(TransactionId, Vec<u8>)> {
+    fn transaction(&self, payload: &Payload, tip: &TipState) -> Option<(TransactionId, Vec<u8>)> {
         let body = TransactionBody {
             version: TRANSACTION_VERSION,
             chain: tip.chain(),
@@ -58,7 +60,7 @@ impl Sponsor {
     }
 
     /// The transaction of the same bytes, if it waits or is committed: who did not hear the answer asks again.
-    pub(super) fn sent_before(&self, acts: &[u8], state: &State) -> Option<TransactionId> {
+    fn sent_before(&self, acts: &[u8], state: &State) -> Option<TransactionId> {
         let digest = sha256(&[acts]);
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, id) = sent.iter().rev().find(|(known, _)| *known == digest)?;
@@ -66,11 +68,30 @@ impl Sponsor {
         stands.then_some(*id)
     }
 
-    pub(super) fn remember(&self, acts: &[u8], id: TransactionId) {
+    fn remember(&self, acts: &[u8], id: TransactionId) {
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         if sent.len() >= REMEMBERED {
             sent.pop_front();
         }
         sent.push_back((sha256(&[acts]), id));
+    }
+}
+
+/// Sends acts of others, as they were handed in, in a transaction of this node. The same bytes again, while their
+/// transaction is not refused nor expired, are the same transaction.
+pub(super) async fn send(state: &Arc<State>, acts: &[u8], payload: &Payload) -> Result<TransactionStatus, ApiError> {
+    let sponsor = state.sponsor.as_ref().ok_or_else(ApiError::no_sponsor)?;
+    if let Some(id) = sponsor.sent_before(acts, state) {
+        return transactions::status_of(state, id).await;
+    }
+    let (id, bytes) = sponsor.transaction(payload, &state.chain.tip()).ok_or_else(ApiError::internal)?;
+    match transactions::hand_in(state, bytes.into()).await {
+        Ok(status) => {
+            sponsor.remember(acts, id);
+            Ok(status)
+        }
+        // These say something about this node, nothing about the acts.
+        Err(error) if IS_THE_SPONSORS.contains(&error.code()) => Err(ApiError::no_sponsor()),
+        Err(error) => Err(error),
     }
 }

@@ -1,4 +1,5 @@
-//! Parts as files: `RECIPIENT/CASE/COMMITMENT/PLACE`, and `delivered` beside them once their recipient has all.
+//! Parts as files: `RECIPIENT/CASE/COMMITMENT/AUTHOR/PLACE`, and `delivered` beside them once their recipient has all. The
+//! author is the id of the key that signed them. `layout` says how the folder is laid out.
 //!
 //! # Durability
 //! A part is written under another name, synced, renamed, and every folder on its path synced: it is there whole or not
@@ -13,11 +14,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use kanhe_proto::case_file::{FilePart, PART_ENCODED_BYTES_MAX, PART_VERSION, PARTS_MAX};
+use kanhe_proto::case_file::{FilePart, PART_ENCODED_BYTES_MAX, PART_HEAD_BYTES, PART_VERSION, PARTS_MAX};
 use kanhe_proto::codec;
 use kanhe_proto::hash::{CaseId, ChainId, Commitment};
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::TimeMs;
+use kanhe_proto::key::{KeyId, PublicKey};
 
 use crate::bounded_file;
 
@@ -28,10 +30,15 @@ const DELIVERED: &str = "delivered";
 /// The layout of that mark: version, number of parts.
 const MARK_VERSION: u8 = 1;
 const MARK_BYTES: usize = 3;
-/// What stands before the sealed bytes of a part.
-const HEAD_BYTES: usize = 1 + 32 + 32 + 8 + 18 + 32 + 2 + 2;
+/// Says how the folder is laid out: one line.
+const LAYOUT: &str = "layout";
+const LAYOUT_NEW: &str = "layout.new";
+const LAYOUT_LINE: &str = "case files 2\n";
+/// Folders without that line are of the first layout, of parts that nobody signed.
+const LAYOUT_FIRST: &str = "case files 1";
+const LAYOUT_BYTES_MAX: usize = 64;
 
-type Head = (u8, ChainId, CaseId, Uscc, Commitment, u16, u16);
+type Head = (u8, ChainId, CaseId, Uscc, Commitment, PublicKey, u16, u16);
 
 /// Why a part is not kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +46,20 @@ pub enum FilesError {
     /// All that may be kept is kept.
     #[error("no more case files are kept now")]
     Full,
+    /// All is kept that may be kept of a case before the chain says what is said in it.
+    #[error("no more files of this case are kept before the chain commits to them")]
+    CaseFull,
+    /// As many say to be the author of the file as are believed before the chain says who is.
+    #[error("too many others say that this file is theirs")]
+    Authors,
+    /// The folder is laid out otherwise.
+    #[error("{} holds `{found}`, and not `{}`", path.display(), LAYOUT_LINE.trim_end())]
+    Layout {
+        /// Where.
+        path: PathBuf,
+        /// What its line says.
+        found: String,
+    },
     /// Other parts of the file say that it has another number of them.
     #[error("the file has {known} parts, and not {said}")]
     Parts {
@@ -66,12 +87,15 @@ pub struct FileId {
     pub case: CaseId,
     /// To its content.
     pub commitment: Commitment,
+    /// The key that signed it: what others sign under the same commitment is another file.
+    pub author: KeyId,
 }
 
 impl FileId {
     /// The file of a part.
-    pub const fn of(part: &FilePart) -> Self {
-        Self { to: part.to, case: part.case, commitment: part.commitment }
+    pub fn of(part: &FilePart) -> Self {
+        let body = &part.body;
+        Self { to: body.to, case: body.case, commitment: body.commitment, author: part.author() }
     }
 }
 
@@ -141,10 +165,35 @@ fn written(metadata: &fs::Metadata) -> TimeMs {
     TimeMs(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// A new folder is given the line of this layout; parts of another are never read as if they were of this one.
+fn check_layout(dir: &Path) -> Result<(), FilesError> {
+    let path = dir.join(LAYOUT);
+    let other = |found: &str| FilesError::Layout { path: dir.to_owned(), found: found.trim_end().to_owned() };
+    match bounded_file::read(&path, LAYOUT_BYTES_MAX) {
+        Ok(line) if line == LAYOUT_LINE.as_bytes() => return Ok(()),
+        Ok(line) => return Err(other(&String::from_utf8_lossy(&line))),
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(other("more than one line")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(at(&path)(error)),
+    }
+    if !named::<Uscc>(dir)?.is_empty() {
+        return Err(other(LAYOUT_FIRST));
+    }
+    let new = dir.join(LAYOUT_NEW);
+    let written = File::create(&new).and_then(|mut new| {
+        new.write_all(LAYOUT_LINE.as_bytes())?;
+        new.sync_all()
+    });
+    written.map_err(at(&new))?;
+    fs::rename(&new, &path).map_err(at(&path))?;
+    sync_folder(dir)
+}
+
 impl Disk {
     /// Makes the folder. What was not whole is removed.
     pub(super) fn open(dir: PathBuf, chain: ChainId) -> Result<Self, FilesError> {
         DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(at(&dir))?;
+        check_layout(&dir)?;
         let unfinished = dir.join(UNFINISHED);
         none_if_missing(fs::remove_dir_all(&unfinished)).map_err(at(&unfinished))?;
         fs::create_dir(&unfinished).map_err(at(&unfinished))?;
@@ -156,7 +205,8 @@ impl Disk {
     }
 
     fn folder(&self, file: &FileId) -> PathBuf {
-        self.dir.join(file.to.to_string()).join(file.case.to_string()).join(file.commitment.to_string())
+        let of_case = self.dir.join(file.to.to_string()).join(file.case.to_string());
+        of_case.join(file.commitment.to_string()).join(file.author.to_string())
     }
     fn part(&self, file: &FileId, place: u16) -> PathBuf {
         self.folder(file).join(place.to_string())
@@ -170,12 +220,17 @@ impl Disk {
             for case in named::<CaseId>(&of_bureau)? {
                 let of_case = of_bureau.join(case.to_string());
                 for commitment in named::<Commitment>(&of_case)? {
-                    let file = FileId { to, case, commitment };
-                    match self.look(&file)? {
-                        Some(found) => drop(files.insert(file, found)),
-                        // Stopped while it was made or removed.
-                        None => self.prune(&self.folder(&file)),
+                    let authors = of_case.join(commitment.to_string());
+                    for author in named::<KeyId>(&authors)? {
+                        let file = FileId { to, case, commitment, author };
+                        match self.look(&file)? {
+                            Some(found) => drop(files.insert(file, found)),
+                            // Stopped while it was made or removed.
+                            None => self.prune(&self.folder(&file)),
+                        }
                     }
+                    // The same, before there was an author's folder in it.
+                    self.prune(&authors);
                 }
             }
         }
@@ -230,20 +285,20 @@ impl Disk {
     fn head(&self, file: &FileId, place: u16, path: &Path) -> Result<Option<(u16, u64, TimeMs)>, FilesError> {
         let metadata = fs::symlink_metadata(path).map_err(at(path))?;
         let len = metadata.len();
-        if !metadata.is_file() || len <= HEAD_BYTES as u64 || len > PART_ENCODED_BYTES_MAX as u64 {
+        if !metadata.is_file() || len <= PART_HEAD_BYTES as u64 || len > PART_ENCODED_BYTES_MAX as u64 {
             return Ok(None);
         }
-        let mut head = [0; HEAD_BYTES];
+        let mut head = [0; PART_HEAD_BYTES];
         File::open(path).and_then(|mut opened| opened.read_exact(&mut head)).map_err(at(path))?;
         let is_here = |head: &Head| {
-            let &(version, chain, case, to, commitment, at, parts) = head;
+            let (version, chain, case, to, commitment, ref author, at, parts) = *head;
             version == PART_VERSION
                 && chain == self.chain
-                && FileId { to, case, commitment } == *file
+                && FileId { to, case, commitment, author: author.id() } == *file
                 && (at, at < parts, usize::from(parts) <= PARTS_MAX) == (place, true, true)
         };
-        let head = codec::decode::<Head>(&head, HEAD_BYTES).ok().filter(is_here);
-        Ok(head.map(|head| (head.6, len, written(&metadata))))
+        let head = codec::decode::<Head>(&head, PART_HEAD_BYTES).ok().filter(is_here);
+        Ok(head.map(|head| (head.7, len, written(&metadata))))
     }
 
     /// Bytes that are free; as many as there can be where the system does not tell.
@@ -290,7 +345,7 @@ impl Disk {
             Err(error) => return Err(at(&path)(error)),
         };
         let part = FilePart::decode(&bytes, &self.chain).ok();
-        Ok(part.filter(|part| FileId::of(part) == *file && part.place == place).map(|_| bytes))
+        Ok(part.filter(|part| FileId::of(part) == *file && part.body.place == place).map(|_| bytes))
     }
 
     /// Removes a part.

@@ -58,10 +58,10 @@ impl CaseFiles {
         done.await.unwrap_or_else(|panicked| Err(failed(panicked.to_string())))
     }
 
-    /// Keeps a part; it is durable when this returns.
-    pub async fn keep(&self, part: FilePart) -> Result<CaseFileState, FilesError> {
-        let (now, to) = ((self.clock)(), part.to);
-        let state = self.blocking(&self.writes, move |store| store.keep(&part, now)).await?;
+    /// Keeps a part; it is durable when this returns. `wanted`: the chain commits to its file.
+    pub async fn keep(&self, part: FilePart, wanted: bool) -> Result<CaseFileState, FilesError> {
+        let (now, to) = ((self.clock)(), part.body.to);
+        let state = self.blocking(&self.writes, move |store| store.keep(&part, wanted, now)).await?;
         if Some(to) != self.store.bureau() {
             self.news.send_modify(|count| *count = count.wrapping_add(1));
         }

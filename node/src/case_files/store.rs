@@ -10,6 +10,7 @@ use kanhe_proto::case_file::FilePart;
 use kanhe_proto::hash::{CaseId, ChainId, Commitment};
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::TimeMs;
+use kanhe_proto::key::KeyId;
 
 use super::disk::{Disk, FileId, FilesError, Found};
 
@@ -17,12 +18,16 @@ use super::disk::{Disk, FileId, FilesError, Found};
 const FILE_BYTES: u64 = 16 << 10;
 /// Room of a part is a multiple of this.
 const BLOCK_BYTES: u64 = 4 << 10;
+/// Others that may say of one file that it is theirs, before the chain says whose it is.
+pub const AUTHORS_MAX: usize = 4;
 
 /// How much may be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// Bytes of all.
+    /// Bytes of all. What the chain does not want yet gets half of them at most.
     pub bytes_max: u64,
+    /// Bytes of one case for one recipient, of what the chain does not want yet.
+    pub case_bytes_max: u64,
     /// Bytes of the disk that are left to others: the chain stops where it cannot write.
     pub free_min: u64,
 }
@@ -44,15 +49,70 @@ struct Entry {
     places: BTreeSet<u16>,
     bytes: u64,
     delivered: bool,
+    /// Whether the chain commits to it.
+    wanted: bool,
     since: TimeMs,
 }
 
 #[derive(Debug, Default)]
 struct Index {
     files: BTreeMap<FileId, Entry>,
-    /// Those that another bureau does not have yet.
+    /// Those that another bureau does not have yet, and that the chain wants; and the others.
     waiting: BTreeSet<FileId>,
+    waiting_unwanted: BTreeSet<FileId>,
     bytes: u64,
+    /// Bytes of what the chain does not want yet: of each recipient and case, and of all.
+    unwanted: BTreeMap<(Uscc, CaseId), u64>,
+    unwanted_bytes: u64,
+}
+
+impl Index {
+    const fn waiting_mut(&mut self, wanted: bool) -> &mut BTreeSet<FileId> {
+        if wanted { &mut self.waiting } else { &mut self.waiting_unwanted }
+    }
+    fn is_waiting(&self, file: &FileId) -> bool {
+        self.waiting.contains(file) || self.waiting_unwanted.contains(file)
+    }
+    /// Counts what a file takes, or takes no more.
+    fn count(&mut self, file: &FileId, wanted: bool, before: u64, now: u64) {
+        let moved = |sum: u64| sum.saturating_sub(before).saturating_add(now);
+        self.bytes = moved(self.bytes);
+        if wanted {
+            return;
+        }
+        self.unwanted_bytes = moved(self.unwanted_bytes);
+        let of_case = self.unwanted.entry((file.to, file.case)).or_default();
+        *of_case = moved(*of_case);
+        if *of_case == 0 {
+            self.unwanted.remove(&(file.to, file.case));
+        }
+    }
+    /// Files of the same content as others say, as far as the chain does not want them.
+    fn other_authors(&self, file: &FileId) -> usize {
+        let (first, last) = (KeyId([0; 16]), KeyId([0xff; 16]));
+        let same = FileId { author: first, ..*file }..=FileId { author: last, ..*file };
+        self.files.range(same).filter(|(other, entry)| **other != *file && !entry.wanted).count()
+    }
+    /// Whether so many bytes more may be kept. A file that the chain wants is kept from by nothing but the end of all room.
+    fn has_room(&self, file: &FileId, wanted: bool, bytes: u64, room: &Room) -> Result<(), FilesError> {
+        if self.bytes.saturating_add(bytes) > room.bytes_max {
+            return Err(FilesError::Full);
+        }
+        if wanted {
+            return Ok(());
+        }
+        if !self.files.contains_key(file) && self.other_authors(file) >= AUTHORS_MAX {
+            return Err(FilesError::Authors);
+        }
+        let of_case = self.unwanted.get(&(file.to, file.case)).copied().unwrap_or_default();
+        if of_case.saturating_add(bytes) > room.case_bytes_max {
+            return Err(FilesError::CaseFull);
+        }
+        match self.unwanted_bytes.saturating_add(bytes) > room.bytes_max / 2 {
+            true => Err(FilesError::Full),
+            false => Ok(()),
+        }
+    }
 }
 
 /// The case files that a node keeps. What it does on disk blocks.
@@ -71,6 +131,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Before all files for a bureau.
+fn first(to: Uscc) -> FileId {
+    FileId { to, case: CaseId::default(), commitment: Commitment::default(), author: KeyId([0; 16]) }
+}
+
 /// Room that so many bytes take on a disk.
 const fn taken(bytes: u64) -> u64 {
     bytes.div_ceil(BLOCK_BYTES) * BLOCK_BYTES
@@ -84,6 +149,8 @@ impl Entry {
             places: found.places.keys().copied().collect(),
             bytes: FILE_BYTES + parts,
             delivered: found.delivered,
+            // Until the chain is looked at.
+            wanted: false,
             since: found.since,
         }
     }
@@ -104,9 +171,9 @@ impl Store {
                 found.places.keys().try_for_each(|place| disk.remove_part(&file, *place))?;
                 (entry.places, entry.bytes) = (BTreeSet::new(), FILE_BYTES);
             }
-            index.bytes += entry.bytes;
+            index.count(&file, false, 0, entry.bytes);
             if !entry.delivered && Some(file.to) != bureau {
-                index.waiting.insert(file);
+                index.waiting_mut(false).insert(file);
             }
             index.files.insert(file, entry);
         }
@@ -127,7 +194,8 @@ impl Store {
     }
     /// Files that another bureau does not have yet.
     pub fn waiting_count(&self) -> usize {
-        lock(&self.index).waiting.len()
+        let index = lock(&self.index);
+        index.waiting.len() + index.waiting_unwanted.len()
     }
 
     fn told(&self, file: &FileId, entry: &Entry) -> CaseFileState {
@@ -141,43 +209,63 @@ impl Store {
         lock(&self.index).files.get(file).map(|entry| self.told(file, entry))
     }
 
-    /// Keeps a part, durably, that came at this time. One that is here stays as it is.
-    pub fn keep(&self, part: &FilePart, now: TimeMs) -> Result<CaseFileState, FilesError> {
-        let file = FileId::of(part);
+    /// Whether the chain is known to want a file.
+    pub fn is_wanted(&self, file: &FileId) -> bool {
+        lock(&self.index).files.get(file).is_some_and(|entry| entry.wanted)
+    }
+
+    /// Keeps a part, durably, that came at this time; `wanted` if the chain commits to its file. One that is here stays as it
+    /// is.
+    pub fn keep(&self, part: &FilePart, wanted: bool, now: TimeMs) -> Result<CaseFileState, FilesError> {
+        let (file, parts, place) = (FileId::of(part), part.body.parts, part.body.place);
         let _writing = lock(&self.writing);
         let content = part.encode();
+        if let Some(known) = self.state(&file).map(|known| known.parts).filter(|known| *known != parts) {
+            return Err(FilesError::Parts { known, said: parts });
+        }
+        if wanted {
+            self.want(&file);
+        }
         let bytes = {
             let index = lock(&self.index);
             let entry = index.files.get(&file);
-            if let Some(entry) = entry {
-                if entry.parts != part.parts {
-                    return Err(FilesError::Parts { known: entry.parts, said: part.parts });
-                }
-                if entry.delivered || entry.places.contains(&part.place) {
-                    return Ok(self.told(&file, entry));
-                }
+            if let Some(entry) = entry.filter(|entry| entry.delivered || entry.places.contains(&place)) {
+                return Ok(self.told(&file, entry));
             }
+            let wanted = wanted || entry.is_some_and(|entry| entry.wanted);
             let bytes = taken(content.len() as u64) + if entry.is_none() { FILE_BYTES } else { 0 };
-            if index.bytes.saturating_add(bytes) > self.room.bytes_max {
-                return Err(FilesError::Full);
-            }
+            index.has_room(&file, wanted, bytes, &self.room)?;
             bytes
         };
         if self.disk.free().saturating_sub(bytes) < self.room.free_min {
             return Err(FilesError::Full);
         }
-        self.disk.write(&file, part.place, &content)?;
+        self.disk.write(&file, place, &content)?;
         let mut index = lock(&self.index);
-        index.bytes += bytes;
-        if Some(file.to) != self.bureau {
-            index.waiting.insert(file);
-        }
-        let new = Entry { parts: part.parts, places: BTreeSet::new(), bytes: 0, delivered: false, since: now };
+        let new = Entry { parts, places: BTreeSet::new(), bytes: 0, delivered: false, wanted, since: now };
         let entry = index.files.entry(file).or_insert(new);
-        entry.places.insert(part.place);
+        entry.places.insert(place);
         entry.bytes += bytes;
         entry.since = entry.since.max(now);
-        Ok(self.told(&file, entry))
+        let (told, wanted) = (self.told(&file, entry), entry.wanted);
+        if Some(file.to) != self.bureau {
+            index.waiting_mut(wanted).insert(file);
+        }
+        index.count(&file, wanted, 0, bytes);
+        Ok(told)
+    }
+
+    /// The chain commits to a file.
+    pub fn want(&self, file: &FileId) {
+        let mut index = lock(&self.index);
+        let Some(entry) = index.files.get_mut(file).filter(|entry| !entry.wanted) else { return };
+        entry.wanted = true;
+        let bytes = entry.bytes;
+        index.count(file, false, bytes, 0);
+        index.count(file, true, 0, bytes);
+        if index.waiting_mut(false).remove(file) {
+            index.waiting_mut(true).insert(*file);
+        }
     }
 
     /// A part, encoded. One that cannot be read any more is removed.
@@ -204,12 +292,11 @@ impl Store {
     }
 
     /// Files that are here whole for this node's bureau, after one of them, at most so many.
-    pub fn whole(&self, after: Option<(CaseId, Commitment)>, max: usize) -> Vec<CaseFileListed> {
+    pub fn whole(&self, after: Option<(CaseId, Commitment, KeyId)>, max: usize) -> Vec<CaseFileListed> {
         let Some(to) = self.bureau else { return Vec::new() };
-        let first = FileId { to, case: CaseId::default(), commitment: Commitment::default() };
         let from = match after {
-            Some((case, commitment)) => Bound::Excluded(FileId { to, case, commitment }),
-            None => Bound::Included(first),
+            Some((case, commitment, author)) => Bound::Excluded(FileId { to, case, commitment, author }),
+            None => Bound::Included(first(to)),
         };
         let index = lock(&self.index);
         let files = index.files.range((from, Bound::Unbounded)).take_while(|(file, _)| file.to == to);
@@ -217,30 +304,35 @@ impl Store {
         let listed = |(file, entry): (&FileId, &Entry)| CaseFileListed {
             case: file.case,
             commitment: file.commitment,
+            author: file.author,
             parts: entry.parts,
         };
         whole.map(listed).take(max).collect()
     }
 
     /// Bureaus that do not have files yet which are for them.
-    pub fn recipients(&self) -> Vec<Uscc> {
+    pub fn recipients(&self) -> BTreeSet<Uscc> {
         let index = lock(&self.index);
-        let mut found: Vec<Uscc> = Vec::new();
-        let mut next = index.waiting.first();
-        while let Some(file) = next {
-            found.push(file.to);
-            let last = FileId { to: file.to, case: CaseId([0xff; 32]), commitment: Commitment([0xff; 32]) };
-            next = index.waiting.range((Bound::Excluded(last), Bound::Unbounded)).next();
+        let mut found = BTreeSet::new();
+        for waiting in [&index.waiting, &index.waiting_unwanted] {
+            let mut next = waiting.first();
+            while let Some(file) = next {
+                found.insert(file.to);
+                let (case, commitment, author) = (CaseId([0xff; 32]), Commitment([0xff; 32]), KeyId([0xff; 16]));
+                let last = FileId { to: file.to, case, commitment, author };
+                next = waiting.range((Bound::Excluded(last), Bound::Unbounded)).next();
+            }
         }
         found
     }
 
-    /// The next file that a bureau does not have yet, after one of them.
-    pub fn next_waiting(&self, to: &Uscc, after: Option<FileId>) -> Option<Waiting> {
-        let first = FileId { to: *to, case: CaseId::default(), commitment: Commitment::default() };
-        let from = after.map_or(Bound::Included(first), Bound::Excluded);
+    /// The next file that a bureau does not have yet, after one of them: of those that the chain is known to want, or of
+    /// the others.
+    pub fn next_waiting(&self, to: &Uscc, wanted: bool, after: Option<FileId>) -> Option<Waiting> {
+        let from = after.map_or(Bound::Included(first(*to)), Bound::Excluded);
         let index = lock(&self.index);
-        let file = index.waiting.range((from, Bound::Unbounded)).next().filter(|file| file.to == *to)?;
+        let waiting = if wanted { &index.waiting } else { &index.waiting_unwanted };
+        let file = waiting.range((from, Bound::Unbounded)).next().filter(|file| file.to == *to)?;
         let entry = index.files.get(file)?;
         Some(Waiting { file: *file, parts: entry.parts, places: entry.places.clone() })
     }
@@ -253,23 +345,38 @@ impl Store {
         };
         self.disk.write_mark(file, entry.parts)?;
         let mut index = lock(&self.index);
-        index.waiting.remove(file);
-        index.bytes = index.bytes.saturating_sub(entry.bytes.saturating_sub(FILE_BYTES));
-        if let Some(entry) = index.files.get_mut(file) {
-            (entry.delivered, entry.bytes) = (true, FILE_BYTES);
-            entry.places.clear();
+        index.waiting_mut(true).remove(file);
+        index.waiting_mut(false).remove(file);
+        if let Some(now) = index.files.get_mut(file) {
+            let (wanted, before) = (now.wanted, now.bytes);
+            (now.delivered, now.bytes) = (true, FILE_BYTES);
+            now.places.clear();
+            index.count(file, wanted, before, FILE_BYTES);
         }
         drop(index);
         // What cannot be removed goes at the next start.
         entry.places.iter().try_for_each(|place| self.disk.remove_part(file, *place))
     }
 
-    /// Files to which nothing was added since, after one of them, at most so many.
-    pub fn older_than(&self, time: TimeMs, after: Option<FileId>, max: usize) -> Vec<FileId> {
+    /// Whether a file is here that another bureau does not have yet.
+    pub fn is_waiting(&self, file: &FileId) -> bool {
+        lock(&self.index).is_waiting(file)
+    }
+
+    /// Files that the chain is not known to want, after one of them, at most so many.
+    pub fn unwanted(&self, after: Option<FileId>, max: usize) -> Vec<(FileId, u16)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let index = lock(&self.index);
+        let files = index.files.range((from, Bound::Unbounded)).filter(|(_, entry)| !entry.wanted);
+        files.map(|(file, entry)| (*file, entry.parts)).take(max).collect()
+    }
+
+    /// Files to which nothing was added since, after one of them, at most so many, with their numbers of parts.
+    pub fn older_than(&self, time: TimeMs, after: Option<FileId>, max: usize) -> Vec<(FileId, u16)> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let index = lock(&self.index);
         let files = index.files.range((from, Bound::Unbounded)).filter(|(_, entry)| entry.since < time);
-        files.map(|(file, _)| *file).take(max).collect()
+        files.map(|(file, entry)| (*file, entry.parts)).take(max).collect()
     }
 
     /// Drops a file, unless something was added to it since. Whether it was dropped.
@@ -280,9 +387,10 @@ impl Store {
         }
         self.disk.remove(file)?;
         let mut index = lock(&self.index);
-        index.waiting.remove(file);
+        index.waiting_mut(true).remove(file);
+        index.waiting_mut(false).remove(file);
         if let Some(entry) = index.files.remove(file) {
-            index.bytes = index.bytes.saturating_sub(entry.bytes);
+            index.count(file, entry.wanted, entry.bytes, 0);
         }
         Ok(true)
     }

@@ -62,8 +62,12 @@ impl Application for Chain {
     }
 
     fn candidate(&self, slot: &Slot, last_certificate: Option<&Certificate>) -> Result<Candidate, ApplicationError> {
-        let built = self.build_candidate(slot.height, slot.proposer, self.now(), last_certificate)?;
+        let built = self.build_candidate((slot.height, slot.round), slot.proposer, self.now(), last_certificate)?;
         Ok(Candidate { header_hash: built.header_hash, body: built.body })
+    }
+
+    fn missed(&self, header_hash: &HeaderHash) {
+        Self::missed(self, header_hash);
     }
 
     fn keep(&self, height: Height, candidate: &Candidate) -> Result<(), ApplicationError> {

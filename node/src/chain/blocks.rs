@@ -1,15 +1,16 @@
 //! The life of a block: built or checked, kept, committed.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use kanhe_proto::block::Block;
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::hash::HeaderHash;
-use kanhe_proto::ids::{Height, TimeMs};
+use kanhe_proto::ids::{Height, Round, TimeMs};
 use kanhe_proto::validators::Address;
 
-use super::candidate::BuiltBlock;
+use super::candidate::{BuiltBlock, Limits};
 use super::check::{BlockCheck, CheckRules};
 use super::error::{BlockError, ChainError, CheckError};
 use super::overlay::{Overlay, TipView};
@@ -44,10 +45,10 @@ impl Pending {
 }
 
 impl Chain {
-    /// Builds a block on top of the tip. Its body is not durable yet: see [`Self::keep`].
+    /// Builds a block on top of the tip, for a turn in this round. Its body is not durable yet: see [`Self::keep`].
     pub fn build_candidate(
         &self,
-        height: Height,
+        (height, round): (Height, Round),
         proposer: Address,
         now: TimeMs,
         last_certificate: Option<&Certificate>,
@@ -57,17 +58,34 @@ impl Chain {
             return Err(ChainError::NotNext { height, reason: format!("the tip is {}", tip.header.height) });
         }
         let view = TipView { reader: &reader, tip: &tip };
-        let built = view.build(proposer, now, last_certificate, self.source());
+        let limits = self.limits(&tip, round);
+        let began = Instant::now();
+        let built = view.build(proposer, now, last_certificate, self.source(), &limits);
         let (overlay, built) = built.map_err(|error| match error {
             CheckError::Chain(error) => error,
             CheckError::Block(reason) => ChainError::NotNext { height, reason: reason.to_string() },
         })?;
+        lock(&self.pace).built(overlay.weight(), began.elapsed());
         let mut pending = lock(&self.pending);
         // The tip may have moved since: an overlay is good on its own tip only.
         if self.tip().hash == tip.hash {
             pending.put(Arc::new(overlay));
         }
         Ok(built)
+    }
+
+    fn limits(&self, tip: &TipState, round: Round) -> Limits {
+        let parameters = &tip.parameters;
+        // A transaction without changes of its own weighs its id and its record.
+        let most = parameters.block_updates_max.saturating_add(2 * parameters.block_transactions_max);
+        let pace = *lock(&self.pace);
+        Limits { weight: pace.allowed(most as usize, round.0), time: pace.packing() }
+    }
+
+    /// A block that was built here was proposed, and its round ended without it: the next ones are smaller.
+    pub fn missed(&self, header_hash: &HeaderHash) {
+        let Some(overlay) = lock(&self.pending).get(header_hash) else { return };
+        lock(&self.pace).missed(overlay.weight());
     }
 
     /// Makes the body of a candidate durable.
@@ -126,7 +144,9 @@ impl Chain {
         if known {
             return Ok(BlockCheck::Valid(header_hash));
         }
+        let began = Instant::now();
         let overlay = view.check_block(block, body.len(), self.source(), self.config.verify_threads)?;
+        lock(&self.pace).checked(overlay.weight(), began.elapsed());
         self.keep(block.header.height, header_hash, body)?;
         lock(&self.pending).put(Arc::new(overlay));
         Ok(BlockCheck::Valid(header_hash))
@@ -267,6 +287,8 @@ fn to_write<'a>(
         schemas: &overlay.outcome.schemas,
         acts: &overlay.outcome.acts,
         cases: &overlay.outcome.cases,
+        consents: &overlay.outcome.consents,
+        reads: &overlay.outcome.reads,
         losers,
     }
 }

@@ -1,5 +1,7 @@
 //! A block to propose.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use kanhe_proto::block::{Block, TransactionBytes};
 use kanhe_proto::bounded::List;
@@ -11,11 +13,23 @@ use kanhe_proto::validators::Address;
 
 use super::error::{BlockError, ChainError, CheckError};
 use super::overlay::{Draft, Overlay, TipView};
+use super::pace::Weight;
 use super::source::{Room, TransactionSource};
 use crate::ledger::{Checked, Code, Execution, Refusal, SignatureCheck};
 
 /// Bytes that the length of a transaction takes in a block.
 const LENGTH_BYTES: usize = 8;
+/// Transactions refused for want of room after which no more are tried: each is executed to find out.
+const NO_ROOM_MAX: usize = 8;
+
+/// Where packing ends before the block is full. Something is packed in any case.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// What the transactions may weigh.
+    pub weight: Weight,
+    /// How long they are tried.
+    pub time: Duration,
+}
 
 /// A block built here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +53,7 @@ impl TipView<'_> {
         now: TimeMs,
         last_certificate: Option<&Certificate>,
         source: &dyn TransactionSource,
+        limits: &Limits,
     ) -> Result<(Overlay, BuiltBlock), CheckError> {
         self.check_certificate(last_certificate)?;
         if self.tip.next_validators.get(&proposer).is_none() {
@@ -58,11 +73,12 @@ impl TipView<'_> {
         let parameters = &self.tip.parameters;
         let room = Room {
             bytes: (parameters.block_bytes_max as usize).saturating_sub(block.to_bytes().len()),
-            count: parameters.block_transactions_max.min(parameters.block_signatures_max) as usize,
+            // Each weighs something.
+            count: (parameters.block_transactions_max.min(parameters.block_signatures_max) as usize).min(limits.weight),
         };
         let mut execution =
             Execution::begin(self, self.context(draft.time, last_certificate)).map_err(ChainError::from)?;
-        let packed = self.pack(&mut execution, &room, source)?;
+        let packed = self.pack(&mut execution, &room, source, limits)?;
         let overlay = self.seal(&draft, &packed.transactions, execution.finish().map_err(ChainError::from)?)?;
         block.header = overlay.header.clone();
         block.transactions = List::new(packed.bytes).expect("parameters allow no more than the format");
@@ -75,11 +91,15 @@ impl TipView<'_> {
         execution: &mut Execution<'_, Self>,
         room: &Room,
         source: &dyn TransactionSource,
+        limits: &Limits,
     ) -> Result<Packed, ChainError> {
         let mut packed = Packed { transactions: Vec::new(), bytes: Vec::new() };
-        let mut left = room.bytes;
+        let (mut left, mut no_room) = (room.bytes, 0);
+        let (began, before) = (Instant::now(), execution.weight());
         for offered in source.take(room) {
-            if packed.transactions.len() >= room.count {
+            let enough = execution.weight().saturating_sub(before) >= limits.weight || began.elapsed() >= limits.time;
+            let full = packed.transactions.len() >= room.count || no_room >= NO_ROOM_MAX;
+            if full || (enough && !packed.transactions.is_empty()) {
                 break;
             }
             let size = offered.bytes.len() + LENGTH_BYTES;
@@ -98,7 +118,8 @@ impl TipView<'_> {
             };
             match refused {
                 // The next block may have room, or be late enough.
-                Code::BlockUpdates | Code::BlockSignatures | Code::ExpiryTooFar => {}
+                Code::BlockUpdates | Code::BlockSignatures => no_room += 1,
+                Code::ExpiryTooFar => {}
                 code => source.reject(&offered.id, code),
             }
         }

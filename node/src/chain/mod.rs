@@ -11,18 +11,23 @@
 
 pub mod source;
 
+mod accounts;
 mod admission;
 mod application;
 mod blocks;
 mod candidate;
 mod cases;
 mod check;
+mod claims;
+mod consents;
 mod dry_run;
 mod error;
 mod evidence;
 mod hand_over;
 mod members;
 mod overlay;
+mod pace;
+mod past_log;
 mod pieces;
 mod recent;
 mod roster;
@@ -31,10 +36,13 @@ mod snapshot;
 mod tip;
 mod totals;
 
+pub use accounts::AccountActs;
 pub use admission::{AdmissionError, ChainAdmission};
 pub use candidate::BuiltBlock;
 pub use cases::{Events, Overdue, OverduePlace, Ready};
 pub use check::{BlockCheck, CheckRules};
+pub use claims::{Claim, Claimed};
+pub use consents::{ConsentEvents, DataClasses, Reads};
 pub use error::{BlockError, ChainError};
 pub use evidence::NoEvidence;
 pub use members::{MemberNodes, Members};
@@ -47,6 +55,7 @@ pub use totals::{Totals, TotalsNow};
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use kanhe_proto::equivocation::EquivocationPayload;
 use kanhe_proto::genesis::PROTOCOL_VERSIONS;
@@ -56,6 +65,7 @@ use tokio::sync::watch;
 
 use crate::storage::{Reader, Storage};
 use blocks::Pending;
+use pace::Pace;
 use recent::Recent;
 
 /// Tells the time in milliseconds since 1970.
@@ -72,11 +82,20 @@ pub struct ChainConfig {
     pub registry_held_max: u64,
     /// Leaves of the state that are kept in memory, at about 130 bytes.
     pub state_held_max: u64,
+    /// How long building a block, or checking one, should take at most. Validators wait for both, so it is well below half
+    /// of what they wait.
+    pub block_work: Duration,
 }
 
 impl Default for ChainConfig {
     fn default() -> Self {
-        Self { clock_drift: SpanMs(500), verify_threads: 2, registry_held_max: 1 << 16, state_held_max: 1 << 18 }
+        Self {
+            clock_drift: SpanMs(500),
+            verify_threads: 2,
+            registry_held_max: 1 << 16,
+            state_held_max: 1 << 18,
+            block_work: Duration::from_millis(125),
+        }
     }
 }
 
@@ -91,6 +110,7 @@ pub struct Chain {
     base: Height,
     tip: RwLock<Arc<TipState>>,
     pending: Mutex<Pending>,
+    pace: Mutex<Pace>,
     /// Held while a body or a block is written.
     writing: Mutex<()>,
     recent: Recent,
@@ -122,6 +142,7 @@ impl Chain {
             committed: watch::Sender::new(tip.header.height),
             tip: RwLock::new(Arc::new(tip)),
             pending: Mutex::default(),
+            pace: Mutex::new(Pace::new(config.block_work)),
             writing: Mutex::default(),
             recent: Recent::default(),
             counters: Totals::default(),

@@ -11,10 +11,11 @@ use kanhe_proto::merkle::log::{LogNode, Tree, leaf_hash};
 use kanhe_proto::validators::{Address, ValidatorSet};
 
 use super::error::ChainError;
+use super::pace::Weight;
 use super::tip::TipState;
 use crate::ledger::log::Log;
 use crate::ledger::map::{Applied, ReadError};
-use crate::ledger::{BlockContext, CaseDue, Checked, Outcome, SpentKey, View};
+use crate::ledger::{BlockContext, CaseDue, Checked, ConsentDue, Outcome, SpentKey, View};
 use crate::storage::Reader;
 use kanhe_proto::hash::MapKey;
 use kanhe_proto::merkle::log;
@@ -54,6 +55,14 @@ pub(super) struct Overlay {
     pub batches: Vec<(Uscc, LogIndex)>,
 }
 
+impl Overlay {
+    /// What its transactions weigh. What it sweeps is nobody's choice.
+    pub fn weight(&self) -> Weight {
+        let outcome = &self.outcome;
+        (outcome.state.len() + outcome.registry.len() + outcome.records.len()).saturating_sub(outcome.swept.len())
+    }
+}
+
 /// The state as of the tip.
 pub(super) struct TipView<'r> {
     pub reader: &'r Reader<'r>,
@@ -79,6 +88,9 @@ impl View for TipView<'_> {
     }
     fn due_cases(&self, before: TimeMs, max: usize) -> Result<Vec<CaseDue>, ReadError> {
         Ok(self.reader.due_cases(before, max)?)
+    }
+    fn due_consents(&self, before: TimeMs, max: usize) -> Result<Vec<ConsentDue>, ReadError> {
+        Ok(self.reader.due_consents(before, max)?)
     }
     fn log_size(&self) -> u64 {
         self.tip.log.size()

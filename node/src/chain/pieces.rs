@@ -14,7 +14,7 @@ use kanhe_proto::status::spent_id_key;
 use super::error::ChainError;
 use super::snapshot::Snapshot;
 use crate::ledger::map::{LeafReader, Map};
-use crate::storage::{Column, layout};
+use crate::storage::{Column, Reader, layout};
 
 /// The least that a leaf adds to a piece: key, length, kind and version.
 const LEAF_BYTES_MIN: u64 = 42;
@@ -95,24 +95,7 @@ impl Pieces<'_> {
     }
 
     fn records(&self, span: Span) -> Result<Content, ChainError> {
-        let Ok(proof) = prove_span(&self.offer.log, span, &self.snapshot.reader.log()) else {
-            return Ok(Content::Gone);
-        };
-        let (Some(first), Some(count)) = (span.first(), span.count()) else { return Ok(Content::Gone) };
-        if count > PIECE_ITEMS_MAX as u64 {
-            return Ok(Content::TooLarge);
-        }
-        let (mut records, mut bytes) = (Vec::new(), 0);
-        for index in first..first + count {
-            let missing = || ChainError::Missing(format!("record {index} of the log"));
-            let record = self.snapshot.reader.record(LogIndex(index))?.ok_or_else(missing)?;
-            bytes += 8 + record.len();
-            if bytes > PIECE_BYTES_MAX {
-                return Ok(Content::TooLarge);
-            }
-            records.push(Blob::<RECORD_BYTES_MAX>::new(record).map_err(|_| missing())?);
-        }
-        Ok(Content::Records(Records { records: List::new(records).expect("counted above"), proof }))
+        records(&self.snapshot.reader, &self.offer.log, span)
     }
 
     fn schema(&self, digest: &Hash) -> Result<Content, ChainError> {
@@ -129,4 +112,26 @@ impl Pieces<'_> {
         });
         Ok(Content::HandOver(part))
     }
+}
+
+/// Records of a span of the log that has this frontier; `Gone` of one that it does not have.
+pub(super) fn records(reader: &Reader<'_>, frontier: &Frontier, span: Span) -> Result<Content, ChainError> {
+    let Ok(proof) = prove_span(frontier, span, &reader.log()) else {
+        return Ok(Content::Gone);
+    };
+    let (Some(first), Some(count)) = (span.first(), span.count()) else { return Ok(Content::Gone) };
+    if count > PIECE_ITEMS_MAX as u64 {
+        return Ok(Content::TooLarge);
+    }
+    let (mut records, mut bytes) = (Vec::new(), 0);
+    for index in first..first + count {
+        let missing = || ChainError::Missing(format!("record {index} of the log"));
+        let record = reader.record(LogIndex(index))?.ok_or_else(missing)?;
+        bytes += 8 + record.len();
+        if bytes > PIECE_BYTES_MAX {
+            return Ok(Content::TooLarge);
+        }
+        records.push(Blob::<RECORD_BYTES_MAX>::new(record).map_err(|_| missing())?);
+    }
+    Ok(Content::Records(Records { records: List::new(records).expect("counted above"), proof }))
 }

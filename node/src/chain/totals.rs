@@ -14,6 +14,8 @@ pub struct Totals {
     status_changes: AtomicU64,
     swept: AtomicU64,
     case_events: AtomicU64,
+    consent_acts: AtomicU64,
+    reads: AtomicU64,
 }
 
 /// The sums at one moment.
@@ -36,6 +38,8 @@ impl Totals {
         self.status_changes.fetch_add(counters.status_changes, Relaxed);
         self.swept.fetch_add(counters.swept, Relaxed);
         self.case_events.fetch_add(counters.case_events, Relaxed);
+        self.consent_acts.fetch_add(counters.consent_acts, Relaxed);
+        self.reads.fetch_add(counters.reads, Relaxed);
     }
     /// The sums now.
     pub fn now(&self) -> TotalsNow {
@@ -48,6 +52,8 @@ impl Totals {
                 status_changes: self.status_changes.load(Relaxed),
                 swept: self.swept.load(Relaxed),
                 case_events: self.case_events.load(Relaxed),
+                consent_acts: self.consent_acts.load(Relaxed),
+                reads: self.reads.load(Relaxed),
             },
         }
     }

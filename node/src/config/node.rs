@@ -15,6 +15,7 @@ use super::log::LogSection;
 use super::{CONFIG_BYTES_MAX, CONFIG_FILE};
 use crate::bounded_file;
 use crate::chain::ChainConfig;
+use crate::consensus::Timing;
 use crate::mempool::MempoolConfig;
 use crate::network::NetworkConfig;
 
@@ -147,15 +148,17 @@ const fn handshake_seconds() -> u64 {
 pub struct CaseFilesSection {
     /// Room that they take on disk; more are refused.
     pub bytes_max: u64,
+    /// Room of the files of one case for one bureau, until the chain commits to them; more are refused.
+    pub case_bytes_max: u64,
     /// Room of the disk that is left free; they are refused where less is.
     pub free_bytes_min: u64,
-    /// A file of a case that the chain does not have is dropped after so long.
+    /// A file that no event of a case on the chain commits to is dropped after so long.
     pub unclaimed_seconds: u64,
 }
 
 impl Default for CaseFilesSection {
     fn default() -> Self {
-        Self { bytes_max: 8 << 30, free_bytes_min: 2 << 30, unclaimed_seconds: 3_600 }
+        Self { bytes_max: 8 << 30, case_bytes_max: 128 << 20, free_bytes_min: 2 << 30, unclaimed_seconds: 3_600 }
     }
 }
 
@@ -236,12 +239,13 @@ impl Default for ChainSection {
 
 impl ChainSection {
     /// As the chain takes it.
-    pub const fn config(&self) -> ChainConfig {
+    pub const fn config(&self, timing: &Timing) -> ChainConfig {
         ChainConfig {
             clock_drift: SpanMs(self.clock_drift_ms),
             verify_threads: self.verify_threads,
             registry_held_max: self.registry_held_max,
             state_held_max: self.state_held_max,
+            block_work: timing.block_work(),
         }
     }
 }

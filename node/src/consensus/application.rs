@@ -118,8 +118,12 @@ pub trait Application: Send + Sync + 'static {
     fn validator_set(&self, height: Height) -> Option<Arc<ValidatorSet>>;
 
     /// Builds a block for a turn on top of the tip, carrying the parent's certificate (none for block 1). An empty
-    /// block is fine. Called ahead of time where the turn is known.
+    /// block is fine, and where building takes long, a small one. Called ahead of time where the turn is known; a
+    /// candidate may be proposed in any later turn at its height.
     fn candidate(&self, slot: &Slot, last_certificate: Option<&Certificate>) -> Result<Candidate, ApplicationError>;
+
+    /// A candidate was proposed, and its round ended without a decision: it may be too much for the others.
+    fn missed(&self, _header_hash: &HeaderHash) {}
 
     /// Stores the body of a candidate, durably, before it is proposed.
     fn keep(&self, height: Height, candidate: &Candidate) -> Result<(), ApplicationError>;

@@ -38,6 +38,9 @@ const SYNC_BATCH: usize = 8;
 /// Peers for which there is room however few the chain begins with.
 const ENGINE_PEERS: usize = 128;
 
+/// Of the wait for a proposal, building it and checking it get one part each.
+const PROPOSE_PARTS: u64 = 4;
+
 /// How long things take on the network at hand. The defaults are for one city's network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
@@ -65,6 +68,14 @@ impl Default for Timing {
             peers: Duration::from_secs(10),
             status: Duration::from_secs(1),
         }
+    }
+}
+
+impl Timing {
+    /// How long building a block, or checking one, should take at most: both, and the way between, fit into half of what
+    /// the others wait for a proposal.
+    pub const fn block_work(&self) -> Duration {
+        Duration::from_nanos(self.propose.as_nanos() as u64 / PROPOSE_PARTS)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use kanhe_proto::account::AccountError;
+use kanhe_proto::consent::ConsentError;
 use kanhe_proto::governance::ProposalError;
 use kanhe_proto::status::StatusError;
 
@@ -160,11 +162,79 @@ codes! {
     CaseNotOver = "case_not_over",
     /// The case was rated.
     CaseRated = "case_rated",
+    /// There is such a consent already.
+    ConsentExists = "consent_exists",
+    /// There is no such consent, or no longer.
+    ConsentUnknown = "consent_unknown",
+    /// No key, number of reads or end that a consent can have.
+    ConsentShape = "consent_shape",
+    /// The grant is void by now, or would be good for more than a day.
+    ConsentLate = "consent_late",
+    /// The act is not signed by the consent's key.
+    ConsentSignature = "consent_signature",
+    /// The consent was taken back.
+    ConsentWithdrawn = "consent_withdrawn",
+    /// The consent's time is over.
+    ConsentOver = "consent_over",
+    /// All reads of the consent are used.
+    ConsentSpent = "consent_spent",
+    /// Not the next read of the consent.
+    ConsentOrder = "consent_order",
+    /// The consent is for another reader or purpose.
+    ConsentOther = "consent_other",
+    /// No purpose or ground of this code is in force.
+    PurposeUnknown = "purpose_unknown",
+    /// Data is never read for profit, whoever asks.
+    PurposeCommercial = "purpose_commercial",
+    /// The request to read is older than ten minutes, or of a time to come.
+    ReadTime = "read_time",
+    /// No issuing key of the reader, or of the source, that holds now.
+    ReadKey = "read_key",
+    /// A signature is not of the reader's key, or not of the source's.
+    ReadSignature = "read_signature",
+    /// The request was recorded before.
+    ReadTwice = "read_twice",
+    /// The case is not open, or neither reader nor source plays a role in it.
+    ReadCase = "read_case",
+    /// There is such an account already.
+    AccountExists = "account_exists",
+    /// There is no such account.
+    AccountUnknown = "account_unknown",
+    /// The account is closed.
+    AccountClosed = "account_closed",
+    /// Another act on the account was first.
+    AccountSequence = "account_sequence",
+    /// A signature is not of the key that must act.
+    AccountSignature = "account_signature",
+    /// Neither a key of the account nor an issuing key of a bureau, or not for this.
+    AccountNotNamed = "account_not_named",
+    /// The type under which it would be opened is not in force, or not one of enterprises.
+    AccountType = "account_type",
+    /// No keys, too many, twice there, of another algorithm, or the last one taken away.
+    AccountKeys = "account_keys",
+    /// No such delegate, or none that can be.
+    AccountDelegate = "account_delegate",
+    /// A delegate would act for longer than three years, or not at all.
+    AccountDelegateLife = "account_delegate_life",
 }
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl From<AccountError> for Code {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Exists => Self::AccountExists,
+            AccountError::Closed => Self::AccountClosed,
+            AccountError::Sequence => Self::AccountSequence,
+            AccountError::NotNamed => Self::AccountNotNamed,
+            AccountError::Keys => Self::AccountKeys,
+            AccountError::Delegate => Self::AccountDelegate,
+            AccountError::DelegateLife => Self::AccountDelegateLife,
+        }
     }
 }
 
@@ -196,6 +266,21 @@ impl From<&ProposalError> for Code {
     fn from(error: &ProposalError) -> Self {
         let known = [Self::NotOwn, Self::PossessionWrong, Self::KeyRole, Self::ProposalLifetime, Self::ParametersWrong];
         known.into_iter().find(|code| code.as_str() == error.code()).unwrap_or(Self::ProposalWrong)
+    }
+}
+
+impl From<ConsentError> for Code {
+    fn from(error: ConsentError) -> Self {
+        match error {
+            ConsentError::Shape => Self::ConsentShape,
+            ConsentError::Late => Self::ConsentLate,
+            ConsentError::Withdrawn => Self::ConsentWithdrawn,
+            ConsentError::Over => Self::ConsentOver,
+            ConsentError::Spent => Self::ConsentSpent,
+            ConsentError::Order(_) => Self::ConsentOrder,
+            ConsentError::Other => Self::ConsentOther,
+            ConsentError::Time => Self::ReadTime,
+        }
     }
 }
 

@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kanhe_proto::case::{Case, case_key};
-use kanhe_proto::hash::{CaseId, Hash, MapKey};
+use kanhe_proto::case::Case;
+use kanhe_proto::consent::{Consent, SourceReads};
+use kanhe_proto::hash::{CaseId, ConsentId, Hash, MapKey};
+use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::{Height, LogIndex, ProtocolVersion, SpanMs, TimeMs};
 use kanhe_proto::limits::EXPIRY_AHEAD_MAX_MS;
 use kanhe_proto::map_value::MapValue;
@@ -17,13 +19,15 @@ use kanhe_proto::transaction::{Payload, Transaction, TransactionKind};
 use kanhe_proto::validators::{Address, ValidatorSet};
 use kanhe_proto::vote::ChainContext;
 
-use super::cases::{self, Book};
+use super::book::{Book, Kept};
+use super::cases;
 use super::checked::Checked;
 use super::code::{Code, Refusal};
+use super::consents;
 use super::governance;
-use super::handlers::{change_status, issue_batch};
-use super::map::ReadError;
-use super::outcome::{Counters, Outcome, Receipt};
+use super::handlers::{change_status, enterprise_account, issue_batch};
+use super::map::{Changes, ReadError};
+use super::outcome::{Change, Counters, Outcome, ReadPlace, Receipt};
 use super::registry::Registry;
 use super::view::{SpentKey, View};
 
@@ -73,19 +77,25 @@ pub struct Execution<'v, V: View> {
     pub(super) view: &'v V,
     pub(super) context: BlockContext,
     pub(super) registry: Registry<'v, V>,
-    /// Leaves of statuses that the block changed so far.
+    /// Leaves of statuses and of enterprises' accounts that the block changed so far.
     pub(super) statuses: BTreeMap<MapKey, Vec<u8>>,
     /// Cases that the block read or changed so far.
-    pub(super) cases: Book,
+    pub(super) cases: Book<Case>,
+    /// Consents that the block read or changed so far.
+    pub(super) consents: Book<Consent>,
+    /// Numbers of reads that the block read or changed so far.
+    pub(super) sources: Book<SourceReads>,
     /// Signatures inside its transactions.
     inner_signatures: usize,
+    /// Ids of requests to read that it remembers.
+    requests: usize,
     pub(super) outcome: Outcome,
 }
 
 /// What one transaction would change, until it succeeded.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Staged {
-    /// Leaves of statuses.
+    /// Leaves of statuses and of enterprises' accounts.
     pub statuses: BTreeMap<MapKey, Vec<u8>>,
     /// Records for the log.
     pub records: Vec<Vec<u8>>,
@@ -97,6 +107,12 @@ pub(super) struct Staged {
     pub registry: BTreeMap<MapKey, Vec<u8>>,
     /// Cases.
     pub cases: BTreeMap<CaseId, Case>,
+    /// Consents.
+    pub consents: BTreeMap<ConsentId, Consent>,
+    /// Numbers of reads by source.
+    pub sources: BTreeMap<Uscc, SourceReads>,
+    /// Reads.
+    pub reads: Vec<ReadPlace>,
     /// Signatures that are verified besides the transaction's.
     pub signatures: usize,
     /// Other leaves of the state.
@@ -115,6 +131,14 @@ impl Staged {
     /// Events of cases among the records: a transaction that acts on cases records nothing else.
     fn cases_acted(&self) -> u64 {
         if self.cases.is_empty() { 0 } else { self.records.len() as u64 }
+    }
+    /// Acts on consents among the records: a transaction with reads has none.
+    fn consents_acted(&self) -> u64 {
+        if self.consents.is_empty() || !self.reads.is_empty() { 0 } else { self.records.len() as u64 }
+    }
+    /// Ids of requests to read among those that must not come again.
+    fn requests(&self) -> usize {
+        if self.reads.is_empty() { 0 } else { self.spent.len() }
     }
 }
 
@@ -135,7 +159,10 @@ impl<'v, V: View> Execution<'v, V> {
             registry,
             statuses: BTreeMap::new(),
             cases: Book::default(),
+            consents: Book::default(),
+            sources: Book::default(),
             inner_signatures: 0,
+            requests: 0,
             outcome,
         };
         if execution.context.is_governed() {
@@ -144,6 +171,7 @@ impl<'v, V: View> Execution<'v, V> {
         }
         if execution.context.has_cases() {
             cases::begin(&mut execution)?;
+            consents::begin(&mut execution)?;
         }
         Ok(execution)
     }
@@ -160,6 +188,9 @@ impl<'v, V: View> Execution<'v, V> {
             Payload::Governance(payload) => governance::execute(self, payload, &mut staged)?,
             Payload::Equivocation(payload) => governance::record_equivocation(self, payload, &mut staged)?,
             Payload::Case(payload) => cases::execute(self, payload, &mut staged)?,
+            Payload::Consent(payload) => consents::execute(self, payload, &mut staged)?,
+            Payload::AccessRecord(payload) => consents::record_reads(self, payload, &mut staged)?,
+            Payload::EnterpriseAccount(payload) => enterprise_account::execute(self, payload, &mut staged)?,
         };
         self.check_room(&staged)?;
         let is_batch = kind == TransactionKind::IssueBatch;
@@ -173,8 +204,13 @@ impl<'v, V: View> Execution<'v, V> {
     fn check_room(&self, staged: &Staged) -> Result<(), Code> {
         let parameters = &self.context.parameters;
         let statuses = staged.statuses.keys().filter(|key| !self.statuses.contains_key(*key)).count();
-        let cases = staged.cases.keys().filter(|id| !self.cases.is_changed(id)).count();
-        let leaves = self.statuses.len() + statuses + self.cases.changed() + cases;
+        let leaves = self.statuses.len()
+            + statuses
+            + self.cases.changed_with(staged.cases.keys())
+            + self.consents.changed_with(staged.consents.keys())
+            + self.sources.changed_with(staged.sources.keys())
+            + self.requests
+            + staged.requests();
         if leaves > parameters.block_updates_max as usize {
             return Err(Code::BlockUpdates);
         }
@@ -198,15 +234,19 @@ impl<'v, V: View> Execution<'v, V> {
         let expiry = checked.transaction.body.expiry;
         check_expiry(expiry, self.context.time)?;
         let key = spent_id_key(&checked.id);
-        // Only this block's own entries are in the changes for an id that has not expired: what it swept has.
-        let spent = match self.outcome.state.get(&key) {
-            Some(value) => value.is_some(),
-            None => self.view.state(&key)?.is_some(),
-        };
-        if spent {
+        if self.is_spent(&key)? {
             return Err(Code::Duplicate.into());
         }
         Ok(SpentKey { expiry, id: checked.id })
+    }
+
+    /// Whether an id that has not expired is in the state under this key.
+    pub(super) fn is_spent(&self, key: &MapKey) -> Result<bool, ReadError> {
+        // Only this block's own entries are in the changes for an id that has not expired: what it swept has.
+        match self.outcome.state.get(key) {
+            Some(value) => Ok(value.is_some()),
+            None => Ok(self.view.state(key)?.is_some()),
+        }
     }
 
     fn keep(&mut self, staged: Staged, spent: SpentKey, receipt: Receipt) {
@@ -222,6 +262,8 @@ impl<'v, V: View> Execution<'v, V> {
             licences: counters.licences + u64::from(staged.licences),
             status_changes: counters.status_changes + u64::from(staged.status_changes),
             case_events: counters.case_events + staged.cases_acted(),
+            consent_acts: counters.consent_acts + staged.consents_acted(),
+            reads: counters.reads + staged.reads.len() as u64,
             ..*counters
         };
         let decides = matches!(receipt.kind, TransactionKind::Governance | TransactionKind::Equivocation);
@@ -229,6 +271,7 @@ impl<'v, V: View> Execution<'v, V> {
             outcome.acts.push(record);
         }
         self.inner_signatures += staged.signatures;
+        self.requests += staged.requests();
         self.merge(staged);
     }
 
@@ -248,10 +291,17 @@ impl<'v, V: View> Execution<'v, V> {
         for (id, case) in staged.cases {
             self.cases.put(id, Some(case));
         }
+        for (id, consent) in staged.consents {
+            self.consents.put(id, Some(consent));
+        }
+        for (source, reads) in staged.sources {
+            self.sources.put(source, Some(reads));
+        }
+        outcome.reads.extend(staged.reads);
         self.registry.change(staged.registry);
     }
 
-    /// The leaf of a status as the block has it so far.
+    /// The leaf of a status or an account as the block has it so far.
     pub(super) fn status(&self, staged: &Staged, key: &MapKey) -> Result<Option<Vec<u8>>, ReadError> {
         match staged.statuses.get(key).or_else(|| self.statuses.get(key)) {
             Some(value) => Ok(Some(value.clone())),
@@ -262,6 +312,13 @@ impl<'v, V: View> Execution<'v, V> {
     /// Records in the log so far.
     pub(super) fn log_size(&self) -> u64 {
         self.view.log_size() + self.outcome.records.len() as u64
+    }
+
+    /// Leaves changed and records appended so far.
+    pub fn weight(&self) -> usize {
+        let outcome = &self.outcome;
+        let kept = self.cases.changed() + self.consents.changed() + self.sources.changed();
+        outcome.state.len() + self.statuses.len() + kept + self.registry.changed() + outcome.records.len()
     }
 
     /// Transactions executed so far.
@@ -284,12 +341,21 @@ impl<'v, V: View> Execution<'v, V> {
         outcome.next_validators = next_validators;
         outcome.registry = self.registry.into_changes().into_iter().map(|(key, value)| (key, Some(value))).collect();
         outcome.state.extend(self.statuses.into_iter().map(|(key, value)| (key, Some(value))));
-        for (id, change) in self.cases.into_changes() {
-            outcome.state.insert(case_key(&id), change.after.as_ref().map(Case::to_value));
-            outcome.cases.push(change);
-        }
+        outcome.cases = written(self.cases, &mut outcome.state);
+        outcome.consents = written(self.consents, &mut outcome.state);
+        written(self.sources, &mut outcome.state);
         Ok(outcome)
     }
+}
+
+/// All that a block changed in a book, after it is in the changes of the state.
+fn written<T: Kept>(book: Book<T>, state: &mut Changes) -> Vec<Change<T>> {
+    let mut changes = Vec::new();
+    for (id, change) in book.into_changes() {
+        state.insert(T::key_of(&id), change.after.as_ref().map(T::to_value));
+        changes.push(change);
+    }
+    changes
 }
 
 /// Block time ≤ expiry ≤ block time + 1 h.

@@ -5,10 +5,12 @@
 //! here sees a clock, a file or a random source: time is the block's.
 
 pub mod cases;
+pub mod consents;
 pub mod governance;
 pub mod log;
 pub mod map;
 
+mod book;
 mod checked;
 mod code;
 mod execution;
@@ -20,6 +22,6 @@ mod view;
 pub use checked::{Checked, check_stateless};
 pub use code::{Code, Refusal};
 pub use execution::{BlockContext, Execution, Rejection, SignatureCheck, check_expiry, execute};
-pub use outcome::{CaseChange, Counters, Outcome, Receipt};
+pub use outcome::{CaseChange, Change, ConsentChange, Counters, Outcome, ReadPlace, Receipt};
 pub use registry::Registry;
-pub use view::{CaseDue, SpentKey, View};
+pub use view::{CaseDue, ConsentDue, SpentKey, View};

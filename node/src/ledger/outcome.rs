@@ -1,7 +1,9 @@
 //! What a block does to the state.
 
 use kanhe_proto::case::Case;
+use kanhe_proto::consent::Consent;
 use kanhe_proto::hash::{Hash, TransactionId};
+use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::{LogIndex, ProtocolVersion};
 use kanhe_proto::registry::Parameters;
 use kanhe_proto::transaction::TransactionKind;
@@ -36,6 +38,10 @@ pub struct Counters {
     pub swept: u64,
     /// Events of cases recorded.
     pub case_events: u64,
+    /// Consents given or taken back.
+    pub consent_acts: u64,
+    /// Reads recorded.
+    pub reads: u64,
 }
 
 /// The result of executing a block.
@@ -65,15 +71,35 @@ pub struct Outcome {
     pub acts: Vec<LogIndex>,
     /// Cases that it opened, changed or forgot, ascending by id.
     pub cases: Vec<CaseChange>,
+    /// Consents that it recorded, changed or forgot, ascending by id.
+    pub consents: Vec<ConsentChange>,
+    /// Reads that it recorded, in the order of the log.
+    pub reads: Vec<ReadPlace>,
     /// Sums.
     pub counters: Counters,
 }
 
-/// What a block does to one case.
+/// What a block does to one leaf that is kept by an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CaseChange {
-    /// As it was; nothing if the block opens it.
-    pub before: Option<Case>,
+pub struct Change<T> {
+    /// As it was; nothing if the block makes it.
+    pub before: Option<T>,
     /// As it is; nothing if the block forgets it.
-    pub after: Option<Case>,
+    pub after: Option<T>,
+}
+
+/// What a block does to one case.
+pub type CaseChange = Change<Case>;
+/// What a block does to one consent.
+pub type ConsentChange = Change<Consent>;
+
+/// Where a read is in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadPlace {
+    /// Who has the data.
+    pub source: Uscc,
+    /// Counts the reads of the source, from 0.
+    pub number: u64,
+    /// Its record.
+    pub index: LogIndex,
 }

@@ -14,8 +14,8 @@ use kanhe_proto::ids::Height;
 use kanhe_proto::item::{ItemCode, ItemVersion};
 use kanhe_proto::key::{KeyId, PublicKey};
 use kanhe_proto::registry::{
-    Accreditation, Bureau, KeyEntry, KeyRole, LicenceType, Purpose, PurposeClass, PurposeCode, RegistryRecord,
-    ServiceItem, Supervision,
+    Accreditation, Bureau, HolderKind, KeyEntry, KeyRole, LicenceType, Purpose, PurposeClass, PurposeCode,
+    RegistryRecord, ServiceItem, Supervision,
 };
 use kanhe_proto::transaction::{TransactionBody, TransactionKind};
 
@@ -35,7 +35,7 @@ pub struct Registry<'v, V: View> {
     types: BTreeMap<(TypeCode, TypeVersion), bool>,
     supervisors: BTreeMap<(Uscc, Uscc, TypeCode), bool>,
     items: BTreeMap<(ItemCode, ItemVersion), Option<Arc<ServiceItem>>>,
-    purposes: BTreeMap<PurposeCode, bool>,
+    purposes: BTreeMap<PurposeCode, Option<PurposeClass>>,
 }
 
 impl<'v, V: View> Registry<'v, V> {
@@ -72,6 +72,11 @@ impl<'v, V: View> Registry<'v, V> {
         let mut all = std::mem::take(&mut self.changes);
         all.extend(changes);
         *self = Self { changes: all, ..Self::new(view, height) };
+    }
+
+    /// Number of records that the block changed.
+    pub(super) fn changed(&self) -> usize {
+        self.changes.len()
     }
 
     /// All that the block changed.
@@ -136,10 +141,14 @@ impl<'v, V: View> Registry<'v, V> {
 
     /// Is the purpose in force, and of public benefit?
     pub fn is_public_purpose(&mut self, code: &PurposeCode) -> Result<bool, ReadError> {
+        Ok(self.purpose_class(code)? == Some(PurposeClass::PublicBenefit))
+    }
+
+    /// The class of a purpose that is in force.
+    pub fn purpose_class(&mut self, code: &PurposeCode) -> Result<Option<PurposeClass>, ReadError> {
         let (source, height) = (Source { view: self.view, changes: &self.changes }, self.height);
-        let public =
-            |purpose: Purpose| purpose.class == PurposeClass::PublicBenefit && purpose.intervals.hold_at(height);
-        remember(&mut self.purposes, code.clone(), |id| Ok(source.read(id)?.is_some_and(public))).copied()
+        let class = |purpose: Purpose| purpose.intervals.hold_at(height).then_some(purpose.class);
+        remember(&mut self.purposes, code.clone(), |id| Ok(source.read(id)?.and_then(class))).copied()
     }
 
     /// May the bureau issue the type?
@@ -158,6 +167,13 @@ impl<'v, V: View> Registry<'v, V> {
             Ok(source.read::<LicenceType>(id)?.is_some_and(|entry| entry.intervals.hold_at(height)))
         })
         .copied()
+    }
+
+    /// Is the version of the type in force, and one of enterprises? Asked seldom, so not remembered.
+    pub fn is_of_enterprises(&self, type_code: &TypeCode, version: TypeVersion) -> Result<bool, ReadError> {
+        let (source, height) = (Source { view: self.view, changes: &self.changes }, self.height);
+        let found = source.read::<LicenceType>(&(type_code.clone(), version))?;
+        Ok(found.is_some_and(|entry| entry.holder == HolderKind::Enterprise && entry.intervals.hold_at(height)))
     }
 
     /// May the bureau act on the issuer's licences of the type?
@@ -192,7 +208,14 @@ fn may_send(kind: u8, role: KeyRole) -> bool {
             matches!(role, KeyRole::Issuing | KeyRole::Governance | KeyRole::Validator)
         }
         // Those too are signed inside; a governance key is kept away from what happens all day.
-        Some(TransactionKind::Case) => matches!(role, KeyRole::Issuing | KeyRole::Validator),
+        Some(
+            TransactionKind::Case
+            | TransactionKind::Consent
+            | TransactionKind::AccessRecord
+            | TransactionKind::EnterpriseAccount,
+        ) => {
+            matches!(role, KeyRole::Issuing | KeyRole::Validator)
+        }
         _ => role == KeyRole::Issuing,
     }
 }

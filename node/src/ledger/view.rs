@@ -1,6 +1,6 @@
 //! What the state machine reads.
 
-use kanhe_proto::hash::{CaseId, MapKey, TransactionId};
+use kanhe_proto::hash::{CaseId, ConsentId, MapKey, TransactionId};
 use kanhe_proto::ids::TimeMs;
 
 use super::map::ReadError;
@@ -15,6 +15,8 @@ pub trait View {
     fn expired(&self, before: TimeMs, max: usize) -> Result<Vec<SpentKey>, ReadError>;
     /// The first cases to which time alone does something before a time, at most `max`, in order of (time, id).
     fn due_cases(&self, before: TimeMs, max: usize) -> Result<Vec<CaseDue>, ReadError>;
+    /// The first consents that are to be forgotten before a time, at most `max`, in order of (time, id).
+    fn due_consents(&self, before: TimeMs, max: usize) -> Result<Vec<ConsentDue>, ReadError>;
     /// Number of records in the log.
     fn log_size(&self) -> u64;
 }
@@ -28,7 +30,16 @@ pub struct CaseDue {
     pub id: CaseId,
 }
 
-/// Place of an executed transaction in the order of sweeping.
+/// Place of a consent in the order of sweeping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConsentDue {
+    /// When it is forgotten.
+    pub time: TimeMs,
+    /// Which.
+    pub id: ConsentId,
+}
+
+/// Place of an executed transaction, or of a recorded request, in the order of sweeping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SpentKey {
     /// When it expires.

@@ -10,6 +10,8 @@ pub struct MempoolConfig {
     pub transactions_max: usize,
     /// Bytes of all that wait.
     pub bytes_max: usize,
+    /// Transactions besides that only take consents back: they count on nobody's share.
+    pub withdrawals_max: usize,
     /// Ids of settled transactions that are remembered; the oldest are forgotten.
     pub outcomes_max: usize,
     /// Verified signatures that are remembered, for the check of blocks; the oldest are forgotten.
@@ -27,6 +29,7 @@ impl Default for MempoolConfig {
         Self {
             transactions_max: 40_000,
             bytes_max: 64 << 20,
+            withdrawals_max: 4_096,
             outcomes_max: 200_000,
             verified_max: 100_000,
             waiters_max: 4_096,

@@ -5,6 +5,8 @@
 //! (the *sponsor* of what it sends) may hold only as much as it leaves free, so one bureau never fills the pool and k
 //! of them always leave a share of 1/(k+1).
 //!
+//! A transaction that only takes consents back counts on nobody's share: see `withdrawals`.
+//!
 //! Invariants: order within a sponsor is order of arrival; nothing is kept, remembered or relayed under a
 //! transaction's id before its signature held, because the id doesn't cover the signature and anybody could spoil
 //! another's transaction otherwise; [`Mempool::take`] removes nothing, for a proposed block may never be decided.
@@ -22,6 +24,7 @@ pub mod submission;
 pub mod verified;
 mod verify;
 mod waiters;
+mod withdrawals;
 
 pub use admission::{Admission, Denial};
 pub use config::MempoolConfig;

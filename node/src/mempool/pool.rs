@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
-use kanhe_proto::hash::TransactionId;
+use kanhe_proto::hash::{ConsentId, TransactionId};
 use kanhe_proto::ids::{Height, TimeMs};
 use kanhe_proto::key::Signature;
 use kanhe_proto::transaction::Transaction;
@@ -88,7 +88,7 @@ impl<A: Admission> Mempool<A> {
             waiting: Semaphore::new(config.waiters_max.min(Semaphore::MAX_PERMITS)),
             work: watch::Sender::new(false),
             inner: Mutex::new(Inner {
-                queue: Queue::new(config.transactions_max, config.bytes_max),
+                queue: Queue::new(config.transactions_max, config.bytes_max, config.withdrawals_max),
                 outcomes: Outcomes::new(config.outcomes_max),
                 waiters: Waiters::new(),
                 verifying: HashMap::new(),
@@ -207,6 +207,9 @@ impl<A: Admission> Mempool<A> {
             }
             (Ok(()), None) => {
                 let transaction = Transaction::clone(&job.transaction);
+                if let Some(id) = inner.queue.same_withdrawal(&transaction) {
+                    return Submission::Known { id, state: TransactionState::Pending, signed: true };
+                }
                 if let Err(what) = inner.queue.push(PooledTransaction { id, bytes, transaction }) {
                     return Submission::Full { id, what };
                 }
@@ -255,6 +258,10 @@ impl<A: Admission> Mempool<A> {
     /// What a block is made of; see [`TakeLimits`]. Nothing is removed.
     pub fn take(&self, limits: &TakeLimits) -> Vec<Arc<PooledTransaction>> {
         self.lock().queue.take(limits)
+    }
+    /// Whether anything that waits takes a consent back.
+    pub fn is_withdrawing(&self, consent: &ConsentId) -> bool {
+        self.lock().queue.is_withdrawing(consent)
     }
     /// One that waits.
     pub fn get(&self, id: &TransactionId) -> Option<Arc<PooledTransaction>> {

@@ -35,4 +35,4 @@ pub use libp2p::{Multiaddr, PeerId};
 pub use metrics::NetworkMetrics;
 pub use refused::RefusedPeer;
 pub use request::{FileKept, Refusal, Request, Response};
-pub use status::{PeerInfo, PeerStatus, TipStatus};
+pub use status::{PeerInfo, PeerStatus, SoftwareVersion, TipStatus};

@@ -8,11 +8,11 @@ use kanhe_proto::bounded::Blob;
 use kanhe_proto::case_file::PART_ENCODED_BYTES_MAX;
 use kanhe_proto::codec::{self, CodecError};
 use kanhe_proto::hash::{ChainId, HeaderHash};
-use kanhe_proto::ids::{Height, TimeMs};
+use kanhe_proto::ids::{Height, ProtocolVersion, TimeMs};
 use kanhe_proto::limits::SEALED_BYTES_MAX;
 use kanhe_proto::snapshot::{ASK_BYTES_MAX, PIECE_ENCODED_BYTES_MAX};
 
-use super::status::PeerStatus;
+use super::status::{PeerStatus, SoftwareVersion};
 
 /// Layout of requests and responses.
 pub const REQUEST_VERSION: u8 = 1;
@@ -167,14 +167,17 @@ impl Request {
 /// Bytes of an encoded height.
 const HEIGHT_BYTES: usize = 8;
 
-type StatusContent = (Height, HeaderHash, TimeMs);
+type StatusContent = (Height, HeaderHash, TimeMs, (u16, u16, u16), ProtocolVersion);
 
 impl Response {
     /// As it is sent.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
         match self {
             Self::Status(status) => {
-                let content: StatusContent = (status.height, status.header_hash, status.clock);
+                let SoftwareVersion(major, minor, patch) = status.software;
+                let software = (major, minor, patch);
+                let content: StatusContent =
+                    (status.height, status.header_hash, status.clock, software, status.protocol_known);
                 frame(STATUS, &codec::encode(&content))
             }
             Self::Mail(mail) => frame(MAIL, mail),
@@ -189,8 +192,10 @@ impl Response {
         let (kind, content) = unframe(bytes, RESPONSE_BYTES_MAX)?;
         match (kind, content.as_slice()) {
             (STATUS, content) => {
-                let (height, header_hash, clock) = codec::decode::<StatusContent>(content, 64)?;
-                Ok(Self::Status(PeerStatus { height, header_hash, clock }))
+                let (height, header_hash, clock, (major, minor, patch), protocol_known) =
+                    codec::decode::<StatusContent>(content, 64)?;
+                let software = SoftwareVersion(major, minor, patch);
+                Ok(Self::Status(PeerStatus { height, header_hash, clock, software, protocol_known }))
             }
             (MAIL, _) => Ok(Self::Mail(content.into())),
             (OFFER, _) => Ok(Self::Offer(content.into())),
@@ -209,9 +214,19 @@ impl Response {
 mod tests {
     use super::*;
 
+    fn status() -> PeerStatus {
+        PeerStatus {
+            height: Height(7),
+            header_hash: HeaderHash([3; 32]),
+            clock: TimeMs(9),
+            software: SoftwareVersion(1, 2, 3),
+            protocol_known: ProtocolVersion(4),
+        }
+    }
+
     #[test]
     fn messages_are_read_back_and_others_refused() {
-        let status = PeerStatus { height: Height(7), header_hash: HeaderHash([3; 32]), clock: TimeMs(9) };
+        let status = status();
         let ask = Request::SnapshotPiece(Bytes::from(vec![2; ASK_BYTES_MAX]));
         let mail = Request::DeliverMail(Bytes::from(vec![1; MAIL_BYTES_MAX]));
         let part = Request::DeliverFile(Bytes::from(vec![4; PART_ENCODED_BYTES_MAX]));
@@ -251,8 +266,7 @@ mod tests {
         assert_eq!(hex(Response::Refused(Refusal::NotHere).to_bytes()), "0103000000000000000102");
         let kept = Response::FileKept(FileKept { stored: 3, parts: 4 });
         assert_eq!(hex(kept.to_bytes()), "0106000000000000000400030004");
-        let status = PeerStatus { height: Height(7), header_hash: HeaderHash([3; 32]), clock: TimeMs(9) };
-        let expected = format!("01010000000000000030{:016x}{}{:016x}", 7, "03".repeat(32), 9);
-        assert_eq!(hex(Response::Status(status).to_bytes()), expected);
+        let expected = format!("0101000000000000003a{:016x}{}{:016x}00010002000300000004", 7, "03".repeat(32), 9);
+        assert_eq!(hex(Response::Status(status()).to_bytes()), expected);
     }
 }

@@ -1,7 +1,9 @@
 //! What nodes tell each other about themselves. Their word: good for warnings and for pacing, never for a verdict.
 
 use kanhe_proto::hash::HeaderHash;
-use kanhe_proto::ids::{Height, TimeMs};
+use std::fmt;
+
+use kanhe_proto::ids::{Height, ProtocolVersion, TimeMs};
 use libp2p::PeerId;
 
 /// A clock that is further from a peer's than this is reported, in milliseconds.
@@ -16,6 +18,29 @@ pub struct TipStatus {
     pub header_hash: HeaderHash,
 }
 
+/// Version of a node's software: numbers, so that no peer's words are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SoftwareVersion(pub u16, pub u16, pub u16);
+
+impl SoftwareVersion {
+    /// Of this software.
+    pub fn own() -> Self {
+        let number = |text: &str| text.parse().unwrap_or(0);
+        Self(
+            number(env!("CARGO_PKG_VERSION_MAJOR")),
+            number(env!("CARGO_PKG_VERSION_MINOR")),
+            number(env!("CARGO_PKG_VERSION_PATCH")),
+        )
+    }
+}
+
+impl fmt::Display for SoftwareVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(major, minor, patch) = self;
+        write!(f, "{major}.{minor}.{patch}")
+    }
+}
+
 /// A peer's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerStatus {
@@ -25,6 +50,10 @@ pub struct PeerStatus {
     pub header_hash: HeaderHash,
     /// Its clock when it answered.
     pub clock: TimeMs,
+    /// Its software.
+    pub software: SoftwareVersion,
+    /// The newest rules that it knows.
+    pub protocol_known: ProtocolVersion,
 }
 
 /// A connected peer.

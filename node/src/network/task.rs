@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::StreamExt;
 use kanhe_proto::diagnosis::RefusedWhy;
+use kanhe_proto::genesis::PROTOCOL_VERSION;
 use kanhe_proto::ids::TimeMs;
 use libp2p::gossipsub::{self, IdentTopic, MessageAcceptance, MessageId, PublishError};
 use libp2p::request_response::{self, OutboundFailure, OutboundRequestId, ResponseChannel};
@@ -29,7 +30,7 @@ use super::metrics::{NetworkMetrics, add, count};
 use super::outbox::Outbox;
 use super::refused::{RefusedPeer, RefusedTable};
 use super::request::{Refusal, Request, Response};
-use super::status::{CLOCK_OFF_MAX_MS, PeerInfo, PeerStatus, TipStatus};
+use super::status::{CLOCK_OFF_MAX_MS, PeerInfo, PeerStatus, SoftwareVersion, TipStatus};
 use super::table::Table;
 
 /// How often it is looked whom to dial, whose ban ended, and whether a held message can go.
@@ -318,7 +319,13 @@ impl Task {
         match request {
             Request::Status => {
                 let TipStatus { height, header_hash } = *self.channels.tip.borrow();
-                let status = PeerStatus { height, header_hash, clock: (self.clock)() };
+                let status = PeerStatus {
+                    height,
+                    header_hash,
+                    clock: (self.clock)(),
+                    software: SoftwareVersion::own(),
+                    protocol_known: PROTOCOL_VERSION,
+                };
                 self.respond(channel, Response::Status(status));
             }
             Request::DeliverMail(mail) => {

@@ -211,6 +211,8 @@ impl Diagnoser {
             on_network: false,
             tip: told.get(peer).filter(|_| engine.contains_key(peer)).map(|height| height.0),
             clock_ahead_ms: None,
+            version: None,
+            protocol_known: None,
         };
         for peer in engine.keys() {
             peers.insert(*peer, blank(peer));
@@ -220,6 +222,8 @@ impl Diagnoser {
             peer.on_network = true;
             peer.tip = peer.tip.max(info.status.map(|status| status.height.0));
             peer.clock_ahead_ms = info.clock_ahead_ms;
+            peer.version = info.status.map(|status| status.software.to_string());
+            peer.protocol_known = info.status.map(|status| status.protocol_known.0);
         }
         peers.into_values().take(PEERS_TOLD_MAX).collect()
     }

@@ -245,6 +245,7 @@ impl RunError {
             Self::Create(error) => create_code(error),
             Self::Devnet(error) => devnet_code(error),
             Self::Descriptors { .. } => exit::FILES,
+            Self::CaseFiles(FilesError::Layout { .. }) => exit::OTHER_SCHEMA,
             Self::CaseFiles(_) => exit::UNWRITABLE,
             Self::Network(NetworkError::Listen { .. }) | Self::Listen { .. } => exit::ADDRESS,
             // A swarm that cannot be set up from what it is told.
@@ -286,6 +287,10 @@ impl RunError {
             }
             Self::Guard(_) | Self::Consensus(StartError::Guard(_)) => {
                 "each validator key has its own guard; restore the home's own, and end other processes on this home"
+            }
+            Self::CaseFiles(FilesError::Layout { .. }) => {
+                "the folder `case-files` of the home was written by another version: move it away and start again; who \
+                 still has a file that was in it hands it in anew"
             }
             Self::CaseFiles(_) => "check owner, permissions and free space of the folder `case-files` in the home",
             Self::Network(NetworkError::Setup(_)) => "check [network] in config.toml and the network key",

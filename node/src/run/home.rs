@@ -20,6 +20,10 @@ pub fn guard_of(home: &Path, key: &Path) -> PathBuf {
 pub fn guard_beside(key: &Path) -> PathBuf {
     key.with_extension("guard")
 }
+/// Why the node ended by itself the last time.
+pub fn last_stop(home: &Path) -> PathBuf {
+    home.join("last-stop.json")
+}
 /// Parts of case files.
 pub fn case_files(home: &Path) -> PathBuf {
     home.join("case-files")

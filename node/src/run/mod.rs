@@ -3,6 +3,7 @@
 //! Order of the start: configuration, keys, database, pool, swarm, consensus, API; the first that fails ends it with
 //! an exit code of its own ([`RunError::exit_code`]). A home is never made here, so that a lost database is an error.
 
+pub(crate) mod claim;
 pub mod delivery;
 mod descriptors;
 pub mod diagnosis;
@@ -13,6 +14,7 @@ pub mod home;
 pub mod inbound;
 mod joining;
 pub mod keys;
+pub mod last_stop;
 pub mod logging;
 mod node;
 pub mod peers;

@@ -110,7 +110,7 @@ pub fn open(
         }
         opened => opened?,
     };
-    let chain = Chain::open(Arc::new(storage), config.chain.config(), Arc::new(now))?;
+    let chain = Chain::open(Arc::new(storage), config.chain.config(&config.consensus.timing()), Arc::new(now))?;
     let tip = chain.tip();
     let own = validator_key.as_ref().map(Signer::public_key);
     if let Some(other) = &next
@@ -127,7 +127,11 @@ pub fn open(
         // What is restored here may be older than what the next key signed; it takes over after this start.
         drop(open_guard(&home::guard_beside(&home.join(path)), &genesis, key.clone(), true)?);
     }
-    let room = Room { bytes_max: config.case_files.bytes_max, free_min: config.case_files.free_bytes_min };
+    let room = Room {
+        bytes_max: config.case_files.bytes_max,
+        case_bytes_max: config.case_files.case_bytes_max,
+        free_min: config.case_files.free_bytes_min,
+    };
     let files = Store::open(home::case_files(home), chain_id, config.bureau, room)?;
     let next = next.map(|key| Arc::new(key) as Arc<dyn Signer>);
     tracing::info!(chain = %chain_id, height = %tip.header.height, header = %tip.hash, "home opened");
@@ -207,7 +211,7 @@ impl Opened {
         let Self { config, home, genesis, network_key, validator, next, chain, files, tls } = self;
         // The database of genesis alone is closed, so that the other can take its place.
         drop(chain);
-        let (chain_id, chain_config) = (genesis.chain_id(), config.chain.config());
+        let (chain_id, chain_config) = (genesis.chain_id(), config.chain.config(&config.consensus.timing()));
         let replace = move || -> Result<Chain, RunError> {
             staging.finish(&offer)?;
             Ok(Chain::open(Arc::new(Storage::open(&folder, &chain_id)?), chain_config, Arc::new(now))?)
@@ -285,7 +289,7 @@ impl Opened {
             known: Mutex::new(Known::default()),
         });
         let api = Api {
-            diagnoser,
+            diagnoser: Arc::clone(&diagnoser),
             config: config.api.clone(),
             genesis: Arc::new(genesis),
             chain: Arc::clone(&chain),
@@ -305,6 +309,7 @@ impl Opened {
             pool: Arc::clone(&pool),
             network: network.clone(),
             consensus: consensus.status(),
+            diagnoser,
             tls,
             stop: stop_sender,
         };
@@ -339,7 +344,7 @@ impl Opened {
             tokio::spawn(admin),
             tokio::spawn(delivery.serve()),
             tokio::spawn(forgetting::forget(Arc::clone(&files), Arc::clone(&chain), unclaimed)),
-            tokio::spawn(inbound::serve(inbound, pool, mail, files, chain_id, serving)),
+            tokio::spawn(inbound::serve(inbound, pool, mail, files, (chain_id, Arc::clone(&chain)), serving)),
             tokio::spawn(clocks),
             tokio::spawn(scrub::scrub(Arc::clone(chain.storage()), damage)),
             tokio::spawn(follow),

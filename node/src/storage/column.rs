@@ -39,11 +39,15 @@ pub enum Column {
     HandOvers,
     /// What is looked for among cases, computed from their leaves ([`layout::case_entries`]) → nothing.
     Cases,
+    /// When a consent is forgotten ‖ consent id, computed from their leaves → nothing.
+    Consents,
+    /// source ‖ number of a read, computed from the records → log index.
+    Reads,
 }
 
 impl Column {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Meta,
         Self::Bodies,
         Self::Headers,
@@ -62,6 +66,8 @@ impl Column {
         Self::Acts,
         Self::HandOvers,
         Self::Cases,
+        Self::Consents,
+        Self::Reads,
     ];
 
     /// Its name in the database.
@@ -85,6 +91,8 @@ impl Column {
             Self::Acts => "acts",
             Self::HandOvers => "hand_overs",
             Self::Cases => "cases",
+            Self::Consents => "consents",
+            Self::Reads => "reads",
         }
     }
 
@@ -99,11 +107,11 @@ pub mod layout {
     use std::collections::BTreeSet;
 
     use kanhe_proto::case::{Case, CaseStatus, StepState};
-    use kanhe_proto::hash::{CaseId, HeaderHash, TransactionId};
+    use kanhe_proto::hash::{CaseId, ConsentId, HeaderHash, TransactionId};
     use kanhe_proto::identifiers::Uscc;
     use kanhe_proto::ids::{Height, LogIndex, TimeMs};
 
-    use crate::ledger::{CaseDue, SpentKey};
+    use crate::ledger::{CaseDue, ConsentDue, SpentKey};
 
     /// Version of the layout.
     pub const SCHEMA: &[u8] = b"schema";
@@ -224,6 +232,19 @@ pub mod layout {
         let (id, place) = rest.split_first_chunk::<32>()?;
         let [place] = place else { return None };
         Some(Some((TimeMs(u64::from_be_bytes(*due)), CaseId(*id), *place)))
+    }
+    /// Of when a consent is forgotten.
+    pub fn consent_due(due: &ConsentDue) -> [u8; 40] {
+        join(&due.time.0.to_be_bytes(), due.id.bytes())
+    }
+    /// Reads [`consent_due`].
+    pub fn read_consent_due(bytes: &[u8]) -> Option<ConsentDue> {
+        let (time, id) = bytes.split_first_chunk::<8>()?;
+        Some(ConsentDue { time: TimeMs(u64::from_be_bytes(*time)), id: ConsentId(id.try_into().ok()?) })
+    }
+    /// Of a read of a source.
+    pub fn read_of_source(source: &Uscc, number: u64) -> [u8; 26] {
+        join(source.as_str().as_bytes(), &number.to_be_bytes())
     }
     /// Reads a number alone.
     pub fn read_number(bytes: &[u8]) -> Option<u64> {

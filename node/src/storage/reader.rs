@@ -19,7 +19,7 @@ use super::column::{Column, layout};
 use super::error::StorageError;
 use super::store::Storage;
 use crate::ledger::map::{LeafReader, ReadError, split_record};
-use crate::ledger::{CaseDue, SpentKey};
+use crate::ledger::{CaseDue, ConsentDue, SpentKey};
 
 /// Bytes of a validator set: 128 members of less than 128 bytes.
 const VALIDATORS_BYTES_MAX: usize = 32 << 10;
@@ -244,6 +244,39 @@ impl<'a> Reader<'a> {
         while let Some(key) = iter.key().filter(|key| key.first() == from.first() && found.len() < max) {
             let Some(entry) = read(key).ok_or_else(|| StorageError::undecodable(Column::Cases))? else { break };
             found.push(entry);
+            iter.next();
+        }
+        iter.status()?;
+        Ok(found)
+    }
+
+    /// The first consents that are to be forgotten before a time, in order.
+    pub fn due_consents(&self, before: TimeMs, max: usize) -> Result<Vec<ConsentDue>, StorageError> {
+        let mut found = Vec::new();
+        let mut iter = self.iter(Column::Consents);
+        iter.seek_to_first();
+        while let Some(key) = iter.key().filter(|_| found.len() < max) {
+            let due = layout::read_consent_due(key).ok_or_else(|| StorageError::undecodable(Column::Consents))?;
+            if due.time >= before {
+                break;
+            }
+            found.push(due);
+            iter.next();
+        }
+        iter.status()?;
+        Ok(found)
+    }
+
+    /// Places in the log of a source's reads from a number on, at most `max`.
+    pub fn reads_of(&self, source: &Uscc, from: u64, max: usize) -> Result<Vec<LogIndex>, StorageError> {
+        let mut found = Vec::new();
+        let mut iter = self.iter(Column::Reads);
+        iter.seek(layout::read_of_source(source, from));
+        while let Some((_, index)) =
+            iter.item().filter(|(key, _)| key.starts_with(source.as_str().as_bytes()) && found.len() < max)
+        {
+            let index = layout::read_number(index).ok_or_else(|| StorageError::undecodable(Column::Reads))?;
+            found.push(LogIndex(index));
             iter.next();
         }
         iter.status()?;

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use kanhe_proto::case::Case;
 use kanhe_proto::codec;
+use kanhe_proto::consent::{AccessRecord, Consent};
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::hand_over::HandOver;
 use kanhe_proto::hash::{ChainId, Hash};
@@ -28,7 +29,7 @@ use super::error::StorageError;
 use super::home::Home;
 use super::store::{CreateError, Mode, Storage};
 use crate::ledger::map::{Map, split_record};
-use crate::ledger::{CaseChange, SpentKey};
+use crate::ledger::{CaseChange, ConsentChange, ReadPlace, SpentKey};
 
 /// Records whose indexes are written in one step.
 const RECORDS_STEP: usize = 10_000;
@@ -126,6 +127,10 @@ impl Staging {
         for leaf in leaves.leaves.iter().filter(|leaf| leaf.value.first() == Some(&Kind::Case.byte())) {
             let case = Case::from_value(&leaf.value).map_err(|_| StorageError::undecodable(column))?;
             self.storage.put_case(batch, &CaseChange { before: None, after: Some(case) });
+        }
+        for leaf in leaves.leaves.iter().filter(|leaf| leaf.value.first() == Some(&Kind::Consent.byte())) {
+            let consent = Consent::from_value(&leaf.value).map_err(|_| StorageError::undecodable(column))?;
+            self.storage.put_consent(batch, &ConsentChange { before: None, after: Some(consent) });
         }
         let recording = leaves.leaves.iter().filter(|leaf| leaf.records_id());
         for (leaf, id) in recording.zip(&leaves.ids) {
@@ -243,6 +248,12 @@ impl Staging {
                         let record = record.map_err(|_| StorageError::undecodable(Column::Records))?;
                         let key = layout::issuer_batch(&record.issuer, index);
                         batch.put_cf(self.storage.column(Column::IssuerBatches), key, b"");
+                    }
+                    Some(RecordKind::Access) => {
+                        let record = AccessRecord::from_record(record);
+                        let record = record.map_err(|_| StorageError::undecodable(Column::Records))?;
+                        let (source, number) = (record.read.request().source, record.number);
+                        self.storage.put_read(&mut batch, &ReadPlace { source, number, index });
                     }
                     Some(RecordKind::Governance | RecordKind::Equivocation) => {
                         batch.put_cf(self.storage.column(Column::Acts), index.0.to_be_bytes(), b"");

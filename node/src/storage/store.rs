@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use kanhe_proto::case::Case;
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::codec;
+use kanhe_proto::consent::Consent;
 use kanhe_proto::genesis::{Genesis, GenesisError, schema_digest};
 use kanhe_proto::hash::{ChainId, Hash, HeaderHash, MapKey, TransactionId};
 use kanhe_proto::header::Header;
@@ -26,7 +27,7 @@ use super::home::{Home, SCHEMA_VERSION};
 use super::options;
 use super::reader::Reader;
 use crate::ledger::map::{Changes, leaf_record};
-use crate::ledger::{CaseChange, SpentKey};
+use crate::ledger::{CaseChange, ConsentChange, ConsentDue, ReadPlace, SpentKey};
 
 /// A home could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +84,10 @@ pub struct Commit<'a> {
     pub acts: &'a [LogIndex],
     /// Cases that changed.
     pub cases: &'a [CaseChange],
+    /// Consents that changed.
+    pub consents: &'a [ConsentChange],
+    /// Reads by source.
+    pub reads: &'a [ReadPlace],
     /// Bodies of this height that lost.
     pub losers: &'a [HeaderHash],
 }
@@ -271,6 +276,12 @@ impl Storage {
         for change in commit.cases {
             self.put_case(&mut batch, change);
         }
+        for change in commit.consents {
+            self.put_consent(&mut batch, change);
+        }
+        for read in commit.reads {
+            self.put_read(&mut batch, read);
+        }
         for loser in commit.losers {
             batch.delete_cf(self.column(Column::Bodies), layout::block(height, loser));
         }
@@ -308,6 +319,23 @@ impl Storage {
         for new in after.difference(&before) {
             batch.put_cf(column, new, b"");
         }
+    }
+
+    /// Brings the index of consents up to date with a change of one. When it is forgotten never changes while it is there.
+    pub(super) fn put_consent(&self, batch: &mut WriteBatch, change: &ConsentChange) {
+        let column = self.column(Column::Consents);
+        let due = |consent: &Consent| layout::consent_due(&ConsentDue { time: consent.forget, id: consent.id });
+        match (&change.before, &change.after) {
+            (None, Some(new)) => batch.put_cf(column, due(new), b""),
+            (Some(gone), None) => batch.delete_cf(column, due(gone)),
+            _ => {}
+        }
+    }
+
+    /// Says where a read is in the log.
+    pub(super) fn put_read(&self, batch: &mut WriteBatch, read: &ReadPlace) {
+        let key = layout::read_of_source(&read.source, read.number);
+        batch.put_cf(self.column(Column::Reads), key, read.index.0.to_be_bytes());
     }
 
     pub(super) fn put_leaf(&self, batch: &mut WriteBatch, column: Column, key: &MapKey, hash: &Hash, value: &[u8]) {

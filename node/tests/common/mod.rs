@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod flat;
+pub mod person;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,11 +11,12 @@ use std::sync::{Arc, Mutex};
 
 use kanhe_node::chain::{BlockCheck, Chain, ChainConfig, CheckRules, Offered, Room, TransactionSource};
 use kanhe_node::ledger::map::ReadError;
-use kanhe_node::ledger::{BlockContext, CaseDue, Checked, Code, SpentKey, View};
+use kanhe_node::ledger::{BlockContext, CaseDue, Checked, Code, ConsentDue, SpentKey, View};
 use kanhe_node::storage::Storage;
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::case::Case;
 use kanhe_proto::certificate::Certificate;
+use kanhe_proto::consent::Consent;
 use kanhe_proto::genesis::{GENESIS_VERSION, Genesis, GenesisValidator, PROTOCOL_VERSION, schema_digest};
 use kanhe_proto::governance::{Action, GovernancePayload, Proposal};
 use kanhe_proto::hash::{Hash, HeaderHash, LicenceDigest, MapKey, Suite, TransactionId, sha256};
@@ -363,7 +365,9 @@ impl TestNode {
         let clock = Arc::new(AtomicU64::new(START.0 + 1_000));
         let tells = Arc::clone(&clock);
         let now = Arc::new(move || TimeMs(tells.load(Ordering::SeqCst)));
-        let chain = Chain::open(Arc::new(storage), ChainConfig::default(), now).unwrap();
+        // What a test offers fits into one block, however busy the machine.
+        let config = ChainConfig { block_work: std::time::Duration::from_secs(600), ..ChainConfig::default() };
+        let chain = Chain::open(Arc::new(storage), config, now).unwrap();
         let source = Arc::new(TestSource::default());
         chain.connect(Arc::<TestSource>::clone(&source));
         let tip = chain.tip().header.height;
@@ -381,9 +385,14 @@ impl TestNode {
 
     /// Builds a block of what is offered, proposed by bureau 0.
     pub fn propose(&self, world: &World) -> (HeaderHash, bytes::Bytes) {
+        self.propose_in(world, Round(0))
+    }
+
+    /// The same in a later round.
+    pub fn propose_in(&self, world: &World, round: Round) -> (HeaderHash, bytes::Bytes) {
         let height = self.chain.tip().header.height.next();
         let last = self.last_certificate.lock().unwrap().clone();
-        let built = self.chain.build_candidate(height, world.address(0), self.now(), last.as_ref()).unwrap();
+        let built = self.chain.build_candidate((height, round), world.address(0), self.now(), last.as_ref()).unwrap();
         (built.header_hash, built.body)
     }
 
@@ -427,6 +436,7 @@ pub struct MemoryView {
     pub state: BTreeMap<MapKey, Vec<u8>>,
     pub expiries: BTreeSet<SpentKey>,
     pub cases_due: BTreeSet<CaseDue>,
+    pub consents_due: BTreeSet<ConsentDue>,
     pub log_size: u64,
 }
 
@@ -442,6 +452,9 @@ impl View for MemoryView {
     }
     fn due_cases(&self, before: TimeMs, max: usize) -> Result<Vec<CaseDue>, ReadError> {
         Ok(self.cases_due.iter().take_while(|due| due.time < before).take(max).copied().collect())
+    }
+    fn due_consents(&self, before: TimeMs, max: usize) -> Result<Vec<ConsentDue>, ReadError> {
+        Ok(self.consents_due.iter().take_while(|due| due.time < before).take(max).copied().collect())
     }
     fn log_size(&self) -> u64 {
         self.log_size
@@ -471,6 +484,11 @@ impl MemoryView {
         for change in &outcome.cases {
             assert!(change.before.as_ref().is_none_or(|case| self.cases_due.remove(&due(case))));
             self.cases_due.extend(change.after.as_ref().map(due));
+        }
+        let due = |consent: &Consent| ConsentDue { time: consent.forget, id: consent.id };
+        for change in &outcome.consents {
+            assert!(change.before.as_ref().is_none_or(|consent| self.consents_due.remove(&due(consent))));
+            self.consents_due.extend(change.after.as_ref().map(due));
         }
         self.log_size += outcome.records.len() as u64;
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -28,13 +29,15 @@ pub fn now() -> TimeMs {
 
 /// Transactions that wait at one node.
 pub struct Queue {
+    /// Microseconds that execution is held up by each transaction, both where a block is built and where one is checked.
+    pub slow: AtomicU64,
     waiting: Mutex<BTreeMap<TransactionId, Offered>>,
     work: watch::Sender<bool>,
 }
 
 impl Queue {
     fn new() -> Arc<Self> {
-        Arc::new(Self { waiting: Mutex::default(), work: watch::Sender::new(false) })
+        Arc::new(Self { slow: AtomicU64::new(0), waiting: Mutex::default(), work: watch::Sender::new(false) })
     }
     pub fn offer(&self, transaction: &Transaction) {
         let offered = Offered { id: transaction.body.id(), bytes: transaction.to_bytes().into() };
@@ -66,6 +69,10 @@ impl TransactionSource for Queue {
         self.work.subscribe()
     }
     fn is_verified(&self, _: &TransactionId, _: &Signature) -> bool {
+        let slow = self.slow.load(Ordering::Relaxed);
+        if slow > 0 {
+            std::thread::sleep(Duration::from_micros(slow));
+        }
         false
     }
     fn verified(&self, _: TransactionId, _: Signature) {}

@@ -15,6 +15,7 @@ mod act;
 mod commitment;
 mod event;
 mod leaf;
+mod letter;
 mod shape;
 
 pub use act::{
@@ -24,4 +25,5 @@ pub use act::{
 pub use commitment::{case_nonce, commitment};
 pub use event::{CaseEvent, CaseRecord, EventError, EventList};
 pub use leaf::{Case, CaseStatus, CaseStep, OPENER_SLOT, Slot, StepState, case_key};
+pub use letter::{LETTER_VERSION, Letter, LetterContent, LetterError, WantedLetter, letter_id, letter_slots};
 pub use shape::ShapeError;

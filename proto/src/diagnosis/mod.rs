@@ -126,6 +126,12 @@ pub struct PeerSeen {
     pub tip: Option<u64>,
     /// How far its clock is ahead of this node's, in milliseconds.
     pub clock_ahead_ms: Option<i64>,
+    /// Version of its software, as it says.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// The newest rules that its software knows, as it says.
+    #[serde(default)]
+    pub protocol_known: Option<u32>,
 }
 
 /// Why a peer was not let in or not reached.
@@ -155,7 +161,7 @@ pub struct RefusedSeen {
     pub bureau: Option<BureauSeen>,
     /// Why.
     pub why: RefusedWhy,
-    /// What the network said.
+    /// What the network said; empty where strangers ask.
     pub detail: String,
     /// When last, in milliseconds ago.
     pub ago_ms: u64,
@@ -277,6 +283,18 @@ pub struct Diagnosis {
     pub damaged: Option<String>,
     /// Double signatures on the chain, the newest ones.
     pub double_signers: Vec<DoubleSigner>,
+}
+
+impl Diagnosis {
+    /// What anyone may know: all that operators of other bureaus need to see who is missing and what differs, without
+    /// addresses and error texts of this machine.
+    pub fn for_strangers(mut self) -> Self {
+        self.refused.iter_mut().for_each(|refused| refused.detail.clear());
+        if let Some(damaged) = &mut self.damaged {
+            *damaged = "something stored is damaged".to_owned();
+        }
+        self
+    }
 }
 
 /// What `GET /v1/diagnosis` answers.

@@ -39,6 +39,8 @@ fn peer(number: u8) -> PeerSeen {
         on_network: true,
         tip: Some(100),
         clock_ahead_ms: Some(3),
+        version: Some("0.1.0".into()),
+        protocol_known: Some(2),
     }
 }
 
@@ -251,6 +253,51 @@ fn different_blocks_at_one_height_are_a_fork() {
     let found = why_of(&[one, other]);
     assert_eq!((found[0].code, found[0].severity), (Code::Fork, Severity::Blocks));
     assert!(found.iter().any(|finding| finding.code == Code::VersionDiffers));
+}
+
+#[test]
+fn peers_with_other_software_are_named_and_warned_of_where_rules_come() {
+    let mut node = seen();
+    assert!(!codes(&node).iter().any(|(code, _)| *code == Code::VersionDiffers));
+    // Nothing is known of one that has not said.
+    node.peers[0].version = None;
+    node.peers[0].protocol_known = None;
+    assert!(!codes(&node).iter().any(|(code, _)| *code == Code::VersionDiffers));
+    for peer in &mut node.peers[1..] {
+        peer.version = Some("0.2.0".into());
+    }
+    let found = only(&node, Code::VersionDiffers);
+    assert_eq!(found.severity, Severity::Informs);
+    assert!(
+        found.text.en.starts_with("Bureau 3") && found.text.en.contains("Bureau 4") && found.text.en.contains("0.2.0")
+    );
+    node.protocol_known = 3;
+    node.protocol_next = Some(ProtocolNext { version: 3, height: 500 });
+    let found = only(&node, Code::VersionDiffers);
+    assert_eq!(found.severity, Severity::Warns);
+    assert!(found.hint.unwrap().en.contains("height 500"));
+}
+
+#[test]
+fn strangers_are_told_no_addresses_and_no_errors() {
+    let mut node = seen();
+    let one = |bureau, why| RefusedSeen {
+        peer: "p".into(),
+        bureau,
+        why,
+        detail: "10.1.2.3: connection refused".into(),
+        ago_ms: 5,
+    };
+    node.refused = vec![one(Some(bureau(2)), RefusedWhy::Unreachable), one(None, RefusedWhy::NotListed)];
+    node.damaged = Some("/home/kanhe/chain/000123.sst: checksum".into());
+    let told = node.clone().for_strangers();
+    let words = |of: &Diagnosis| serde_json::to_string(&(of, why(of))).unwrap();
+    for secret in ["10.1.2.3", "/home/kanhe"] {
+        assert!(words(&node).contains(secret) && !words(&told).contains(secret));
+    }
+    let refused: Vec<_> = why(&told).into_iter().filter(|finding| finding.code == Code::PeerRefused).collect();
+    assert!(refused.len() == 2 && refused.iter().all(|finding| finding.text.en.ends_with("ago")), "{refused:?}");
+    assert_eq!(only(&told, Code::Damaged).severity, Severity::Blocks);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! From what one node sees to what is so and what helps.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::finding::{Code, Finding, Missing, Severity, Told};
@@ -330,6 +332,7 @@ pub(super) fn of_node(diagnosis: &Diagnosis) -> Vec<Finding> {
     findings.extend(clocks(diagnosis));
     findings.extend(refused(diagnosis));
     findings.extend(versions(diagnosis));
+    findings.extend(versions_of_peers(diagnosis));
     findings.extend(keys(diagnosis));
     findings.extend(role(diagnosis));
     findings.into_iter().map(|finding| finding.of(&diagnosis.name)).collect()
@@ -455,9 +458,13 @@ fn refused(diagnosis: &Diagnosis) -> Vec<Finding> {
             _ => (Severity::Warns, &refused.detail),
         };
         let ago = span(refused.ago_ms);
+        let said = match detail.as_str() {
+            "" => Told::new("", ""),
+            detail => Told::new(format!(" ({detail})"), format!("（{detail}）")),
+        };
         let text = Told::new(
-            format!("peer {}: {en}, {} ago ({detail})", name.en, ago.en),
-            format!("节点 {}：{zh}，{} 前（{detail}）", name.zh, ago.zh),
+            format!("peer {}: {en}, {} ago{}", name.en, ago.en, said.en),
+            format!("节点 {}：{zh}，{} 前{}", name.zh, ago.zh, said.zh),
         );
         Finding::new(Code::PeerRefused, severity, text)
     });
@@ -477,6 +484,34 @@ fn versions(diagnosis: &Diagnosis) -> Option<Finding> {
         ),
     );
     Some(Finding::new(Code::VersionDiffers, Severity::Warns, text).hint("update it before then", "请在此之前升级"))
+}
+
+/// Peers with other software, by version.
+fn versions_of_peers(diagnosis: &Diagnosis) -> Vec<Finding> {
+    let mut others: BTreeMap<(&str, u32), Vec<Told>> = BTreeMap::new();
+    for peer in &diagnosis.peers {
+        let (Some(version), Some(known)) = (&peer.version, peer.protocol_known) else { continue };
+        if *version != diagnosis.version || known != diagnosis.protocol_known {
+            let name = peer.bureau.as_ref().map_or_else(|| Told::new(&peer.peer, &peer.peer), of);
+            others.entry((version, known)).or_default().push(name);
+        }
+    }
+    let each = others.into_iter().map(|((version, known), names)| {
+        let names = list(&names);
+        let own = (&diagnosis.version, diagnosis.protocol_known);
+        let text = Told::new(
+            format!("{} runs {version} (rules up to {known}), this node {} (up to {})", names.en, own.0, own.1),
+            format!("{} 运行 {version}（规则至第 {known} 版），本节点运行 {}（至第 {} 版）", names.zh, own.0, own.1),
+        );
+        match diagnosis.protocol_next.filter(|next| next.version > known) {
+            None => Finding::new(Code::VersionDiffers, Severity::Informs, text),
+            Some(next) => Finding::new(Code::VersionDiffers, Severity::Warns, text).hint(
+                format!("rules {} count from height {} on: it must be updated before", next.version, next.height),
+                format!("自高度 {} 起采用第 {} 版规则，须在此之前升级", next.height, next.version),
+            ),
+        }
+    });
+    each.collect()
 }
 
 fn keys(diagnosis: &Diagnosis) -> Vec<Finding> {

@@ -11,10 +11,12 @@ use crate::ids::{Height, LogIndex, Power, ProtocolVersion, SpanMs};
 use crate::item::{BoundRole, ItemCode};
 use crate::key::{KeyId, PublicKey};
 use crate::limits::{
-    ADMITTED_KEYS_MAX, CODE_BYTES_MAX, ITEM_BYTES_MAX, ITEM_ROLES_MAX, REAFFIRMED_MAX, REGISTRY_LIST_MAX,
-    SCHEMA_BYTES_MAX,
+    ADMITTED_KEYS_MAX, CODE_BYTES_MAX, DATA_DECLARED_MAX, ITEM_BYTES_MAX, ITEM_ROLES_MAX, REAFFIRMED_MAX,
+    REGISTRY_LIST_MAX, SCHEMA_BYTES_MAX,
 };
-use crate::registry::{Addresses, AskRight, Effect, HolderKind, Names, Parameters, PurposeClass, PurposeCode};
+use crate::registry::{
+    Addresses, AskRight, DataCode, DataDeclaration, Effect, HolderKind, Names, Parameters, PurposeClass, PurposeCode,
+};
 
 /// Whose word a proposal takes, from the least to the strictest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -238,13 +240,30 @@ pub enum Action {
         /// Its code.
         code: ItemCode,
     },
+    /// A bureau says which data it holds, or how it stands now. From protocol version 3 on.
+    DeclareData {
+        /// Whose.
+        bureau: Uscc,
+        /// Classes, strictly ascending by code.
+        classes: List<DataDeclaration, DATA_DECLARED_MAX>,
+    },
+    /// It does not hold them any more. From protocol version 3 on.
+    RetireData {
+        /// Whose.
+        bureau: Uscc,
+        /// Classes, strictly ascending.
+        classes: List<DataCode, DATA_DECLARED_MAX>,
+    },
 }
 
 impl Action {
     /// The first protocol version that executes it.
     pub const fn since(&self) -> ProtocolVersion {
         match self {
-            Self::RegisterItem { .. } | Self::RetireItem { .. } => ProtocolVersion(3),
+            Self::RegisterItem { .. }
+            | Self::RetireItem { .. }
+            | Self::DeclareData { .. }
+            | Self::RetireData { .. } => ProtocolVersion(3),
             _ => ProtocolVersion(2),
         }
     }
@@ -256,7 +275,9 @@ impl Action {
             | Self::EndKey { bureau, .. }
             | Self::DistrustKey { bureau, .. }
             | Self::Reaffirm { bureau, .. }
-            | Self::SetAddresses { bureau, .. } => Some(*bureau),
+            | Self::SetAddresses { bureau, .. }
+            | Self::DeclareData { bureau, .. }
+            | Self::RetireData { bureau, .. } => Some(*bureau),
             _ => None,
         }
     }
@@ -291,7 +312,9 @@ impl Action {
             | Self::ActivateProtocol { .. }
             | Self::RotateKey { .. }
             | Self::Reaffirm { .. }
-            | Self::SetAddresses { .. } => DecidedBy::Constitution,
+            | Self::SetAddresses { .. }
+            | Self::DeclareData { .. }
+            | Self::RetireData { .. } => DecidedBy::Constitution,
         }
     }
 }

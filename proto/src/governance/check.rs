@@ -82,7 +82,12 @@ impl Proposal {
             Action::RotateKey { bureau, new, .. } => {
                 new.check(chain, bureau).map_err(|error| ProposalError::Key(at, error))?;
             }
-            Action::Reaffirm { bureau, .. } | Action::SetAddresses { bureau, .. } if *bureau != self.proposer => {
+            Action::Reaffirm { bureau, .. }
+            | Action::SetAddresses { bureau, .. }
+            | Action::DeclareData { bureau, .. }
+            | Action::RetireData { bureau, .. }
+                if *bureau != self.proposer =>
+            {
                 return Err(ProposalError::NotOwn(at));
             }
             Action::SetParameters { parameters } => {
@@ -134,6 +139,16 @@ fn rule(action: &Action) -> Result<(), &'static str> {
             item.service_item(bound).map(|_| ()).map_err(|_| "each role of the item needs its bureaus, ascending")
         }
         Action::RetireItem { code } => holds(!code.is_empty(), "an item has a code"),
+        Action::DeclareData { classes, .. } => {
+            holds(!classes.is_empty(), "no class is declared")?;
+            holds(classes.windows(2).all(|pair| pair[0].code < pair[1].code), "classes must ascend")?;
+            holds(classes.iter().all(|class| !class.code.is_empty()), "a class needs a code")?;
+            classes.iter().try_for_each(|class| named(&class.names))
+        }
+        Action::RetireData { classes, .. } => {
+            holds(!classes.is_empty(), "no class is named")?;
+            holds(classes.windows(2).all(|pair| pair[0] < pair[1]), "classes must ascend")
+        }
         Action::ActivateProtocol { version, at } => {
             holds(version.0 >= 2 && at.0 > 0, "no earlier version can be activated")
         }

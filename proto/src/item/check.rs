@@ -3,6 +3,7 @@
 use super::file::{FieldKind, Item};
 use super::name::is_item_code;
 use super::{Fault, FaultKind, ITEM_FORMAT, PartName, Place, Words, graph, is_part_name};
+use crate::consent::is_trace;
 use crate::limits::{ATTACHMENT_BYTES_MAX, CASE_LIFE_DAYS_MAX, STEP_LIMIT_DAYS_MAX};
 use crate::registry::Names;
 use crate::sd_jwt::ClaimPath;
@@ -89,7 +90,7 @@ impl<'a> Check<'a> {
     }
     fn claims<'b>(&mut self, claims: impl Iterator<Item = &'b str>, at: &Place) {
         for (place, claim) in claims.enumerate() {
-            let form = claim.parse::<ClaimPath>().is_ok();
+            let form = claim.parse::<ClaimPath>().is_ok_and(|path| !is_trace(&path));
             self.require(form, FaultKind::Claim, at.element(place), claim);
         }
     }
@@ -229,6 +230,9 @@ impl<'a> Check<'a> {
             let known = self.item.step.iter().any(|step| step.code == given.step);
             self.require(known, FaultKind::Unknown, at.member("step"), &given.step);
             self.require(!given.claims.is_empty(), FaultKind::Empty, at.member("claims"), "claims");
+            if let Some(claim) = &given.account {
+                self.require(given.claims.contains_key(claim), FaultKind::Unknown, at.member("account"), claim);
+            }
         }
     }
 

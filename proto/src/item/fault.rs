@@ -108,7 +108,7 @@ kinds! {
     /// What a bureau gets of a party that no step of it waits for.
     NotAwaited = "not_awaited": "the bureau has no step that waits for this party",
     /// Not a claim.
-    Claim = "claim": "not a claim as NAME, NAME.INNER or NAME[0]",
+    Claim = "claim": "not a claim as NAME, NAME.INNER or NAME[0] that may be shown",
     /// A bureau that reads its own.
     OwnRead = "own_read": "a bureau does not read its own data",
     /// A choice without choices, or choices of something else.

@@ -291,6 +291,10 @@ pub struct Yield {
     pub to: PartName,
     /// How each claim is made (CEL, a text).
     pub claims: BTreeMap<Text<CODE_BYTES_MAX>, RuleText>,
+    /// The claim that names an enterprise, whose account on the ledger is opened with the licence: the licence's key becomes the
+    /// account's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Text<CODE_BYTES_MAX>>,
 }
 
 /// How a step ends on a sample.

@@ -21,6 +21,7 @@ pub use file::{
     Ask, Attachment, Basis, BureauRole, Field, FieldKind, Item, Otherwise, Outcome, Party, Rule, Sample, SharedRead,
     Step, Yield,
 };
+pub(crate) use name::is_item_code;
 pub use name::{ItemCode, ItemVersion, PartName, TypeRef, is_part_name};
 pub use public::{BindError, BoundRole};
 pub use words::Words;

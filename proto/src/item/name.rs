@@ -53,7 +53,7 @@ pub fn is_part_name(text: &str) -> bool {
 }
 
 /// Whether a text can be the code of an item.
-pub(super) fn is_item_code(text: &str) -> bool {
+pub(crate) fn is_item_code(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 

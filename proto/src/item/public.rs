@@ -64,16 +64,18 @@ impl Item {
         })
     }
 
+    /// Whether a bureau gets something from a party.
+    pub fn sends(&self, party: &str, bureau: &str) -> bool {
+        let is_it =
+            |of: &PartName, to: &[PartName]| of.as_str() == party && to.iter().any(|role| role.as_str() == bureau);
+        self.ask.iter().any(|ask| is_it(&ask.of, &ask.to))
+            || self.field.iter().any(|field| is_it(&field.of, &field.to))
+            || self.attachment.iter().any(|file| is_it(&file.of, &file.to))
+    }
+
     fn public_party(&self, code: &PartName) -> ItemParty {
         let party = self.party.iter().find(|party| party.code == *code).expect("asked for one of its own");
-        let sends = |to: &[PartName]| to.to_vec();
-        let to: Vec<PartName> = [
-            self.ask.iter().filter(|ask| ask.of == *code).flat_map(|ask| sends(&ask.to)).collect::<Vec<_>>(),
-            self.field.iter().filter(|field| field.of == *code).flat_map(|field| sends(&field.to)).collect(),
-            self.attachment.iter().filter(|file| file.of == *code).flat_map(|file| sends(&file.to)).collect(),
-        ]
-        .concat();
-        let sends_to = (0u8..).zip(&self.bureau).filter(|(_, bureau)| to.contains(&bureau.code));
+        let sends_to = (0u8..).zip(&self.bureau).filter(|(_, bureau)| self.sends(code, &bureau.code));
         ItemParty {
             code: code.clone(),
             kind: party.kind,

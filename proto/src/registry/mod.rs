@@ -5,6 +5,7 @@
 
 mod accreditation;
 mod bureau;
+mod data_class;
 mod interval;
 mod key_entry;
 mod licence_type;
@@ -19,6 +20,7 @@ mod supervision;
 
 pub use accreditation::Accreditation;
 pub use bureau::{Addresses, Bureau, Names};
+pub use data_class::{DataCatalogue, DataClass, DataCode, DataDeclaration, DataEntry};
 pub use interval::{Authority, Effect, Interval, IntervalError, Intervals};
 pub use key_entry::{KeyEntry, KeyRole};
 pub use licence_type::{HolderKind, LicenceType};

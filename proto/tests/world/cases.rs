@@ -2,8 +2,8 @@
 
 use kanhe_proto::bounded::{List, Text};
 use kanhe_proto::case::{
-    Act, Case, CaseStatus, CaseStep, Decide, FileRef, How, Issued, Join, Open, Outcome, Present, Rate, Run, SignedAct,
-    Slot, SlotKey, SlotRequest, StepState, Withdraw, case_id, commitment,
+    Act, Case, CaseStatus, CaseStep, Decide, FileRef, How, Issued, Join, LETTER_VERSION, Letter, LetterContent, Open,
+    Outcome, Present, Rate, Run, SignedAct, Slot, SlotKey, SlotRequest, StepState, Withdraw, case_id, commitment,
 };
 use kanhe_proto::hash::{CaseId, Commitment, Hash};
 use kanhe_proto::ids::{LogIndex, TimeMs};
@@ -76,6 +76,13 @@ pub fn joins() -> Present {
         letter_key: letter_key(112),
         files: List::new(vec![file(0)]).unwrap(),
     }
+}
+
+pub fn letter() -> Letter {
+    let words = Text::new("请补充合同第三页。 The third page is missing.").unwrap();
+    let content =
+        LetterContent { version: LETTER_VERSION, chain: chain().chain_id, case: id(), step: 0, round: 1, words };
+    Letter { random: [8; 32], content }
 }
 
 pub fn decide() -> Decide {

@@ -4,7 +4,9 @@
 #![allow(dead_code)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests are outside the tests themselves")]
 
+pub mod accounts;
 pub mod cases;
+pub mod consents;
 
 use std::collections::BTreeMap;
 

@@ -9,7 +9,7 @@ use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::SpanMs;
 use kanhe_proto::item::{BoundRole, Item};
 use kanhe_proto::record::Choice;
-use kanhe_proto::registry::{Bureau, Effect, HolderKind, KeyRole, Names, PurposeClass};
+use kanhe_proto::registry::{Bureau, DataDeclaration, Effect, HolderKind, KeyRole, Names, PurposeClass};
 
 use crate::cli::name;
 use crate::cli::show::clean;
@@ -222,6 +222,17 @@ fn of_catalogue(action: &Action, who: &Who) -> String {
         Action::RetirePurpose { code } => say("gov.act.retire_purpose", &[("code", &clean(code))]),
         Action::RegisterItem { file, bound } => register_item(file, bound, who),
         Action::RetireItem { code } => say("gov.act.retire_item", &[("item", &clean(code))]),
+        Action::DeclareData { bureau, classes } => {
+            let class = |class: &DataDeclaration| {
+                format!("{} ({}, {})", clean(name(&class.names)), clean(&class.code), class.count)
+            };
+            let classes: Vec<String> = classes.iter().map(class).collect();
+            say("gov.act.declare_data", &[("bureau", &is(bureau)), ("classes", &classes.join(", "))])
+        }
+        Action::RetireData { bureau, classes } => {
+            let classes: Vec<String> = classes.iter().map(|code| clean(code)).collect();
+            say("gov.act.retire_data", &[("bureau", &is(bureau)), ("classes", &classes.join(", "))])
+        }
         other => unreachable!("{other:?} is not about the catalogue"),
     }
 }
@@ -319,6 +330,13 @@ mod tests {
         let rotate = |role, old, overlap| Action::RotateKey { bureau, new: new(role), old, overlap: SpanMs(overlap) };
         let text = |text: &str| Text::new(text).unwrap();
         let keys = List::new(vec![new(KeyRole::Governance)]).unwrap();
+        let declared = DataDeclaration {
+            code: text("households"),
+            names: names.clone(),
+            type_code: None,
+            count: 7,
+            as_of: kanhe_proto::ids::TimeMs(1),
+        };
         vec![
             Action::AdmitBureau {
                 bureau,
@@ -367,6 +385,8 @@ mod tests {
             Action::Veto { proposal: ProposalId([1; 32]) },
             Action::RegisterItem { file: text_of_schema(), bound: List::empty() },
             Action::RetireItem { code: text("flat-registration") },
+            Action::DeclareData { bureau, classes: List::new(vec![declared]).unwrap() },
+            Action::RetireData { bureau, classes: List::new(vec![text("households")]).unwrap() },
         ]
     }
 

@@ -2,15 +2,17 @@
 //! refuses is tested there; here only what wallets must bear.
 
 use kanhe_proto::api::{
-    CaseEventsAnswer, CaseFileState, CaseProved, CasesProvedAnswer, CasesQuestion, ReadyAnswer, ReadyStep,
+    CaseEventsAnswer, CaseFileState, CaseProved, CasesProvedAnswer, CasesQuestion, OverdueAnswer, OverdueStep,
+    ReadyAnswer, ReadyStep,
 };
 use kanhe_proto::case::{
     Act, Case, CaseEvent, CasePayload, CaseRecord, CaseStatus, CaseStep, Decide, How, Issued, Open, Outcome, Present,
     Run, SignedAct, Slot, SlotKey, StepState, case_id, case_key,
 };
-use kanhe_proto::case_file::{BoundFile, FilePart};
+use kanhe_proto::case_file::{BoundFile, FilePart, PartBody};
 use kanhe_proto::hash::{CaseId, Commitment, sha256};
 use kanhe_proto::item::PartName;
+use kanhe_proto::key::KeyId;
 use kanhe_proto::registry::ServiceItem;
 
 use super::*;
@@ -22,16 +24,29 @@ const READY_PAGE: usize = 3;
 
 type Refused = &'static str;
 
-/// Parts of case files by the commitment, as a node keeps them.
+/// Parts of case files by commitment and author, as a node keeps them.
 #[derive(Default)]
 pub struct CaseFiles {
-    parts: BTreeMap<Commitment, BTreeMap<u16, Vec<u8>>>,
+    parts: BTreeMap<(Commitment, KeyId), BTreeMap<u16, Vec<u8>>>,
     /// Parts that it takes before it breaks off; none: all.
     pub room: Option<usize>,
     /// Whether it says that the recipient has them.
     pub delivers: bool,
     /// No file comes.
     pub hidden: bool,
+    /// Whether it hands parts out that it has signed itself.
+    pub forges: bool,
+    /// Acts that it said to refuse, and kept.
+    pub refused: Vec<u8>,
+}
+
+impl CaseFiles {
+    /// Loses what it has of a file; whether it had something.
+    pub fn lose(&mut self, commitment: &Commitment) -> bool {
+        let before = self.parts.len();
+        self.parts.retain(|(known, _), _| known != commitment);
+        self.parts.len() < before
+    }
 }
 
 fn require(holds: bool, code: Refused) -> Result<(), Refused> {
@@ -284,12 +299,43 @@ impl Chain {
         let steps = steps.into_iter().map(told).collect();
         ReadyAnswer { unproven: true, height: Height(self.height), steps, next }
     }
+    /// A case as it would be if what it has had happened so much earlier.
+    pub fn age_case(&mut self, id: &str, ms: u64) {
+        let mut case = self.case(id);
+        let earlier = |time: TimeMs| TimeMs(time.0 - ms);
+        for step in case.steps.as_mut_slice() {
+            (step.since, step.due) = (earlier(step.since), step.due.map(earlier));
+        }
+        self.height += 1;
+        self.state.insert(case_key(&case.id), case.to_value());
+    }
+    /// Steps that are ready and were due before now.
+    pub fn overdue(&self) -> OverdueAnswer {
+        let mut steps = Vec::new();
+        let cases = self.state.values().filter_map(|value| Case::from_value(value).ok());
+        for case in cases.filter(|case| case.status == CaseStatus::Open) {
+            let id = case.id;
+            let item = self.item_of(&case);
+            for (step, stands) in (0u8..).zip(&case.steps) {
+                let (item_code, version) = (case.item.clone(), case.version);
+                if let Some(due) = stands.due.filter(|due| *due < now() && stands.state == StepState::Ready) {
+                    let bureau = case.bureau_of(&item, step).unwrap();
+                    steps.push(OverdueStep { case: id, item: item_code, version, step, bureau, due_ms: due });
+                }
+            }
+        }
+        OverdueAnswer { unproven: true, height: Height(self.height), steps, next: None }
+    }
     /// A part of a file, for the bureau that proves itself.
-    pub fn file_part(&mut self, proof: &[u8], commitment: &Commitment, place: u16) -> Option<Vec<u8>> {
+    pub fn file_part(&mut self, proof: &[u8], file: &(Commitment, KeyId), place: u16) -> Option<Vec<u8>> {
         let (id, key) = (self.genesis.chain_id(), self.issuing.public_key());
         assert!(self.letters.is_proved(proof, &id, &key), "a proof is good once");
-        let parts = self.files.parts.get(commitment).filter(|_| !self.files.hidden)?;
-        parts.get(&place).cloned()
+        let part = self.files.parts.get(file).filter(|_| !self.files.hidden)?.get(&place).cloned()?;
+        if !self.files.forges {
+            return Some(part);
+        }
+        let (body, forger) = (FilePart::decode(&part, &id).unwrap().body, SecretKey::from_seed([66; 32]));
+        Some(PartBody { author: forger.public_key(), ..body }.sign(&forger).unwrap().encode())
     }
 
     /// Takes a part of a file in; none: it breaks off.
@@ -298,18 +344,20 @@ impl Chain {
         if let Some(room) = &mut self.files.room {
             *room = room.checked_sub(1)?;
         }
-        self.files.parts.entry(part.commitment).or_default().insert(part.place, bytes.to_vec());
-        self.file_state(&part.commitment)
+        let file = (part.body.commitment, part.author());
+        self.files.parts.entry(file).or_default().insert(part.body.place, bytes.to_vec());
+        self.file_state(&file)
     }
-    pub fn file_state(&self, commitment: &Commitment) -> Option<CaseFileState> {
-        let parts = self.files.parts.get(commitment)?;
+    pub fn file_state(&self, file: &(Commitment, KeyId)) -> Option<CaseFileState> {
+        let parts = self.files.parts.get(file)?;
         let first = FilePart::decode(parts.values().next()?, &self.genesis.chain_id()).unwrap();
-        Some(CaseFileState { parts: first.parts, stored: parts.len() as u16, delivered: self.files.delivers })
+        Some(CaseFileState { parts: first.body.parts, stored: parts.len() as u16, delivered: self.files.delivers })
     }
     /// A file that the chain has a commitment to, opened as its bureau does.
     pub fn open_file(&self, commitment: &Commitment) -> BoundFile {
         let chain = self.genesis.chain_id();
-        let parts = self.files.parts[commitment].values();
+        let same = self.files.parts.iter().find(|((known, _), _)| known == commitment);
+        let parts = same.unwrap().1.values();
         let parts: Vec<FilePart> = parts.map(|bytes| FilePart::decode(bytes, &chain).unwrap()).collect();
         BoundFile::open(&parts, &self.sealing).unwrap()
     }

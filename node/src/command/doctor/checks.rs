@@ -14,11 +14,15 @@ use kanhe_proto::key_file::{self, KEY_FILE_BYTES_MAX, KeyFileRole};
 use super::report::{Check, Outcome, Report};
 use crate::config::Config;
 use crate::consensus::guard::{self, UNTOLD};
+use crate::run::last_stop::LastStop;
 use crate::run::{RunError, diagnosis, home, now, ports, read_genesis};
 use crate::storage::{Storage, StorageError};
 
 /// A newest block that is further ahead of the clock shows that the clock is wrong, in milliseconds.
 const AHEAD_MAX_MS: u64 = 10_000;
+/// Exit codes after which a start as it is would do harm or end in the same way: the key signs elsewhere, or a certified
+/// block does not execute here.
+const STOPS_THAT_HOLD: [u8; 2] = [72, 74];
 const DISK_LOW_BYTES: u64 = 2 << 30;
 const DISK_FULL_BYTES: u64 = 128 << 20;
 
@@ -38,13 +42,14 @@ impl Examined<'_> {
         self.disk();
         self.keys();
         self.guard();
-        if self.running || self.report.in_use {
-            return;
-        }
-        if let Some(genesis) = genesis {
+        let stopped = !self.running && !self.report.in_use;
+        if let Some(genesis) = genesis.filter(|_| stopped) {
             self.database(&genesis.chain_id());
         }
-        self.ports();
+        self.last_stop(stopped);
+        if stopped {
+            self.ports();
+        }
     }
 
     fn say(&mut self, check: Check) {
@@ -191,6 +196,18 @@ impl Examined<'_> {
                 self.say(check);
             }
         }
+    }
+
+    /// Why it ended by itself. What only its operator can mend counts until blocks came after it.
+    fn last_stop(&mut self, stopped: bool) {
+        let Some(LastStop { at_ms, code, reason, hint }) = LastStop::read(self.home) else { return };
+        let at = moment(at_ms);
+        let en = format!("the node ended by itself at {at} with exit code {code}: {reason}");
+        let zh = format!("节点曾于 {at} 自行退出，退出码 {code}：{reason}");
+        let check = Check::warning("last_stop", en, zh, &hint);
+        let since = self.report.time_ms.is_some_and(|newest| newest > at_ms);
+        let holds = stopped && !since && STOPS_THAT_HOLD.contains(&code);
+        self.say(if holds { check.with_state_bad() } else { check });
     }
 
     fn database(&mut self, chain: &ChainId) {

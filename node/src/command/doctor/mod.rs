@@ -6,7 +6,7 @@
 mod checks;
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use kanhe_proto::diagnosis::{DiagnosisAnswer, Severity};
 
 use super::agent::{Believed, agent};
 use super::print;
+use crate::admin;
 use crate::config::Config;
 use crate::run::{RunError, exit};
 use checks::Examined;
@@ -86,7 +87,7 @@ fn examine(arguments: &DoctorArguments) -> Report {
     };
     let mut report = Report::default();
     report.checks.push(Check::good("config", "config.toml can be used", "config.toml 可用"));
-    let answer = ask(&config);
+    let answer = ask(home, &config);
     let mut examined = Examined { home, config: &config, running: answer.is_ok(), report: &mut report };
     examined.all();
     match answer {
@@ -113,8 +114,14 @@ fn examine(arguments: &DoctorArguments) -> Report {
     report
 }
 
-/// Asks the node itself.
-fn ask(config: &Config) -> Result<DiagnosisAnswer, String> {
+/// Asks the node itself: over its admin socket, which tells all, else over its API.
+fn ask(home: &Path, config: &Config) -> Result<DiagnosisAnswer, String> {
+    if !config.admin.socket.as_os_str().is_empty()
+        && let Ok(answer) = admin::call(&home.join(&config.admin.socket), "GET", "/diagnosis", "")
+        && let Ok(answer) = serde_json::from_value(answer)
+    {
+        return Ok(answer);
+    }
     let mut address = config.api.listen;
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());

@@ -75,6 +75,7 @@ impl Run {
         }
         self.last_certificate = Some(certificate);
         self.building = None;
+        self.built = None;
         self.held = Some(Held { reply, height: tip.height.next(), due: pacing::heartbeat_due(&tip) });
         self.tell();
         Ok(())

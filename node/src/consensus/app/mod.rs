@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, watch as channel};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::application::{Application, ApplicationError, Candidate, Slot};
+use super::application::{Application, ApplicationError, Candidate};
 use super::context::{Address, Height, KanheContext, ValidatorSet, Value};
 use super::engine::{Timing, ValidatorKey};
 use super::fatal::Fatal;
@@ -75,9 +75,26 @@ struct Held {
     due: Instant,
 }
 
+/// A candidate being built. It names its proposer and no round, so it is good for any turn at its height.
 struct Building {
-    slot: Slot,
+    height: BlockNumber,
     task: JoinHandle<Result<Candidate, ApplicationError>>,
+}
+
+/// A candidate built here, kept until its height is decided: proposed again in a later turn, it is one that the others have
+/// or had the time to check, and what came too late for its round is not lost.
+struct Built {
+    height: BlockNumber,
+    candidate: Candidate,
+    standing: Standing,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    New,
+    Proposed(Attempt),
+    /// The chain knows that it was not decided in its round.
+    Missed,
 }
 
 /// Bodies at the height that the engine works on, and early ones.
@@ -108,6 +125,7 @@ pub(super) struct Run {
     round: Attempt,
     last_certificate: Option<Certificate>,
     building: Option<Building>,
+    built: Option<Built>,
     held: Option<Held>,
     streams: u64,
 }
@@ -140,6 +158,7 @@ impl Run {
             round: Attempt(0),
             last_certificate: None,
             building: None,
+            built: None,
             held: None,
             streams: 0,
         }

@@ -15,7 +15,7 @@ use super::super::application::{Candidate, Slot};
 use super::super::context::{self, Height, KanheContext, Value};
 use super::super::fatal::Fatal;
 use super::super::streaming::{self, StreamInit};
-use super::{Bodies, Building, Run, attempt, proposed};
+use super::{Bodies, Building, Built, Run, Standing, attempt, proposed};
 
 impl Run {
     pub(super) async fn started_round(
@@ -36,6 +36,11 @@ impl Run {
         self.watch.working_on(height, Arc::clone(&set));
         self.tell();
         tracing::debug!(%height, %round, ?role, "round started");
+        self.miss(height, round);
+        if round > Attempt(0) {
+            // Rounds fail: the next turn should not have to wait for its candidate.
+            self.build(height, Attempt(round.0.saturating_add(1)))?;
+        }
         let proposer = context::proposer_at(&set, height, round);
         let told = |value| proposed(height, Round::new(round.0), Round::Nil, proposer, value, Validity::Valid);
         let mut values: Vec<_> = std::mem::take(&mut self.bodies.untold).into_iter().map(told).collect();
@@ -47,25 +52,33 @@ impl Run {
         Ok(values)
     }
 
-    /// Starts building a candidate where it is this validator's turn.
+    /// Tells the chain of a candidate whose round ended without a decision.
+    fn miss(&mut self, height: BlockNumber, round: Attempt) {
+        let Some(built) = self.built.as_mut().filter(|built| built.height == height) else { return };
+        if matches!(built.standing, Standing::Proposed(before) if before < round) {
+            built.standing = Standing::Missed;
+            self.app.missed(&built.candidate.header_hash);
+        }
+    }
+
+    /// Starts building a candidate where it is this validator's turn and none is there.
     pub(super) fn build(&mut self, height: BlockNumber, round: Attempt) -> Result<(), Fatal> {
         let Some((key, own)) = &self.validator else { return Ok(()) };
         let set = self.set_of(height)?;
         let proposer = context::proposer_at(&set, height, round);
-        let slot = Slot { height, round, proposer };
-        if proposer != *own
-            || key.guard.silenced().is_some()
-            || self.building.as_ref().is_some_and(|building| building.slot == slot)
-        {
+        let has = self.building.as_ref().is_some_and(|building| building.height == height)
+            || self.built.as_ref().is_some_and(|built| built.height == height);
+        if proposer != *own || key.guard.silenced().is_some() || has {
             return Ok(());
         }
+        let slot = Slot { height, round, proposer };
         let (app, certificate) = (Arc::clone(&self.app), self.last_certificate.clone());
         let task = tokio::task::spawn_blocking(move || app.candidate(&slot, certificate.as_ref()));
-        self.building = Some(Building { slot, task });
+        self.building = Some(Building { height, task });
         Ok(())
     }
 
-    /// The candidate for a turn: the one proposed before a restart, or the one being built.
+    /// The candidate for a turn: the one proposed before a restart, the one of an earlier turn, or the one being built.
     pub(super) async fn candidate(
         &mut self,
         height: BlockNumber,
@@ -81,16 +94,23 @@ impl Run {
             return Ok(body.map(|body| Candidate { header_hash, body }));
         }
         self.build(height, round)?;
-        let Some(building) = self.building.as_mut().filter(|building| building.slot.height == height) else {
-            return Ok(None);
-        };
-        let Ok(built) = timeout(limit, &mut building.task).await else {
-            tracing::warn!(%height, %round, "no candidate in time");
-            return Ok(None);
-        };
-        self.building = None;
-        let candidate = built.map_err(|panicked| Fatal::Storage(panicked.to_string()))?;
-        candidate.map(Some).map_err(|error| Fatal::Storage(error.to_string()))
+        if let Some(building) = self.building.as_mut().filter(|building| building.height == height) {
+            let Ok(built) = timeout(limit, &mut building.task).await else {
+                tracing::warn!(%height, %round, "no candidate in time; it is kept for the next turn");
+                return Ok(None);
+            };
+            self.building = None;
+            let candidate = built.map_err(|panicked| Fatal::Storage(panicked.to_string()))?;
+            let candidate = candidate.map_err(|error| Fatal::Storage(error.to_string()))?;
+            self.built = Some(Built { height, candidate, standing: Standing::New });
+        }
+        let built = self.built.as_mut().filter(|built| built.height == height);
+        Ok(built.map(|built| {
+            if built.standing == Standing::New {
+                built.standing = Standing::Proposed(round);
+            }
+            built.candidate.clone()
+        }))
     }
 
     pub(super) async fn get_value(

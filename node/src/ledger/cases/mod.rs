@@ -9,7 +9,6 @@
 //!
 //! Source: `docs/adr/0010-items-cases-and-consent.md`
 
-mod book;
 mod decide;
 mod end;
 mod open;
@@ -18,7 +17,6 @@ mod progress;
 mod sweep;
 mod turn;
 
-pub(super) use book::Book;
 pub(super) use sweep::begin;
 
 use kanhe_proto::case::{Act, CasePayload};

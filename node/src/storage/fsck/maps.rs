@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use kanhe_proto::account::{AccountRecord, EnterpriseAccount, account_key};
 use kanhe_proto::case::{Case, case_key};
+use kanhe_proto::consent::{Consent, SourceReads, consent_key, source_reads_key};
 use kanhe_proto::governance::{Alive, OpenProposals, ProposalContent, ProposalVotes};
 use kanhe_proto::hash::{Hash, MapKey};
 use kanhe_proto::header::Header;
 use kanhe_proto::ids::ProtocolVersion;
 use kanhe_proto::map_value::{Kind, MapValue, ValueError};
 use kanhe_proto::merkle::map::value_hash;
+use kanhe_proto::record::Record;
 use kanhe_proto::registry::{
-    Accreditation, Bureau, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters, Purpose, RegistryRecord,
-    RelyingParty, Schedule, Seats, ServiceItem, Supervision,
+    Accreditation, Bureau, DataCatalogue, DataClass, ItemCatalogue, KeyEntry, LicenceType, Membership, Parameters,
+    Purpose, RegistryRecord, RelyingParty, Schedule, Seats, ServiceItem, Supervision,
 };
 use kanhe_proto::status::{BatchStatus, LicenceStatus, SpentId};
 
@@ -61,6 +64,11 @@ impl Fsck<'_> {
                 Some(Kind::Alive) => Alive::from_value(value).map(|_| ()),
                 Some(Kind::OpenProposals) => OpenProposals::from_value(value).map(|_| ()),
                 Some(Kind::Case) => Case::from_value(value).map(|case| fsck.case(key, &case)),
+                Some(Kind::Consent) => Consent::from_value(value).map(|consent| fsck.consent(key, &consent)),
+                Some(Kind::SourceReads) => SourceReads::from_value(value).map(|reads| fsck.source(key, &reads)),
+                Some(Kind::EnterpriseAccount) => {
+                    EnterpriseAccount::from_value(value).map(|account| fsck.account(key, &account))
+                }
                 _ => SpentId::from_value(value).map(|_| ()),
             };
             if let Err(error) = read {
@@ -73,6 +81,34 @@ impl Fsck<'_> {
     fn case(&mut self, key: &[u8], case: &Case) {
         if case_key(&case.id).bytes() != key {
             self.problem(Column::State, key, "is stored under another case's key");
+        }
+    }
+
+    fn consent(&mut self, key: &[u8], consent: &Consent) {
+        if consent_key(&consent.id).bytes() != key {
+            self.problem(Column::State, key, "is stored under another consent's key");
+        }
+    }
+
+    fn source(&mut self, key: &[u8], reads: &SourceReads) {
+        if source_reads_key(&reads.source).bytes() != key {
+            self.problem(Column::State, key, "is stored under another source's key");
+        }
+    }
+
+    /// It names the record of the last act on it.
+    fn account(&mut self, key: &[u8], account: &EnterpriseAccount) {
+        if account_key(&account.uscc).bytes() != key {
+            self.problem(Column::State, key, "is stored under another account's key");
+        }
+        let last = self.get(Column::Records, &account.last.0.to_be_bytes());
+        let last = last.and_then(|record| AccountRecord::from_record(&record).ok());
+        let named = last.is_some_and(|last| {
+            let act = &last.signed.act;
+            act.uscc == account.uscc && act.sequence.checked_add(1) == Some(account.sequence)
+        });
+        if !named {
+            self.problem(Column::State, key, "names a last record that is not of this account");
         }
     }
 
@@ -118,6 +154,8 @@ fn registry_key(value: &[u8]) -> Result<MapKey, ValueError> {
         Some(Kind::Schedule) => key::<Schedule>(value),
         Some(Kind::ServiceItem) => key::<ServiceItem>(value),
         Some(Kind::ItemCatalogue) => key::<ItemCatalogue>(value),
+        Some(Kind::DataClass) => key::<DataClass>(value),
+        Some(Kind::DataCatalogue) => key::<DataCatalogue>(value),
         _ => key::<Parameters>(value),
     }
 }

@@ -6,6 +6,7 @@
 //! that fails is reported and the rest is still checked.
 
 mod blocks;
+mod consents;
 mod headers;
 mod indexes;
 mod logs;
@@ -73,6 +74,8 @@ pub fn fsck(storage: &Storage, chain_id: &ChainId, progress: &mut dyn FnMut(Prog
     fsck.state(&last);
     fsck.expiries();
     fsck.cases();
+    fsck.consents();
+    fsck.reads();
     fsck.schemas(&genesis, &schemas);
     fsck.issuer_batches();
     fsck.acts();

@@ -35,9 +35,14 @@ impl Span {
 
     /// The pieces of a log of `size` leaves: in order, of at most 2^`level_max` leaves each, all of them complete.
     pub fn all(size: u64, level_max: u8) -> impl Iterator<Item = Self> {
-        let mut from = 0;
+        Self::between(0, size, level_max)
+    }
+
+    /// The same of the leaves from `from` on, before `to`.
+    pub fn between(from: u64, to: u64, level_max: u8) -> impl Iterator<Item = Self> {
+        let mut from = from;
         std::iter::from_fn(move || {
-            let left = size.min(SIZE_MAX).checked_sub(from).filter(|left| *left > 0)?;
+            let left = to.min(SIZE_MAX).checked_sub(from).filter(|left| *left > 0)?;
             let level = left.ilog2().min(from.trailing_zeros()).min(u32::from(level_max)) as u8;
             let span = Self { level, index: from >> level };
             from += 1 << level;

@@ -59,14 +59,19 @@ impl Network {
         }
         Ok(statuses)
     }
-    /// Waits until no transaction waits and all nodes are at one height; gives it.
+    /// Waits until no transaction waits and all nodes are at one height; gives it. Slow blocks are waited for: the limit is
+    /// for a time without any.
     pub async fn settle(&self, limit: Duration) -> anyhow::Result<u64> {
-        let until = tokio::time::Instant::now() + limit;
+        let (mut until, mut top) = (tokio::time::Instant::now() + limit, 0);
         loop {
             let statuses = self.statuses().await?;
             let height = statuses[0].height;
             if statuses.iter().all(|status| status.pending == 0 && status.height == height) {
                 return Ok(height);
+            }
+            let highest = statuses.iter().map(|status| status.height).max().unwrap_or(0);
+            if highest > top {
+                (until, top) = (tokio::time::Instant::now() + limit, highest);
             }
             let said: Vec<_> = statuses.iter().map(|status| (status.height, status.pending)).collect();
             anyhow::ensure!(tokio::time::Instant::now() < until, "the nodes do not come to rest: {said:?}");

@@ -2,6 +2,7 @@
 
 mod bureaus;
 mod catalogue;
+mod data;
 mod items;
 mod keys;
 mod parameters;
@@ -78,6 +79,8 @@ fn execute<V: View>(desk: &mut Desk<'_, '_, V>, action: &Action, decision: &Deci
         Action::ActivateProtocol { version, at } => parameters::activate(desk, decision, *version, *at),
         Action::RegisterItem { file, bound } => items::register(desk, decision, file, bound),
         Action::RetireItem { code } => items::retire(desk, decision, code),
+        Action::DeclareData { bureau, classes } => data::declare(desk, decision, bureau, classes),
+        Action::RetireData { bureau, classes } => data::retire(desk, decision, bureau, classes),
         Action::Veto { proposal } => parameters::veto(desk, proposal),
         _ => catalogue::execute(desk, action, decision),
     }

@@ -4,36 +4,45 @@
 //! Layout of a file, by the codec: 32 random bytes, then [`CaseFile`]. The random bytes are part of the file alone, so who
 //! deletes it leaves a commitment that means nothing.
 //!
-//! Layout of a part: version (1), chain (32), case (32), recipient (8 + 18), commitment (32), place (2), number of parts
-//! (2), [`Sealed`]. A node that carries it sees that much and its size. Each part is bound to its place: none can be left
-//! out, moved, or put into another file.
+//! Layout of a part: version (1), chain (32), case (32), recipient (8 + 18), commitment (32), author's key (1 + 8 + 32),
+//! place (2), number of parts (2), [`Sealed`], signature (1 + 8 + 64). A node that carries it sees that much and its size. Each
+//! part is bound to its place: none can be left out, moved, or put into another file. Its author signs it: whoever knows a
+//! commitment, as everybody does once the act is on the chain, cannot put something else in the file's place. What others
+//! sign is a file of theirs. Parts of version 1 had no author and no signature.
 //!
 //! Source: `docs/adr/0010-items-cases-and-consent.md`, section 3
 
+mod part;
+
 use bincode::{Decode, Encode};
 
+use crate::account::MANDATE_BYTES_MAX;
 use crate::bounded::{Blob, List, Text};
 use crate::case::{FileRef, commitment};
 use crate::codec::{self, CodecError};
 use crate::hash::{CaseId, ChainId, Commitment};
 use crate::identifiers::Uscc;
 use crate::item::PartName;
-use crate::key::PublicKey;
+use crate::key::{KeyError, PublicKey, SignError, Signer};
 use crate::limits::{
     ATTACHMENT_BYTES_MAX, CASE_FILE_BYTES_MAX, CASE_FILE_UNIT_BYTES, RESPONSE_BYTES_MAX, SEALED_BYTES_MAX,
 };
-use crate::seal::{SealError, SealInfo, SealPurpose, Sealed, SealingSecret, seal};
+use crate::seal::{SealError, SealInfo, SealPurpose, SealingSecret, seal};
+
+pub use part::{FilePart, PartBody};
 
 /// The layout of files that is written and read.
-pub const CASE_FILE_VERSION: u8 = 1;
+pub const CASE_FILE_VERSION: u8 = 2;
 /// The layout of parts that is written and read.
-pub const PART_VERSION: u8 = 1;
+pub const PART_VERSION: u8 = 2;
 /// Bytes of a file in each part but the last.
 pub const PART_BYTES: usize = 192 << 10;
 /// Parts of the longest file.
 pub const PARTS_MAX: usize = (CASE_FILE_BYTES_MAX as usize).div_ceil(PART_BYTES);
+/// What stands before the sealed bytes of a part.
+pub const PART_HEAD_BYTES: usize = 1 + 32 + 32 + 8 + 18 + 32 + 41 + 2 + 2;
 /// The longest encoded part.
-pub const PART_ENCODED_BYTES_MAX: usize = 1 + 32 + 32 + 8 + 18 + 32 + 2 + 2 + SEALED_BYTES_MAX;
+pub const PART_ENCODED_BYTES_MAX: usize = PART_HEAD_BYTES + SEALED_BYTES_MAX + 73;
 /// Values of a file.
 pub const VALUES_MAX: usize = 128;
 /// Bytes of a value.
@@ -62,6 +71,9 @@ pub enum Author {
         step: u8,
     },
 }
+
+/// Encoding of a [`crate::account::Mandate`].
+pub type MandateBytes = Blob<MANDATE_BYTES_MAX>;
 
 /// A field of the item's form, or something that a step passes on.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -104,6 +116,8 @@ pub struct CaseFile {
     pub applications: List<Text<APPLICATION_BYTES_MAX>, APPLICATIONS_MAX>,
     /// Attachments, strictly ascending by name.
     pub attachments: List<Attachment, ATTACHMENTS_MAX>,
+    /// An encoded [`crate::account::Mandate`], where the party acts for an enterprise.
+    pub mandate: Option<MandateBytes>,
 }
 
 /// Why a file is not what was committed to, or cannot be made.
@@ -135,12 +149,18 @@ pub enum CaseFileError {
     /// Parts are missing.
     #[error("{0} parts are there, which is not all")]
     Incomplete(usize),
-    /// Of another chain, case, recipient or file.
-    #[error("of another chain, case, recipient or file")]
+    /// Of another chain, case, recipient, author or file.
+    #[error("of another chain, case, recipient, author or file")]
     Other,
     /// Not what the chain has a commitment to.
     #[error("not what was committed to")]
     Commitment,
+    /// Not signed by the key that it names.
+    #[error("the signature of a part")]
+    Signature(#[source] KeyError),
+    /// Its author's key does not sign.
+    #[error(transparent)]
+    NotSigned(#[from] SignError),
     /// Cannot be sealed or opened.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -159,6 +179,8 @@ impl CaseFileError {
             Self::Incomplete(_) => "case_file_incomplete",
             Self::Other => "case_file_other",
             Self::Commitment => "case_file_commitment",
+            Self::Signature(_) => "case_file_signature",
+            Self::NotSigned(_) => "not_signed",
             Self::Seal(error) => error.code(),
         }
     }
@@ -167,6 +189,11 @@ impl CaseFileError {
 fn ascending<'a>(names: impl Iterator<Item = &'a str>) -> bool {
     let names: Vec<&str> = names.collect();
     names.windows(2).all(|pair| pair[0] < pair[1])
+}
+
+/// Parts of a file of so many bytes, which may be rounded up to [`CASE_FILE_UNIT_BYTES`]: a part is a multiple of that.
+pub const fn parts_of(bytes: usize) -> u16 {
+    bytes.div_ceil(PART_BYTES) as u16
 }
 
 /// A name that is no path and shows as it is.
@@ -240,9 +267,11 @@ impl BoundFile {
         FileRef { to, commitment: self.commitment, bytes: units * CASE_FILE_UNIT_BYTES }
     }
 
-    /// Seals it part by part; the seeds are fresh random bytes, one for each of [`Self::parts`].
+    /// Seals it part by part and signs each: a party with its key of the case, a bureau with the issuing key of its decision.
+    /// The seeds are fresh random bytes, one for each of [`Self::parts`].
     pub fn seal(
         &self,
+        author: &dyn Signer,
         recipient: &PublicKey,
         seeds: impl Iterator<Item = [u8; 32]>,
     ) -> Result<Vec<FilePart>, CaseFileError> {
@@ -250,23 +279,26 @@ impl BoundFile {
         let sealed = self.bytes.chunks(PART_BYTES).zip(0..).zip(seeds).map(|((bytes, place), seed)| {
             let CaseFile { chain, case, to, .. } = self.file;
             let sealed = seal(recipient, &info(chain, &case, &self.commitment, place, parts), bytes, seed)?;
-            Ok(FilePart { version: PART_VERSION, chain, case, to, commitment: self.commitment, place, parts, sealed })
+            let (version, commitment, key) = (PART_VERSION, self.commitment, author.public_key());
+            let part = PartBody { version, chain, case, to, commitment, author: key, place, parts, sealed };
+            Ok(part.sign(author)?)
         });
         let sealed: Vec<FilePart> = sealed.collect::<Result<_, CaseFileError>>()?;
         if sealed.len() < usize::from(parts) { Err(CaseFileError::Incomplete(sealed.len())) } else { Ok(sealed) }
     }
     /// Number of its parts.
     pub fn parts(&self) -> u16 {
-        self.bytes.len().div_ceil(PART_BYTES) as u16
+        parts_of(self.bytes.len())
     }
 
-    /// Opens all parts of a file, in any order, and checks that it is what was committed to.
+    /// Opens all parts of a file, in any order, and checks that it is what was committed to. Who signed them was checked
+    /// when they were read ([`FilePart::decode`]).
     pub fn open(parts: &[FilePart], secret: &SealingSecret) -> Result<Self, CaseFileError> {
         let mut ordered: Vec<&FilePart> = parts.iter().collect();
-        ordered.sort_by_key(|part| part.place);
+        ordered.sort_by_key(|part| part.body.place);
         let first = ordered.first().ok_or(CaseFileError::Incomplete(0))?;
-        let whole = ordered.len() == usize::from(first.parts)
-            && ordered.iter().zip(0..).all(|(part, place): (_, u16)| part.place == place);
+        let whole = ordered.len() == usize::from(first.body.parts)
+            && ordered.iter().zip(0..).all(|(part, place): (_, u16)| part.body.place == place);
         if !whole {
             return Err(CaseFileError::Incomplete(ordered.len()));
         }
@@ -275,14 +307,14 @@ impl BoundFile {
             if !part.is_of_one_file_with(first) {
                 return Err(CaseFileError::Other);
             }
-            bytes.extend_from_slice(&secret.open(&part.info(), &part.sealed)?);
+            bytes.extend_from_slice(&secret.open(&part.info(), &part.body.sealed)?);
         }
         let file = Self::from_bytes(bytes)?;
-        if file.commitment != first.commitment {
+        if file.commitment != first.body.commitment {
             return Err(CaseFileError::Commitment);
         }
         let CaseFile { chain, case, to, .. } = &file.file;
-        if (*chain, *case, *to) != (first.chain, first.case, first.to) {
+        if (*chain, *case, *to) != (first.body.chain, first.body.case, first.body.to) {
             return Err(CaseFileError::Other);
         }
         Ok(file)
@@ -305,184 +337,5 @@ impl BoundFile {
     }
 }
 
-/// A part of a file, as nodes carry it.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct FilePart {
-    /// Layout: [`PART_VERSION`].
-    pub version: u8,
-    /// The chain.
-    pub chain: ChainId,
-    /// The case.
-    pub case: CaseId,
-    /// Whom it is for.
-    pub to: Uscc,
-    /// To the whole file.
-    pub commitment: Commitment,
-    /// Its place, from 0.
-    pub place: u16,
-    /// Number of parts of the file.
-    pub parts: u16,
-    /// Its bytes.
-    pub sealed: Sealed,
-}
-
-impl FilePart {
-    fn info(&self) -> SealInfo {
-        info(self.chain, &self.case, &self.commitment, self.place, self.parts)
-    }
-    fn is_of_one_file_with(&self, other: &Self) -> bool {
-        (self.chain, self.case, self.to, self.commitment, self.parts)
-            == (other.chain, other.case, other.to, other.commitment, other.parts)
-    }
-
-    /// Reads a part that is for this chain.
-    pub fn decode(bytes: &[u8], chain: &ChainId) -> Result<Self, CaseFileError> {
-        let part: Self = codec::decode(bytes, PART_ENCODED_BYTES_MAX)?;
-        if part.version != PART_VERSION {
-            return Err(CaseFileError::Version(part.version));
-        }
-        if part.chain != *chain {
-            return Err(CaseFileError::Other);
-        }
-        if part.place >= part.parts || usize::from(part.parts) > PARTS_MAX {
-            return Err(CaseFileError::Place { place: part.place, parts: part.parts });
-        }
-        Ok(part)
-    }
-    /// As it is sent.
-    pub fn encode(&self) -> Vec<u8> {
-        codec::encode(self)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CHAIN: ChainId = ChainId([7; 32]);
-
-    fn file(attachment: usize) -> CaseFile {
-        let text = |text: &str| Text::new(text).unwrap();
-        let value = |name: &str| NamedValue { name: Text::new(name).unwrap(), value: text("\"370102\"") };
-        let content = (0..attachment).map(|at| (at % 251) as u8).collect::<Vec<_>>();
-        CaseFile {
-            version: CASE_FILE_VERSION,
-            chain: CHAIN,
-            case: CaseId([3; 32]),
-            to: "11370100MB1A0001X2".parse().unwrap(),
-            from: Author::Slot(0),
-            round: 1,
-            values: List::new(vec![value("area"), value("unit")]).unwrap(),
-            presentation: Blob::new(*b"{}").unwrap(),
-            applications: List::new(vec![Text::new("a.b.c").unwrap()]).unwrap(),
-            attachments: List::new(vec![Attachment {
-                name: Text::new("contract.pdf").unwrap(),
-                content: Blob::new(content).unwrap(),
-            }])
-            .unwrap(),
-        }
-    }
-
-    fn seeds() -> impl Iterator<Item = [u8; 32]> {
-        (1u8..).map(|seed| [seed; 32])
-    }
-
-    #[test]
-    fn a_file_comes_back_from_its_parts_in_any_order() {
-        let secret = SealingSecret::from_seed([9; 32]);
-        let bound = file(3 * PART_BYTES).bind([5; 32]).unwrap();
-        let mut parts = bound.seal(&secret.public_key(), seeds()).unwrap();
-        assert_eq!((parts.len(), bound.parts()), (4, 4));
-        parts.reverse();
-        let parts: Vec<_> = parts.iter().map(|part| FilePart::decode(&part.encode(), &CHAIN).unwrap()).collect();
-        assert_eq!(BoundFile::open(&parts, &secret).unwrap(), bound);
-        assert_eq!(BoundFile::from_bytes(bound.to_bytes().to_vec()).unwrap(), bound);
-        let reference = bound.reference(2);
-        assert_eq!((reference.to, reference.bytes % CASE_FILE_UNIT_BYTES), (2, 0));
-        assert!(reference.bytes as usize >= bound.to_bytes().len());
-    }
-
-    #[test]
-    fn parts_that_are_missing_moved_or_of_another_file_open_nothing() {
-        let secret = SealingSecret::from_seed([9; 32]);
-        let seal =
-            |random| file(2 * PART_BYTES).bind([random; 32]).unwrap().seal(&secret.public_key(), seeds()).unwrap();
-        let (parts, others) = (seal(5), seal(6));
-        let open = |parts: &[FilePart]| BoundFile::open(parts, &secret).unwrap_err();
-        assert_eq!(open(&[]), CaseFileError::Incomplete(0));
-        assert_eq!(open(&parts[1..]), CaseFileError::Incomplete(2));
-        assert_eq!(open(&[parts[0].clone(), parts[1].clone(), parts[1].clone()]), CaseFileError::Incomplete(3));
-        let mixed = [parts[0].clone(), parts[1].clone(), others[2].clone()];
-        assert_eq!(open(&mixed), CaseFileError::Other);
-
-        let mut swapped = parts.clone();
-        (swapped[0].place, swapped[1].place) = (1, 0);
-        assert_eq!(open(&swapped), CaseFileError::Seal(SealError::Unopenable));
-        for change in [|part: &mut FilePart| part.commitment.0[31] ^= 1, |part: &mut FilePart| part.case.0[0] ^= 1] {
-            let mut changed = parts.clone();
-            changed.iter_mut().for_each(change);
-            assert!(BoundFile::open(&changed, &secret).is_err());
-        }
-        let other = SealingSecret::from_seed([8; 32]);
-        assert!(matches!(BoundFile::open(&parts, &other), Err(CaseFileError::Seal(SealError::OtherKey(_)))));
-    }
-
-    #[test]
-    fn an_opened_file_of_other_content_is_not_what_was_committed_to() {
-        let secret = SealingSecret::from_seed([9; 32]);
-        let (mine, other) = (file(10).bind([5; 32]).unwrap(), file(11).bind([5; 32]).unwrap());
-        // Sealed by somebody who knows the commitment, but says something else.
-        let (chain, case) = (CHAIN, mine.file.case);
-        let bound_to = info(chain, &case, &mine.commitment, 0, 1);
-        let sealed = seal(&secret.public_key(), &bound_to, other.to_bytes(), [1; 32]).unwrap();
-        let part = FilePart {
-            version: 1,
-            chain,
-            case,
-            to: mine.file.to,
-            commitment: mine.commitment,
-            place: 0,
-            parts: 1,
-            sealed,
-        };
-        assert_eq!(BoundFile::open(&[part], &secret), Err(CaseFileError::Commitment));
-    }
-
-    #[test]
-    fn hostile_files_and_parts_are_refused() {
-        let bind = |change: fn(&mut CaseFile)| {
-            let mut file = file(10);
-            change(&mut file);
-            file.bind([5; 32]).unwrap_err()
-        };
-        let attachment = |name: &str, bytes: usize| Attachment {
-            name: Text::new(name).unwrap(),
-            content: Blob::new(vec![0; bytes]).unwrap(),
-        };
-        assert_eq!(bind(|file| file.version = 2), CaseFileError::Version(2));
-        assert_eq!(bind(|file| file.values.as_mut_slice().swap(0, 1)), CaseFileError::Names);
-        for name in ["", ".hidden", "../up", "a/b", "line\nfeed"] {
-            let mut file = file(10);
-            file.attachments = List::new(vec![attachment(name, 1)]).unwrap();
-            assert_eq!(file.bind([5; 32]).unwrap_err(), CaseFileError::Names, "{name:?}");
-        }
-        let mut long = file(10);
-        let half = ATTACHMENT_BYTES_MAX as usize / 2 + 1;
-        long.attachments = List::new(vec![attachment("a", half), attachment("b", half)]).unwrap();
-        assert_eq!(long.bind([5; 32]).unwrap_err(), CaseFileError::Attachments(2 * half));
-
-        let secret = SealingSecret::from_seed([9; 32]);
-        let part = file(10).bind([5; 32]).unwrap().seal(&secret.public_key(), seeds()).unwrap().remove(0);
-        let decode = |change: fn(&mut FilePart)| {
-            let mut part = part.clone();
-            change(&mut part);
-            FilePart::decode(&part.encode(), &CHAIN).unwrap_err()
-        };
-        assert_eq!(decode(|part| part.version = 9), CaseFileError::Version(9));
-        assert_eq!(decode(|part| part.chain.0[0] ^= 1), CaseFileError::Other);
-        assert_eq!(decode(|part| part.place = 1), CaseFileError::Place { place: 1, parts: 1 });
-        assert_eq!(decode(|part| part.parts = u16::MAX), CaseFileError::Place { place: 0, parts: u16::MAX });
-        assert!(matches!(FilePart::decode(&part.encode()[1..], &CHAIN), Err(CaseFileError::Malformed(_))));
-        assert!(BoundFile::from_bytes(vec![0; 8]).is_err());
-    }
-}
+mod tests;
