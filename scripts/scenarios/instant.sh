@@ -26,6 +26,7 @@ scenario() {
     local count=${KANHE_INSTANT_CASES:-1000} name pids=() code=0
     local -a told
     [[ $count =~ ^[0-9]+$ ]] && ((count >= 2)) || die 2 "KANHE_INSTANT_CASES is a number of at least 2" "it is $count"
+    local -A share=([wang]=$((count - count / 2)) [li]=$((count / 2)))
 
     step "Four bureaus found a chain and vote a catalogue of types and items"
     found_network
@@ -52,7 +53,7 @@ scenario() {
     step "$count applications at once"
     say "They come from two wallets, half from each, by sheets: a thousand phones do not fit into one machine. For the fund and the"
     say "chain each is a case of its own, with its own key, sealed file, presentation of three licences, decision and notice."
-    for name in wang li; do sheet "$DEMO/$name.csv" amount $((name == wang ? count - count / 2 : count / 2)) 12000.00; done
+    for name in wang li; do sheet "$DEMO/$name.csv" amount "${share[$name]}" 12000.00; done
     for name in wang li; do
         file_sheet "$name"
         pids+=("$STARTED_PID")

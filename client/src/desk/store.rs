@@ -256,7 +256,7 @@ mod tests {
         rule(&register, &ruled.key, Outcome::Returned, Some("file_wrong"), None, "7").unwrap();
         let mut row = register.row(&ruled.key).unwrap().unwrap();
         let file =
-            OnWay { to: "91370100MA3TEST00X".parse().unwrap(), commitment: Commitment([1; 32]), parts: Vec::new() };
+            OnWay { to: "91350100M000100Y43".parse().unwrap(), commitment: Commitment([1; 32]), parts: Vec::new() };
         row.decision = Some(Box::new(Decision {
             outcome: Outcome::Returned,
             reason: None,

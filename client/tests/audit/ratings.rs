@@ -98,7 +98,10 @@ impl Signs {
     /// A case that goes to its end, or is rejected.
     fn case(&self, number: u8, outcome: Outcome) -> (String, SecretKey) {
         let key = SecretKey::from_seed([number; 32]);
-        let (chain, issuer) = (self.lease.chain().genesis.chain(), self.lease.chain().issuer);
+        let (chain, issuer) = {
+            let chain = self.lease.chain();
+            (chain.genesis.chain(), chain.issuer)
+        };
         let open = Open {
             item: self.item.code.clone(),
             version: ItemVersion(1),
