@@ -1,6 +1,6 @@
 //! The light client at work: asks nodes, believes nothing without proof, remembers what it has learnt.
 
-use kanhe_proto::api::{EvidenceAnswer, LeafAnswer};
+use kanhe_proto::api::{EvidenceAnswer, EvidenceMany, EvidenceQuery, LeafAnswer};
 use kanhe_proto::codec;
 use kanhe_proto::evidence::Evidence;
 use kanhe_proto::genesis::Genesis;
@@ -21,6 +21,8 @@ use crate::talk::{ExitCode, Failure};
 
 /// An answer further behind the newest header than so many heartbeats is a node that lags or lies.
 const OVERTAKEN_HEARTBEATS: u64 = 3;
+/// Licences in one question for evidence.
+const EVIDENCE_PORTION: usize = 64;
 const CERTIFIED_BYTES_MAX: usize = 32 << 10;
 const LEAF_BYTES_MAX: usize = MAP_VALUE_BYTES_MAX + (16 << 10);
 
@@ -272,6 +274,31 @@ impl Follower {
             let answer = node.evidence(batch, digest)?;
             follower.read_evidence(node, &answer)
         })
+    }
+
+    /// Evidence of several licences as of now; nothing for what a node says it does not know.
+    pub fn evidence_many(&mut self, licences: &[EvidenceQuery]) -> Result<Vec<Option<Evidence>>, FollowError> {
+        let mut found = Vec::with_capacity(licences.len());
+        for asked in licences.chunks(EVIDENCE_PORTION) {
+            let question = EvidenceMany { licences: asked.to_vec() };
+            found.extend(self.ask(|follower, node| {
+                let answer = node.evidence_many(&question)?;
+                if answer.evidence.len() != asked.len() {
+                    return Err(node.malformed("other evidence than asked for").into());
+                }
+                let header = follower.believed(node, &answer.certified)?;
+                let read = answer.evidence.iter().map(|answer| {
+                    let Some(answer) = answer else { return Ok(None) };
+                    let evidence = Evidence::from_bytes(&answer.evidence).map_err(|error| node.malformed(error))?;
+                    match evidence.certified.header == header.header {
+                        true => Ok(Some(evidence)),
+                        false => Err(node.malformed("evidence under another header").into()),
+                    }
+                });
+                read.collect::<Result<Vec<_>, FollowError>>()
+            })?);
+        }
+        Ok(found)
     }
 
     /// Evidence in an answer, under a header that is believed.

@@ -151,6 +151,42 @@ fn who_is_late_is_listed_and_whose_cases_are_open() {
     assert_eq!((open(&node, 2, None, 9).len(), open(&node, 0, None, 9).len()), (4, 4));
 }
 
+#[test]
+fn whose_turn_it_is_is_listed_by_when_it_is_due() {
+    let dir = tempdir().unwrap();
+    let (world, node) = founded(dir.path());
+    let flats: Vec<Flat> = (0..5).map(|number| Flat::new(&world, number)).collect();
+    let ready = |office: usize, after, max| {
+        let uscc = world.offices[office].uscc;
+        let (found, next) = node.chain.snapshot().unwrap().ready(&uscc, after, max).unwrap();
+        (found.iter().map(|ready| (ready.place.1, ready.place.2, ready.round)).collect::<Vec<_>>(), next)
+    };
+    for flat in &flats {
+        act(&world, &node, &[flat.open(&world, node.now())]);
+    }
+    assert_eq!(ready(2, None, 9), (vec![], None), "the buyers have not presented");
+    for flat in &flats {
+        act(&world, &node, &[flat.present(BUYER, 0)]);
+    }
+    let all: Vec<_> = flats.iter().map(|flat| (flat.id(), TAX, 0)).collect();
+    assert_eq!(ready(2, None, 9), (all.clone(), None), "in the order in which they are due");
+    // The registry is in the cases too, and it is not its turn; a page of others' turns is no end.
+    let (none, next) = ready(0, None, 2);
+    assert_eq!((none, next.is_some(), ready(0, next, 9)), (vec![], true, (vec![], None)));
+    assert_eq!(ready(1, None, 9), (vec![], None), "this bureau is in no case");
+    let (first, next) = ready(2, None, 2);
+    assert_eq!([first, ready(2, next, 9).0].concat(), all);
+    // Who decides has one less, who returned it gets it in a new round, and what ends is nobody's turn.
+    let decide = |flat: &Flat, outcome| flat.decide(&world.offices[2].issuing, TAX, 0, outcome);
+    act(&world, &node, &[decide(&flats[0], Outcome::Approved), decide(&flats[1], Outcome::Returned)]);
+    act(&world, &node, &[flats[1].present(BUYER, 1), flats[1].present(0, 1)]);
+    act(&world, &node, &[flats[2].withdraw(BUYER, &flats[2].keys[1])]);
+    assert_eq!(ready(2, None, 9).0, [all[3], all[4], (flats[1].id(), TAX, 1)]);
+    drop(node);
+    let report = check(&world, dir.path());
+    assert!(report.is_clean(), "{:#?}", report.problems);
+}
+
 /// Every node sweeps the same, whether it has all blocks or began with a snapshot.
 #[test]
 fn cases_expire_and_are_forgotten_on_every_node_alike() {
@@ -297,8 +333,8 @@ fn damage_to_the_index_of_cases_is_found() {
         }
         entries
     };
-    // Its end, one step that is ready, three bureaus.
-    assert_eq!(entries.iter().map(|entry| entry[0]).collect::<Vec<_>>(), [1, 2, 3, 3, 3]);
+    // Its end, one step that is ready, three bureaus, and the step for each of them.
+    assert_eq!(entries.iter().map(|entry| entry[0]).collect::<Vec<_>>(), [1, 2, 3, 3, 3, 4, 4, 4]);
     let change = |damage: &dyn Fn(&rocksdb::DB, &rocksdb::ColumnFamily)| {
         let storage = Storage::open(dir.path(), &world.genesis.chain_id()).unwrap();
         let db = storage.database();

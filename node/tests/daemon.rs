@@ -15,8 +15,9 @@ use kanhe_proto::account::{
     AccountAct, AccountHistory, AccountPayload, By, Change, EnterpriseAccount, Opening, SignedAccountAct, account_key,
 };
 use kanhe_proto::api::{
-    AccountActsAnswer, BatchAnswer, CaseEventsAnswer, CasesAnswer, EvidenceAnswer, HeaderAnswer, LeafAnswer,
-    NodeStatus, OverdueAnswer, Problem, TransactionState, TransactionStatus,
+    AccountActsAnswer, BatchAnswer, CASES_PROVED_MAX, CaseEventsAnswer, CaseProved, CasesAnswer, CasesProvedAnswer,
+    CasesQuestion, EvidenceAnswer, HeaderAnswer, LeafAnswer, NodeStatus, OverdueAnswer, Problem, ReadyAnswer,
+    TransactionState, TransactionStatus,
 };
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::case::{
@@ -388,7 +389,37 @@ fn citizens_hand_in_acts_and_follow_their_case() {
     let overdue: OverdueAnswer = http.read(bureau, "/v1/cases/overdue");
     assert!(overdue.steps.is_empty() && overdue.unproven);
 
+    let ready: ReadyAnswer = http.read(bureau, &format!("/v1/cases/ready?bureau={}", bureau.uscc));
+    let turns: Vec<_> = ready.steps.iter().map(|step| (step.case, step.step, step.round)).collect();
+    assert_eq!((turns, ready.unproven, ready.next), (vec![(id, 0, 0)], true, None));
+    let ask_many = |cases: Vec<CaseId>, events: bool| {
+        let question = serde_json::to_vec(&CasesQuestion { cases, events }).unwrap();
+        http.ask(bureau, "POST /v1/cases/proved", &question).unwrap()
+    };
+    assert_eq!(ask_many(vec![id; CASES_PROVED_MAX + 1], false).0, 400);
+
     let trust = Trust::pin(&genesis, now()).unwrap();
+    let many = |cases: Vec<CaseId>, events: bool| {
+        let (code, told) = ask_many(cases.clone(), events);
+        assert_eq!(code, 200, "{told}");
+        let answer: CasesProvedAnswer = serde_json::from_str(&told).unwrap();
+        let certified: CertifiedHeader = codec::decode(&answer.certified, BYTES_MAX).unwrap();
+        trust.check(&certified, now()).unwrap();
+        let read = |(id, proved): (&CaseId, &CaseProved)| {
+            let leaf: ProvedLeaf = codec::decode(&proved.leaf, BYTES_MAX).unwrap();
+            let case = leaf.read::<Case>(&certified.header.state_root, &case_key(id)).unwrap();
+            let mut list = case.as_ref().map(EventList::of);
+            for event in &proved.events {
+                let record = codec::decode(event, BYTES_MAX).unwrap();
+                list.as_mut().unwrap().push(&certified.header, &record).unwrap();
+            }
+            (case.map(|case| case.status), list.map(|list| list.is_whole()))
+        };
+        cases.iter().zip(&answer.cases).map(read).collect::<Vec<_>>()
+    };
+    let nobody = CaseId([9; 32]);
+    assert_eq!(many(vec![nobody, id], true), [(None, None), (Some(CaseStatus::Open), Some(true))]);
+    assert_eq!(many(vec![id, nobody], false), [(Some(CaseStatus::Open), Some(false)), (None, None)]);
     let leaf = |id: &CaseId| {
         let LeafAnswer { certified, leaf } = http.read(bureau, &format!("/v1/cases/{id}"));
         let certified: CertifiedHeader = codec::decode(&certified, BYTES_MAX).unwrap();

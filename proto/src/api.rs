@@ -481,6 +481,81 @@ pub struct CasesAnswer {
     pub next: Option<String>,
 }
 
+/// Ready steps in one answer.
+pub const READY_PAGE: usize = 512;
+
+/// A step that is a bureau's turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReadyStep {
+    /// The case.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub case: CaseId,
+    /// Place of the step in the item.
+    pub step: u8,
+    /// The step's round.
+    pub round: u32,
+    /// By when it is to be decided, in milliseconds since 1970.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    pub due_ms: TimeMs,
+}
+
+/// Steps that are a bureau's turn, what is due first at the front: the node's word, to be checked by the leaves of their cases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReadyAnswer {
+    /// Always true.
+    pub unproven: bool,
+    /// The block as of which it is.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    pub height: Height,
+    /// The steps. There may be none on a page that is not the last.
+    pub steps: Vec<ReadyStep>,
+    /// What to ask on with, if there may be more.
+    pub next: Option<String>,
+}
+
+/// Cases in one question for their proofs.
+pub const CASES_PROVED_MAX: usize = 128;
+/// Once an answer has so many bytes of proofs it ends, and the rest is asked for anew.
+pub const CASES_PROVED_BYTES: usize = 1 << 20;
+/// Longest question for proofs.
+pub const CASES_QUESTION_BYTES_MAX: usize = 16 << 10;
+
+/// Cases of which proofs are wanted, at most [`CASES_PROVED_MAX`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CasesQuestion {
+    /// The cases.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub cases: Vec<CaseId>,
+    /// Whether their newest events are wanted as well.
+    pub events: bool,
+}
+
+/// A case among several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CaseProved {
+    /// Encoding of the [`crate::proof::ProvedLeaf`] of the [`crate::case::Case`], or of its absence.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub leaf: LeafBytes,
+    /// Encodings of [`crate::proof::ProvedRecord`], the newest first; none unless they were asked for.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    pub events: Vec<RecordBytes>,
+}
+
+/// Proofs of several cases under one header: of the first of those that were asked for, at least of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CasesProvedAnswer {
+    /// Encoding of a [`crate::proof::CertifiedHeader`].
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    pub certified: CertifiedBytes,
+    /// In the order of the question.
+    pub cases: Vec<CaseProved>,
+}
+
 /// Case files in one answer.
 pub const CASE_FILES_PAGE: usize = 256;
 

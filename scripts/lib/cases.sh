@@ -92,9 +92,10 @@ PYTHON
 
 declare -A DESKS=()
 
-# desk_start BUREAU — the bureau's running process, as `kanhe desk run`. It ends with the scenario, or by desk_stop.
+# desk_start BUREAU [OPTION…] — the bureau's running process, as `kanhe desk run`. It ends with the scenario, or by desk_stop.
+# With --json what it says can be counted: see desk_log.py.
 desk_start() {
-    at "$1" desk run --key "$(field "$1" issuing_key)" --sealing-key "$(field "$1" sealing_key)"
+    at "$1" "${@:2}" desk run --key "$(field "$1" issuing_key)" --sealing-key "$(field "$1" sealing_key)"
     show_command "${AT[@]}"
     note "(in the background)"
     start_group "$DEMO/desk-$1.log" "${AT[@]}"
@@ -141,6 +142,32 @@ waits_at() { [[ $(json "$1" "[row['step'] for row in d if row['state'] == 'waiti
 
 # case_is STATUS CASE — as the chain has it, proved.
 case_is() { [[ $(json auditor "d['status']" audit case "$2") == "$1" ]]; }
+
+# desk_log WHAT BUREAU NAME… — what the desk of a bureau said, counted.
+desk_log() { python3 "$ROOT/scripts/lib/desk_log.py" "$1" "$DEMO/desk-$2.log" "${@:3}"; }
+
+# decided_at BUREAU ITEM STEP COUNT [STATE] — whether so many steps came so far at a desk that was started with --json.
+decided_at() { (($(desk_log count "$1" "$2" "$3" "${@:5}") >= $4)); }
+
+# summary_saved ITEM CASES — what so many cases would have been on paper, counted from the item's file.
+summary_saved() {
+    local papers visits
+    read -r papers visits < <(json auditor "f\"{d['papers']} {d['visits']}\"" item show "$1")
+    summary "papers not handed in ($papers a case, by the item's file)" "$((papers * $2))"
+    summary "visits not made ($visits a case, of all who take part)" "$((visits * $2))"
+}
+
+# sheet FILE HEADINGS COUNT FORMAT… — a sheet of so many rows; each FORMAT is a cell, in which {} is the row's number.
+sheet() {
+    python3 - "$@" <<'PYTHON'
+import csv, sys
+out, headings, count, *cells = sys.argv[1:]
+with open(out, "w", encoding="utf-8-sig", newline="") as file:
+    writer = csv.writer(file)
+    writer.writerow(headings.split(","))
+    writer.writerows([cell.replace("{}", str(row)) for cell in cells] for row in range(1, int(count) + 1))
+PYTHON
+}
 
 # officer BUREAU STEP — an officer looks at a step and approves it.
 officer() {

@@ -60,10 +60,13 @@ def type_actions(deploy, uscc):
 
 
 def item_actions(deploy, uscc):
+    purposes = set()
     for path in sorted((deploy / "items").glob("*.toml")):
         item = tomllib.loads(path.read_text(encoding="utf-8"))
         names = item["names"]
-        yield action("purpose", code=item["purpose"], zh=names["zh"], en=names["en"], **{"class": "public_benefit"})
+        if item["purpose"] not in purposes:
+            yield action("purpose", code=item["purpose"], zh=names["zh"], en=names["en"], **{"class": "public_benefit"})
+        purposes.add(item["purpose"])
         bind = [f"{role['code']}={uscc[ROLES[role['code']]]}" for role in item["bureau"]]
         yield action("register-item", file=str(path), bind=bind)
 

@@ -1,18 +1,26 @@
 //! Finishing what a wallet has begun: files first, until a node has written all of them, then the act, until the chain has it.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use kanhe_proto::case::Act;
+use kanhe_proto::hash::Commitment;
 use kanhe_proto::ids::TimeMs;
 
 use super::own::{OwnCase, OwnFile, Shelf};
 use super::prepare::{Kind, Maker};
 use super::read::Items;
 use super::refusal::refused;
-use super::send::{found, send, send_again};
+use super::send::{found, send_each, send_each_again};
 use crate::clock;
 use crate::follow::Follower;
 use crate::node::{NodeClient, NodeError};
+use crate::parallel;
 use crate::talk::{ExitCode, Failure};
 use crate::wallet::Wallet;
+
+/// Files that are handed in at once.
+const STORED_AT_ONCE: usize = 8;
 
 /// Brings an unfinished act to its end. `step` is told of each part that is written.
 pub fn carry(
@@ -53,51 +61,83 @@ pub fn store_files(
     Ok(())
 }
 
-/// Brings unfinished acts, whose files are stored, onto the chain in one transaction. Of one that is refused its case has the
-/// code; an opening is kept all the same, until it is void.
+/// The same for several cases, by several hands. What is stored when something fails stays so.
+pub fn store_all(
+    wallet: &Wallet,
+    follower: &mut Follower,
+    items: &mut Items,
+    owns: &mut [OwnCase],
+) -> Result<(), Failure> {
+    for own in owns.iter_mut() {
+        renew(wallet, follower, items, own)?;
+    }
+    let (shelf, now) = (Shelf::of(wallet), clock::now());
+    let pending = owns.iter().filter(|own| own.refused.is_none()).filter_map(|own| own.pending.as_ref());
+    let left: Vec<OwnFile> = pending.flat_map(|pending| pending.unstored(now)).cloned().collect();
+    let follower = &*follower;
+    let failed = AtomicBool::new(false);
+    // Once one could not be stored no other is tried.
+    let stored = parallel::each(&left, STORED_AT_ONCE, |file| {
+        let tried = (!failed.load(Ordering::Relaxed)).then(|| store(follower, &shelf, file, &mut |_| {}))?;
+        failed.fetch_or(tried.is_err(), Ordering::Relaxed);
+        Some(tried)
+    });
+    let is_done = |stored: &Option<Result<(), Failure>>| stored.as_ref().is_some_and(Result::is_ok);
+    let done: BTreeSet<Commitment> =
+        left.iter().zip(&stored).filter(|(_, stored)| is_done(stored)).map(|(file, _)| file.commitment).collect();
+    for file in owns.iter_mut().flat_map(|own| own.pending.iter_mut().flat_map(|pending| &mut pending.files)) {
+        file.stored |= done.contains(&file.commitment);
+    }
+    shelf.put_all(owns, &[])?;
+    stored.into_iter().flatten().collect()
+}
+
+/// Brings unfinished acts, whose files are stored, onto the chain, as many in a transaction as it takes. Of one that is refused
+/// its case has the code; an opening is kept all the same, until it is void.
 pub fn settle(wallet: &Wallet, follower: &mut Follower, owns: &mut [OwnCase]) -> Result<(), Failure> {
     let shelf = Shelf::of(wallet);
-    let (mut acts, mut again) = (Vec::new(), true);
+    let (mut acts, mut again) = (Vec::new(), Vec::new());
     for own in owns.iter_mut() {
         if let Some(pending) = &mut own.pending {
+            let acts = if own.refused.is_some() { &mut again } else { &mut acts };
             acts.push(pending.act()?);
-            again &= own.refused.is_some();
             pending.sent = true;
-            shelf.put(own)?;
         }
     }
-    if acts.is_empty() {
+    if acts.is_empty() && again.is_empty() {
         return Ok(());
     }
-    let sent = if again { send_again(follower, &acts) } else { send(follower, &acts) };
-    match sent {
-        Ok(_) => owns.iter_mut().try_for_each(|own| {
-            if let Some(pending) = own.pending.take() {
-                own.disclosed.extend(pending.disclosed);
-                own.kept.extend(pending.files);
+    shelf.put_all(owns, &[])?;
+    let mut ends = send_each(follower, &acts).into_iter();
+    let mut ends_again = send_each_again(follower, &again).into_iter();
+    let (mut gone, mut failed) = (Vec::new(), None);
+    for own in owns.iter_mut().filter(|own| own.pending.is_some()) {
+        let ends = if own.refused.is_some() { &mut ends_again } else { &mut ends };
+        match ends.next().expect("something came of each act") {
+            Ok(_) => {
+                if let Some(pending) = own.pending.take() {
+                    own.disclosed.extend(pending.disclosed);
+                    own.kept.extend(pending.files);
+                }
+                own.refused = None;
             }
-            own.refused = None;
-            shelf.put(own)
-        }),
-        // All or none: it is found out which one it is.
-        Err(failure) if failure.exit == ExitCode::Refused && owns.len() > 1 => {
-            owns.iter_mut().try_for_each(|own| settle(wallet, follower, std::slice::from_mut(own)))
+            Err(failure) if failure.exit == ExitCode::Refused => gone.extend(was_refused(own, failure.code)?),
+            Err(failure) => drop(failed.get_or_insert(failure)),
         }
-        Err(failure) if failure.exit == ExitCode::Refused => {
-            owns.iter_mut().try_for_each(|own| was_refused(&shelf, own, &failure.code))
-        }
-        Err(failure) => Err(failure),
     }
+    shelf.put_all(owns, &gone)?;
+    failed.map_or(Ok(()), Err)
 }
 
 /// That nodes refuse an opening is their word: one that does not tell the truth may hand it in later, as long as its time is
-/// not over. So it is kept with its files, tried again by the next command, and found if it is on the chain then.
-fn was_refused(shelf: &Shelf<'_>, own: &mut OwnCase, code: &str) -> Result<(), Failure> {
-    own.refused = Some(code.to_owned());
-    let Some(pending) = &own.pending else { return shelf.put(own) };
+/// not over. So it is kept with its files, tried again by the next command, and found if it is on the chain then. The files of
+/// another act are no longer needed.
+fn was_refused(own: &mut OwnCase, code: String) -> Result<Vec<OwnFile>, Failure> {
+    own.refused = Some(code);
+    let Some(pending) = &own.pending else { return Ok(Vec::new()) };
     match pending.act()?.act {
-        Act::Open(_) => shelf.put(own),
-        _ => drop_pending(shelf, own),
+        Act::Open(_) => Ok(Vec::new()),
+        _ => Ok(own.pending.take().map(|pending| pending.files).unwrap_or_default()),
     }
 }
 

@@ -15,17 +15,17 @@ mod refusal;
 mod send;
 mod timeline;
 
-pub use carry::{carry, look_after, settle, store_files, tidy};
+pub use carry::{carry, look_after, settle, store_all, store_files, tidy};
 pub use consenting::{CONSENT_PAPER, ItemRead, item_reads};
 pub use invitation::InvitationCode;
 pub use letters::{OwnLetter, read_letters};
 pub use own::{Disclosed, DisclosedLicence, Given, Invited, OwnCase, OwnFile, Paper, Pending, Shelf};
 pub use parcel::{Parcel, TEXT_CHARS_MAX, field_value, paper_name, parcels};
 pub use prepare::{Kind, Maker, Recipient, Seen, copies, keep_act, recipient};
-pub use read::{Events, Items, KnownItem, ProvedCase, events, read};
+pub use read::{Events, Items, KnownItem, ProvedCase, events, events_many, read, read_many};
 pub use refusal::explain;
 pub(crate) use send::{Fate, attempt};
-pub use send::{Sent, found, send};
+pub use send::{Sent, found, found_many, send, send_each};
 pub use timeline::{
     EventShown, InvitationShown, NextShown, PartyShown, Sentence, Sources, StepShown, Timeline, status,
 };

@@ -301,6 +301,14 @@ impl<'a> Shelf<'a> {
     pub fn put(&self, case: &OwnCase) -> Result<(), Failure> {
         Ok(self.0.put(&CASES, &case.id.to_string(), case)?)
     }
+    /// Keeps several cases, and takes parts of files away, in one durable step.
+    pub fn put_all(&self, cases: &[OwnCase], gone: &[OwnFile]) -> Result<(), Failure> {
+        let cases: Vec<(String, &OwnCase)> = cases.iter().map(|case| (case.id.to_string(), case)).collect();
+        self.0.write::<_, Failure>(|rows| {
+            forget(rows, gone)?;
+            Ok(rows.put_many(&CASES, &cases)?)
+        })
+    }
     /// Keeps a case with new parts of files, and takes away those of other files, in one durable step.
     pub fn put_with(&self, case: &OwnCase, parts: &[FilePart], gone: &[OwnFile]) -> Result<(), Failure> {
         self.0.write::<_, Failure>(|rows| {

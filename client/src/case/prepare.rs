@@ -298,11 +298,9 @@ impl<'a> Maker<'a> {
         own: &OwnCase,
         parcel: &Parcel<'_>,
     ) -> Result<List<Text<BYTES>, MAX>, Failure> {
-        let kept = self.wallet.applications()?;
         let mut found = Vec::new();
         for given in &parcel.yields {
-            let id = own.applications.get(&given.code);
-            let record = kept.iter().find(|record| Some(&record.id) == id);
+            let record = own.applications.get(&given.code).map(|id| self.wallet.application(id)).transpose()?.flatten();
             let record = record.ok_or_else(|| Failure::of(ExitCode::Failure, "not_our_key", &[]))?;
             found.push(Text::new(&*record.text).map_err(|error| too_much(&error))?);
         }

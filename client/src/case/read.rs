@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use kanhe_proto::api::{CASES_PROVED_MAX, CasesQuestion};
 use kanhe_proto::case::{Case, CaseRecord, EventList, case_key};
 use kanhe_proto::codec;
 use kanhe_proto::hash::CaseId;
+use kanhe_proto::header::Header;
 use kanhe_proto::ids::{Height, LogIndex, TimeMs};
 use kanhe_proto::item::{Item, ItemCode, ItemVersion};
 use kanhe_proto::limits::RECORD_BYTES_MAX;
@@ -104,10 +106,14 @@ pub fn events(follower: &mut Follower, id: &CaseId) -> Result<Option<Events>, Fa
         push(node, &mut list, &header.header, &answer.events)?;
         Ok(Some((case, header.header, list)))
     })?;
-    let Some((case, header, mut list)) = first else { return Ok(None) };
+    first.map(|(case, header, list)| whole(follower, case, &header, list)).transpose()
+}
+
+/// Asks for what is missing of the events of a case.
+fn whole(follower: &mut Follower, case: Case, header: &Header, mut list: EventList) -> Result<Events, Failure> {
     while let Some(from) = list.wanted() {
         list = follower.ask(|follower, node| {
-            let answer = node.case_events(id, Some(from))?;
+            let answer = node.case_events(&case.id, Some(from))?;
             let header = follower.believed(node, &answer.certified)?;
             let mut longer = list.clone();
             push(node, &mut longer, &header.header, &answer.events)?;
@@ -115,14 +121,67 @@ pub fn events(follower: &mut Follower, id: &CaseId) -> Result<Option<Events>, Fa
         })?;
     }
     let events = list.into_whole().expect("asked until none was wanted");
-    Ok(Some(Events { case, height: header.height, time: header.time, events }))
+    Ok(Events { case, height: header.height, time: header.time, events })
+}
+
+/// Several cases with their items, in the order of `ids`; none where it is proved that there is no such case now.
+pub fn read_many(
+    follower: &mut Follower,
+    items: &mut Items,
+    ids: &[CaseId],
+) -> Result<Vec<Option<ProvedCase>>, Failure> {
+    let found = proved(follower, ids, false)?;
+    let with_item = found.into_iter().map(|found| {
+        let Some((case, header, _)) = found else { return Ok(None) };
+        let item = items.get(follower, &case.item, case.version)?;
+        Ok(Some(ProvedCase { case, item, height: header.height, time: header.time }))
+    });
+    with_item.collect()
+}
+
+/// Several cases with all their events, in the order of `ids`.
+pub fn events_many(follower: &mut Follower, ids: &[CaseId]) -> Result<Vec<Option<Events>>, Failure> {
+    let found = proved(follower, ids, true)?;
+    let with_events = found
+        .into_iter()
+        .map(|found| found.map(|(case, header, list)| whole(follower, case, &header, list)).transpose());
+    with_events.collect()
+}
+
+type Proved = Option<(Case, Header, EventList)>;
+
+/// The leaves of several cases, in few questions, and of the events what a node gives with them.
+fn proved(follower: &mut Follower, ids: &[CaseId], events: bool) -> Result<Vec<Proved>, Failure> {
+    let mut found = Vec::with_capacity(ids.len());
+    while let Some(rest) = ids.get(found.len()..).filter(|rest| !rest.is_empty()) {
+        let asked = &rest[..rest.len().min(CASES_PROVED_MAX)];
+        let question = CasesQuestion { cases: asked.to_vec(), events };
+        found.extend(follower.ask(|follower, node| {
+            let answer = node.cases_proved(&question)?;
+            if answer.cases.is_empty() || answer.cases.len() > asked.len() {
+                return Err(node.malformed("other cases than asked for").into());
+            }
+            let header = follower.believed(node, &answer.certified)?;
+            let read = asked.iter().zip(&answer.cases).map(|(id, proved)| {
+                let case: Option<Case> = state_leaf(node, &proved.leaf, &header, &case_key(id))?;
+                let Some(case) = case else { return Ok(None) };
+                let mut list = EventList::of(&case);
+                if events {
+                    push(node, &mut list, &header.header, &proved.events)?;
+                }
+                Ok(Some((case, header.header.clone(), list)))
+            });
+            read.collect::<Result<Vec<Proved>, FollowError>>()
+        })?);
+    }
+    Ok(found)
 }
 
 /// Takes what a node says comes next; nothing more of it is no answer.
 fn push(
     node: &NodeClient,
     list: &mut EventList,
-    header: &kanhe_proto::header::Header,
+    header: &Header,
     records: &[impl std::ops::Deref<Target = [u8]>],
 ) -> Result<(), FollowError> {
     let before = list.wanted();

@@ -18,6 +18,9 @@ use crate::follow::Follower;
 use crate::talk::{ExitCode, Failure, say};
 use crate::wallet::Wallet;
 
+/// Files on their way that one command asks about.
+const LOOKED_AFTER_MAX: usize = 64;
+
 /// Cases of one's own. Each command first finishes what an earlier one could not: it is kept in the wallet, encrypted, before
 /// anything leaves, and goes out with the same bytes.
 #[derive(Debug, Subcommand)]
@@ -116,7 +119,12 @@ impl Desk {
     }
     /// Finishes what earlier commands could not. What fails is told, and does not stop the command.
     pub fn finish(&mut self, context: &Context) -> Result<(), Failure> {
-        for mut own in self.shelf().all()? {
+        let mut all = self.shelf().all()?;
+        // Of many cases each command looks after some, now these and now those.
+        let first = u64::from_be_bytes(clock::random()?).checked_rem(all.len() as u64).unwrap_or_default();
+        all.rotate_left(usize::try_from(first).unwrap_or_default());
+        let mut looked_after = 0;
+        for mut own in all {
             let (id, item) = (own.short(), own.item.clone());
             if own.pending.is_some() {
                 context.output.talk(say("case.going_on", &[("id", &id), ("item", &item)]));
@@ -124,7 +132,8 @@ impl Desk {
                     context.output.talk(say("case.not_finished", &[("id", &id), ("cause", &failure.message)]));
                 }
             }
-            if !own.kept.is_empty() {
+            if !own.kept.is_empty() && looked_after < LOOKED_AFTER_MAX {
+                looked_after += own.kept.len();
                 look_after(&self.wallet, &self.follower, &mut own)?;
             }
         }

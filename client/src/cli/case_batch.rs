@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use kanhe_proto::hash::sha256;
 use kanhe_proto::item::{ItemCode, PartName};
-use kanhe_proto::limits::CASE_ACTS_MAX;
 use kanhe_proto::text;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,12 +14,15 @@ use serde::Serialize;
 use super::case::{Desk, idle_desk};
 use super::case_open::{Giving, Named, Open, announcement, begin, give, newest_in_force};
 use super::{Context, licence};
-use crate::case::{InvitationShown, Kind, KnownItem, Maker, OwnCase, field_value, settle, store_files};
+use crate::case::{InvitationShown, Kind, KnownItem, Maker, OwnCase, field_value, settle, store_all};
 use crate::clock;
 use crate::home;
 use crate::sheet::limits::FILE_BYTES_MAX;
 use crate::sheet::{RawRow, Sheet, Writer};
 use crate::talk::{ExitCode, Failure, say};
+
+/// Rows whose files are stored and whose acts are sent together.
+const PORTION: usize = 128;
 
 /// What came of a sheet.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -187,15 +189,13 @@ fn make(
     Ok(())
 }
 
-/// Stores the files of all, then brings the acts onto the chain, as many in a transaction as it takes.
+/// Stores the files, then brings the acts onto the chain, a portion after the other: whoever is killed goes on with the same.
 fn finish(desk: &mut Desk, cases: &mut BTreeMap<u32, OwnCase>, context: &Context) -> Result<(), Failure> {
     let lines: Vec<u32> = cases.iter().filter(|(_, own)| own.pending.is_some()).map(|(line, _)| *line).collect();
     let mut progress = context.output.progress(&say("case.opening", &[]), lines.len() as u64);
-    for portion in lines.chunks(CASE_ACTS_MAX) {
+    for portion in lines.chunks(PORTION) {
         let mut owns: Vec<OwnCase> = portion.iter().filter_map(|line| cases.get(line).cloned()).collect();
-        for own in &mut owns {
-            store_files(&desk.wallet, &mut desk.follower, &mut desk.items, own, &mut |_| {})?;
-        }
+        store_all(&desk.wallet, &mut desk.follower, &mut desk.items, &mut owns)?;
         settle(&desk.wallet, &mut desk.follower, &mut owns)?;
         progress.add(portion.len() as u64);
         cases.extend(portion.iter().copied().zip(owns));

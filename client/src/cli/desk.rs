@@ -10,7 +10,7 @@ use super::desk_show::{self, Show};
 use super::show::clean;
 use super::{Context, name};
 use crate::clock;
-use crate::desk::{self as library, Row, State};
+use crate::desk::{self as library, Row, RowKey, State};
 use crate::issuer::Register;
 use crate::talk::{ExitCode, Failure, Table, age, find, say, shape};
 
@@ -198,7 +198,13 @@ fn decide(options: &Rule, outcome: Outcome, because: Option<&Because>, context: 
 
 fn list(options: &List, context: &Context) -> Result<ExitCode, Failure> {
     let (register, now) = (open(context)?, clock::now());
-    let mut rows: Vec<Row> = register.rows()?.into_values().collect();
+    let mut rows: Vec<Row> = match options.all {
+        true => register.rows()?.into_values().collect(),
+        false => {
+            let open: Vec<RowKey> = register.open_rows()?.into_keys().collect();
+            register.rows_of(&open)?
+        }
+    };
     drop(register);
     if !options.all {
         rows.retain(|row| row.state == State::Waiting && row.ruling.is_none() || row.trouble.is_some());

@@ -1,10 +1,11 @@
 //! `kanhe desk run`: the bureau's running process.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use kanhe_proto::mail::MailAnswer;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -13,21 +14,21 @@ use super::desk::{fault, outcome};
 use super::licence::Acting;
 use super::show::clean;
 use crate::case::Items;
-use crate::desk::{Desk, Moved, Rest, Row, RowKey, State, send_again};
+use crate::desk::{Desk, Keeping, Listing, Moved, OpenRow, Rest, Row, RowKey, State, Went, send_again};
 use crate::follow::Follower;
-use crate::issuer::{self, HolderRequests, Office, Register, Round};
+use crate::issuer::{self, HolderRequests, Office, Round};
+use crate::node::NodeClient;
 use crate::reads::{self, Serving};
 use crate::rules::Runner;
 use crate::stop::Stop;
-use crate::talk::{ExitCode, Failure, Passphrase, say, shape};
-use crate::vault::Effort;
+use crate::talk::{ExitCode, Failure, say, shape};
 
 /// Longest wait for mail at a node; a signal is noticed after it.
 const WAIT_SECONDS: u64 = 2;
-/// After this long the register is given back for a moment, so that an officer's command gets in.
-const HOLD: Duration = Duration::from_secs(2);
-/// How long it is left alone then: longer than a waiting command sleeps.
-const GIVE_WAY: Duration = Duration::from_millis(400);
+/// Steps that are taken on together.
+const PORTION: usize = 128;
+/// Longest time until a step that could not go on is tried again.
+const AGAIN_SECONDS_MAX: u64 = 60;
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(3);
 /// How often it is looked whether what was passed on is there.
 const LOOK_AFTER_EVERY: Duration = Duration::from_secs(60);
@@ -85,6 +86,10 @@ pub(super) struct StepLine {
     waits_for: Vec<String>,
     /// Licences issued.
     licences: usize,
+    /// Since when it is the bureau's turn, by the time of its block, in milliseconds since 1970.
+    since_ms: u64,
+    /// When it was decided, by the time of its block.
+    decided_ms: Option<u64>,
 }
 
 /// How a run ended.
@@ -99,19 +104,55 @@ pub(super) struct End {
 /// The running process.
 struct Service<'a> {
     desk: Desk<'a>,
-    passphrase: Passphrase,
+    keeping: Keeping,
     follower: Follower,
     context: &'a Context,
-    /// Rows that were there when the register was last open, and what kept each.
-    known: BTreeSet<RowKey>,
-    /// Whether something should be tried again.
-    end: End,
-    /// The register's file as this process left it: another one has changed it otherwise.
-    left_as: Option<std::time::SystemTime>,
+    listing: Listing,
+    /// Rows on which something is left to do, as they were when the register was last open.
+    open: BTreeMap<RowKey, Waiting>,
+    /// Everything that waits is tried in every round.
+    once: bool,
+    /// Whether the last round had something to do: the next does not wait for mail then.
+    busy: bool,
     /// Whether something that was passed on may not be there yet, and when that was last looked at.
     passing: (bool, Option<Instant>),
     /// When letters were left again.
     letters_at: Option<Instant>,
+}
+
+/// A row between two looks at it.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Why it rests; nothing: it was not tried yet, or could not go on.
+    rest: Option<Rest>,
+    /// How often it was tried without a change.
+    tries: u32,
+    /// When it is tried again.
+    again: Option<Instant>,
+    /// Whether an officer had spoken when it was tried.
+    was_ruled: bool,
+}
+
+impl Waiting {
+    fn is_due(&self) -> bool {
+        self.again.is_none_or(|again| again <= Instant::now())
+    }
+    /// What waits for an officer waits for nothing else.
+    fn as_kept(self, row: &OpenRow) -> Self {
+        let rests = row.state == State::Waiting && !row.is_ruled;
+        if rests { Self { rest: Some(Rest::Officer), ..self } } else { self }
+    }
+    /// After a try: what changed nothing waits 1, 2, 4 … seconds for the next.
+    fn tried(&mut self, moved: &Moved) {
+        self.tries = if moved.changed { 1 } else { self.tries.saturating_add(1) };
+        (self.rest, self.again) = (moved.rest, Some(Instant::now() + Duration::from_secs(rest_seconds(self.tries))));
+        self.was_ruled = moved.row.ruling.is_some();
+    }
+}
+
+/// How long a row rests after so many tries.
+fn rest_seconds(tries: u32) -> u64 {
+    1u64.checked_shl(tries.saturating_sub(1)).unwrap_or(u64::MAX).min(AGAIN_SECONDS_MAX)
 }
 
 /// Runs the desk until a signal comes.
@@ -127,27 +168,30 @@ pub fn run(options: &Run, context: &Context) -> Result<ExitCode, Failure> {
     let stop = Stop::on_signals()?;
     let (office, genesis, name) = (&office, &genesis, &*issuer_name);
     let desk = Desk { office, genesis, issuer_name: name, runner, items: Items::default() };
-    let (known, end) = (BTreeSet::new(), End::default());
+    let keeping = Keeping::new(&context.home.register(), passphrase);
     let mut service = Service {
         desk,
-        passphrase,
+        keeping,
         follower,
         context,
-        known,
-        end,
-        left_as: None,
+        listing: Listing::default(),
+        open: BTreeMap::new(),
+        once: options.once,
+        busy: true,
         passing: (true, None),
         letters_at: None,
     };
     service.clear()?;
     context.output.talk(say("desk.ready", &[("issuer", &name)]));
-    if options.once { once(&mut service, &stop) } else { forever(&mut service, &stop) }
+    if options.once { rounds(&mut service, &stop) } else { forever(&mut service, &stop) }
 }
 
 fn forever(service: &mut Service<'_>, stop: &Stop) -> Result<ExitCode, Failure> {
     while !stop.is_asked() {
-        match service.round(WAIT_SECONDS, stop).and_then(|_| service.look_after(LOOK_AFTER_EVERY)) {
-            Ok(()) => {}
+        let wait = if service.busy { 0 } else { WAIT_SECONDS };
+        let went = service.round(wait, stop);
+        match went.and_then(|busy| service.look_after(LOOK_AFTER_EVERY).map(|()| busy)) {
+            Ok(busy) => service.busy = busy,
             Err(failure) if passes(&failure) => {
                 service.context.output.talk(say("serve.waits", &[("cause", &failure.message)]));
                 stop.rest(PAUSE_AFTER_FAILURE);
@@ -160,14 +204,14 @@ fn forever(service: &mut Service<'_>, stop: &Stop) -> Result<ExitCode, Failure> 
 }
 
 /// Rounds until one in which nothing went on.
-fn once(service: &mut Service<'_>, stop: &Stop) -> Result<ExitCode, Failure> {
+fn rounds(service: &mut Service<'_>, stop: &Stop) -> Result<ExitCode, Failure> {
     for _ in 0..ROUNDS_MAX {
         if !service.round(0, stop)? || stop.is_asked() {
             break;
         }
     }
     service.look_after(Duration::ZERO)?;
-    let End { officer, left } = service.end;
+    let End { officer, left } = service.end();
     service.tell(&Line::End(End { officer, left }))?;
     match left {
         0 => Ok(ExitCode::Ok),
@@ -175,54 +219,53 @@ fn once(service: &mut Service<'_>, stop: &Stop) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Whether a failure may be over in a moment: no node, or another command with the register open.
+/// Whether a failure may be over in a moment: no node, or another command or desk with the register.
 fn passes(failure: &Failure) -> bool {
-    failure.exit == ExitCode::Unreachable || failure.code == "vault_in_use"
+    failure.exit == ExitCode::Unreachable || ["vault_in_use", "desk_in_use"].contains(&&*failure.code)
 }
 
 impl Service<'_> {
-    fn open(&self) -> Result<Register, Failure> {
-        Register::open_or_create(&self.context.home.register(), &self.passphrase, Effort::USUAL)
-    }
-    fn changed_at(&self) -> Option<std::time::SystemTime> {
-        std::fs::metadata(self.context.home.register()).and_then(|meta| meta.modified()).ok()
-    }
-    fn close(&mut self, register: Register) {
-        drop(register);
-        self.left_as = self.changed_at();
-    }
-
-    /// Brings onto the chain what an earlier process has signed and left.
+    /// Brings onto the chain what an earlier process has signed and left, and looks what else it has left.
     fn clear(&mut self) -> Result<(), Failure> {
-        let register = self.open()?;
-        issuer::anchor_open(self.desk.office, &register, &mut self.follower)?;
+        let register = self.keeping.register()?;
+        issuer::anchor_open(self.desk.office, register, &mut self.follower)?;
         let Desk { office, genesis, issuer_name, .. } = self.desk;
-        Serving { office, genesis, issuer_name, register: &register }.finish(&mut self.follower)
+        Serving { office, genesis, issuer_name, register }.finish(&mut self.follower)?;
+        let rows = register.open_rows()?;
+        self.open = rows.values().map(|row| (row.key, Waiting::default().as_kept(row))).collect();
+        self.keeping.give_way();
+        Ok(())
     }
 
     /// Answers what waits, looks what is the bureau's turn, takes each step as far as it goes. Whether anything went on.
     fn round(&mut self, wait_seconds: u64, stop: &Stop) -> Result<bool, Failure> {
         let answered = self.mail(wait_seconds)?;
         self.letters()?;
-        let ready = self.desk.ready(&mut self.follower)?;
-        let new = ready.iter().any(|row| !self.known.contains(&row.key));
+        let Self { desk, follower, listing, open, .. } = self;
+        let new = desk.ready(follower, listing, |key| open.contains_key(key))?;
+        // What is listed further on is new to a run that ends.
+        let more = self.once && self.listing.whole().is_none();
+        let over = self.over();
         // The register is opened only if there is something to do with it.
-        if !new
-            && self.end.left == 0
-            && self.left_as.is_some()
-            && self.left_as == self.changed_at()
-            && !self.is_over(&ready)
-        {
-            return Ok(answered);
+        let idle = new.is_empty() && over.is_empty() && !self.keeping.is_changed() && !self.is_anything_due();
+        if idle {
+            return Ok(answered || more);
         }
-        let went = self.work(&ready, stop)?;
-        Ok(answered || went)
+        self.keeping.lock()?;
+        let went = self.work(new, &over, stop);
+        self.keeping.unlock();
+        Ok(went? || answered || more)
     }
 
-    /// Whether a step that rested is not the bureau's turn any more.
-    fn is_over(&self, ready: &[Row]) -> bool {
-        let keys: BTreeSet<RowKey> = ready.iter().map(|row| row.key).collect();
-        !self.known.is_subset(&keys)
+    /// Rows of which the nodes say that they are not the bureau's turn any more: by the end of their list.
+    fn over(&self) -> BTreeSet<RowKey> {
+        let Some(ready) = self.listing.whole() else { return BTreeSet::new() };
+        let due = |row: &Waiting| self.once || row.is_due();
+        self.open.iter().filter(|(key, row)| !ready.contains(key) && due(row)).map(|(key, _)| *key).collect()
+    }
+
+    fn is_anything_due(&self) -> bool {
+        self.open.values().any(|row| row.rest != Some(Rest::Officer) && (self.once || row.is_due()))
     }
 
     /// Leaves letters again. That it fails holds nothing up: it is tried again with the next round.
@@ -230,9 +273,9 @@ impl Service<'_> {
         if self.letters_at.is_some_and(|at| at.elapsed() < LETTERS_EVERY) {
             return Ok(());
         }
-        let register = self.open()?;
-        let sent = send_again(self.desk.office, &register, self.follower.nodes());
-        drop(register);
+        self.keeping.register()?;
+        let sent = send_again(self.desk.office, &mut self.keeping, self.follower.nodes());
+        self.keeping.give_way();
         self.letters_at = sent.is_ok().then(Instant::now);
         Ok(())
     }
@@ -244,57 +287,68 @@ impl Service<'_> {
             return Ok(false);
         }
         let mail: Vec<Vec<u8>> = fetched.queue.requests.into_iter().map(|request| request.into_vec()).collect();
-        let register = self.open()?;
-        let (letters, mail) = reads::split(self.desk.office, mail);
-        let Desk { office, genesis, issuer_name, .. } = self.desk;
-        let serving = Serving { office, genesis, issuer_name, register: &register };
-        let (given, read) = serving.answer(&letters, &mut self.desk.items, &mut self.follower)?;
-        issuer::send(self.desk.office, &fetched.node, &given)?;
-        let requests = HolderRequests {
-            office: self.desk.office,
-            genesis: self.desk.genesis,
-            issuer_name: self.desk.issuer_name,
-            register: &register,
-            batch_max: self.desk.genesis.parameters.batch_count_max as usize,
-        };
-        let (answers, mut round) = requests.answer(&mail, &mut self.follower)?;
-        round.add_reads(&read);
-        drop(register);
+        let answered = self.answer(&fetched.node, mail);
+        self.keeping.give_way();
+        let (answers, round) = answered?;
         issuer::send(self.desk.office, &fetched.node, &answers)?;
         self.tell(&Line::Mail(round))?;
         Ok(true)
     }
 
-    fn work(&mut self, ready: &[Row], stop: &Stop) -> Result<bool, Failure> {
-        let mut register = self.open()?;
-        let (mut since, mut went) = (Instant::now(), false);
-        for key in Desk::begin(&register, ready)? {
-            went = true;
-            if let Some(row) = register.row(&key)? {
-                self.tell(&step_line(&row))?;
-            }
-        }
-        let mut left: Vec<Row> = register.rows()?.into_values().filter(|row| !row.is_done()).collect();
+    /// Answers readers, at once, and holders.
+    fn answer(&mut self, node: &NodeClient, mail: Vec<Vec<u8>>) -> Result<(Vec<MailAnswer>, Round), Failure> {
+        let (letters, mail) = reads::split(self.desk.office, mail);
+        let Desk { office, genesis, issuer_name, .. } = self.desk;
+        let serving = Serving { office, genesis, issuer_name, register: self.keeping.register()? };
+        let (given, read) = serving.answer(&letters, &mut self.desk.items, &mut self.follower)?;
+        issuer::send(self.desk.office, node, &given)?;
+        let requests = HolderRequests {
+            office: self.desk.office,
+            genesis: self.desk.genesis,
+            issuer_name: self.desk.issuer_name,
+            register: self.keeping.register()?,
+            batch_max: self.desk.genesis.parameters.batch_count_max as usize,
+        };
+        let (answers, mut round) = requests.answer(&mail, &mut self.follower)?;
+        round.add_reads(&read);
+        Ok((answers, round))
+    }
+
+    fn work(&mut self, new: Vec<Row>, over: &BTreeSet<RowKey>, stop: &Stop) -> Result<bool, Failure> {
+        let begun = Desk::begin(self.keeping.register()?, new)?;
+        begun.iter().try_for_each(|row| self.tell(&step_line(row)))?;
+        let rows = self.keeping.register()?.open_rows()?;
+        let mut known = std::mem::take(&mut self.open);
+        let as_kept = rows.values().map(|row| (row.key, known.remove(&row.key).unwrap_or_default().as_kept(row)));
+        self.open = as_kept.collect();
+        let mut left: Vec<&OpenRow> = rows.values().filter(|row| self.is_to_be_tried(row, over)).collect();
         // What is due first is looked at first.
         left.sort_by_key(|row| (row.due, row.key));
-        let is_ready: BTreeSet<RowKey> = ready.iter().map(|row| row.key).collect();
-        (self.known, self.end) = (BTreeSet::new(), End::default());
-        for row in left {
+        let mut went = !begun.is_empty();
+        for portion in left.chunks(PORTION) {
             if stop.is_asked() {
                 break;
             }
-            if since.elapsed() > HOLD {
-                drop(register);
-                std::thread::sleep(GIVE_WAY);
-                register = self.open()?;
-                since = Instant::now();
+            let keys: Vec<RowKey> = portion.iter().map(|row| row.key).collect();
+            let Went { moved, failed } = self.desk.go_on(&mut self.keeping, &mut self.follower, &keys, over)?;
+            for moved in &moved {
+                went |= moved.changed;
+                self.note(moved)?;
             }
-            let moved = self.desk.go_on(&register, &mut self.follower, &row.key, is_ready.contains(&row.key))?;
-            went |= moved.changed;
-            self.note(&moved)?;
+            if let Some(failure) = failed {
+                return Err(failure);
+            }
         }
-        self.close(register);
         Ok(went)
+    }
+
+    /// An officer's word is acted on at once; what rests for one is left alone, and what could not go on has its time.
+    fn is_to_be_tried(&self, row: &OpenRow, over: &BTreeSet<RowKey>) -> bool {
+        let waiting = self.open.get(&row.key);
+        let is_news = row.is_ruled && !waiting.is_some_and(|waiting| waiting.was_ruled);
+        let is_due = self.once || is_news || waiting.is_none_or(Waiting::is_due);
+        let rests = row.state == State::Waiting && !row.is_ruled && !over.contains(&row.key);
+        is_due && !rests
     }
 
     /// Sees to what was passed on, if that was not done for so long.
@@ -303,24 +357,24 @@ impl Service<'_> {
         if !may_be_missing || last.is_some_and(|last| last.elapsed() < every) {
             return Ok(());
         }
-        let register = self.open()?;
-        let left = self.desk.look_after(&register, &mut self.follower)?;
-        self.close(register);
-        self.passing = (left, Some(Instant::now()));
+        let left = self.desk.look_after(&mut self.keeping, &mut self.follower);
+        self.keeping.give_way();
+        self.passing = (left?, Some(Instant::now()));
         Ok(())
     }
 
     fn note(&mut self, moved: &Moved) -> Result<(), Failure> {
         self.passing.0 |= !moved.row.on_way().is_empty();
         match moved.rest {
-            Some(Rest::Done) => {}
-            Some(Rest::Officer) => self.end.officer += 1,
-            Some(Rest::Files) | None => self.end.left += 1,
-        }
-        if moved.rest != Some(Rest::Done) {
-            self.known.insert(moved.row.key);
+            Some(Rest::Done) => drop(self.open.remove(&moved.row.key)),
+            _ => self.open.entry(moved.row.key).or_default().tried(moved),
         }
         if moved.changed { self.tell(&step_line(&moved.row)) } else { Ok(()) }
+    }
+
+    fn end(&self) -> End {
+        let officer = self.open.values().filter(|row| row.rest == Some(Rest::Officer)).count();
+        End { officer, left: self.open.len() - officer }
     }
 
     fn tell(&self, line: &Line) -> Result<(), Failure> {
@@ -341,6 +395,8 @@ fn step_line(row: &Row) -> Line {
         reason: decision.and_then(|decision| decision.reason.as_ref().map(ToString::to_string)),
         waits_for: super::desk::why(row).into_iter().map(|(code, _)| code).collect(),
         licences: row.issued.as_ref().map_or(0, |issued| issued.licences.len()),
+        since_ms: row.since.0,
+        decided_ms: row.decided.map(|decided| decided.0),
     })
 }
 
@@ -381,4 +437,14 @@ fn text(line: &Line) -> String {
 /// Enough of a case's id to name it at a desk.
 pub(super) fn short(case: &str) -> &str {
     case.get(..12).unwrap_or(case)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_go_on_is_tried_less_and_less_often() {
+        assert_eq!([0, 1, 2, 3, 6, 7, 64, u32::MAX].map(rest_seconds), [1, 1, 2, 4, 32, 60, 60, 60]);
+    }
 }

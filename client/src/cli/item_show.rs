@@ -14,7 +14,7 @@ use super::show::clean;
 use super::{Context, item, name, wallet};
 use crate::clock;
 use crate::follow::Follower;
-use crate::item::{Fit, ItemSource, Owned, fit};
+use crate::item::{Fit, ItemSource, Owned, Paperwork, fit};
 use crate::node::NodeClient;
 use crate::talk::{ExitCode, Failure, Lang, say, shape};
 
@@ -65,6 +65,10 @@ pub(super) struct Shown {
     yields: Vec<YieldShown>,
     /// Whether the wallet has all that must be shown; nothing without a wallet.
     ready: Option<bool>,
+    /// Papers that all who must take part would hand in without wallets: each once for each bureau that sees it.
+    papers: usize,
+    /// Bureaus to which they would go, counted for each of them.
+    visits: usize,
 }
 
 /// In both languages.
@@ -220,7 +224,10 @@ fn shown(item: &Item, in_force: Option<bool>, party: &Party, owned: Option<&[Own
     });
     let part = |code: &str, names: &Names, optional| Part { code: code.to_owned(), names: names.clone(), optional };
     let yields = item.yields.iter().filter(|given| given.to == party.code);
+    let Paperwork { papers, visits } = Paperwork::of(item);
     Shown {
+        papers,
+        visits,
         code: item.code.to_string(),
         version: item.version.0,
         in_force,
@@ -401,6 +408,7 @@ fn text(shown: &Shown) -> String {
     for given in &shown.yields {
         lines.push(say("item.yields", &[("type", &clean(&given.licence_type)), ("step", &clean(&given.after))]));
     }
+    lines.push(say("item.on_paper", &[("papers", &shown.papers), ("visits", &shown.visits)]));
     match shown.ready {
         Some(true) => lines.push(say("item.ready", &[])),
         Some(false) => lines.push(say("item.not_ready", &[])),

@@ -10,9 +10,10 @@ use kanhe_proto::limits::LETTER_BYTES_MAX;
 use kanhe_proto::mail::{MAIL_BYTES_MAX, MailAnswer};
 use kanhe_proto::registry::ServiceItem;
 
-use super::row::{Row, RowKey};
+use super::keeping::Keeping;
+use super::row::RowKey;
 use crate::clock;
-use crate::issuer::{self, Office, Register};
+use crate::issuer::{self, Office};
 use crate::node::{NodeClient, NodeError};
 use crate::talk::{ExitCode, Failure};
 
@@ -87,17 +88,19 @@ pub(super) fn send(office: &Office, nodes: &[NodeClient], sealed: &[Blob<MAIL_BY
     Err(last)
 }
 
-/// Whether a row's letters are still to be found at the node.
-fn is_kept(row: &Row, now: TimeMs) -> bool {
-    row.ruling.as_ref().is_some_and(|ruling| now.since(ruling.at) <= LETTER_LIFE)
+/// Whether letters of an officer who spoke then are still to be found at the node.
+fn is_kept(ruled: TimeMs, now: TimeMs) -> bool {
+    now.since(ruled) <= LETTER_LIFE
 }
 
-/// Leaves the letters of the last 90 days once more: the node may have been started anew.
-pub fn send_again(office: &Office, register: &Register, nodes: &[NodeClient]) -> Result<usize, Failure> {
-    let now = clock::now();
-    let rows = register.rows()?.into_values().filter(|row| is_kept(row, now));
-    let decisions = rows.filter_map(|row| row.decision);
+/// Leaves the letters of the last 90 days once more: the node may have been started anew. Meanwhile the register is closed.
+pub fn send_again(office: &Office, keeping: &mut Keeping, nodes: &[NodeClient]) -> Result<usize, Failure> {
+    let (register, now) = (keeping.register()?, clock::now());
+    let found = register.with_letters()?.into_iter().filter(|(_, ruled)| is_kept(*ruled, now));
+    let keys: Vec<RowKey> = found.map(|(key, _)| key).collect();
+    let decisions = register.rows_of(&keys)?.into_iter().filter_map(|row| row.decision);
     let letters: Vec<Blob<MAIL_BYTES_MAX>> = decisions.flat_map(|decision| decision.letters).collect();
+    keeping.give_way();
     send(office, nodes, &letters)?;
     Ok(letters.len())
 }
@@ -118,16 +121,7 @@ mod tests {
 
     #[test]
     fn a_letter_is_left_again_for_ninety_days() {
-        let mut row = super::super::row::tests::row();
-        assert!(!is_kept(&row, TimeMs(0)), "nobody has said anything");
-        let ruled = super::super::row::Ruling {
-            outcome: kanhe_proto::case::Outcome::Returned,
-            reason: None,
-            words: Some("x".to_owned()),
-            officer: "7".to_owned(),
-            at: TimeMs(1_000),
-        };
-        row.ruling = Some(ruled);
-        assert!(is_kept(&row, TimeMs(1_000 + LETTER_LIFE.0)) && !is_kept(&row, TimeMs(1_001 + LETTER_LIFE.0)));
+        assert!(is_kept(TimeMs(1_000), TimeMs(1_000 + LETTER_LIFE.0)));
+        assert!(!is_kept(TimeMs(1_000), TimeMs(1_001 + LETTER_LIFE.0)));
     }
 }

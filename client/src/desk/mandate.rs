@@ -29,6 +29,17 @@ pub struct Brought {
     pub cases_before: u32,
 }
 
+impl Brought {
+    /// The delegate whose cases are counted, if it is one.
+    pub fn counted(&self) -> Option<Acted> {
+        let (mandate, account) = (self.mandate.as_ref().ok()?, self.account.as_ref()?);
+        let key = mandate.body.key.id();
+        let delegate = account.delegate(&key)?;
+        delegate.grant.cases_max?;
+        Some(Acted { uscc: account.uscc, key, since: delegate.since })
+    }
+}
+
 /// Where a mandate is shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {

@@ -14,7 +14,7 @@ use kanhe_proto::registry::{KeyRole, ServiceItem};
 use kanhe_proto::sd_jwt::json;
 use serde_json::{Map, Value};
 
-use super::row::{Fault, OnWay, RowKey};
+use super::row::{Fault, OnWay, Row, RowKey};
 use crate::clock;
 use crate::follow::Follower;
 use crate::governance::keys;
@@ -104,13 +104,25 @@ pub(super) fn read(item: &Item, step: u8, file: &CaseFile) -> (PartName, Map<Str
     (step.code.clone(), found, faults)
 }
 
+/// Keys of recipients that were read a moment ago.
+#[derive(Debug, Default)]
+pub(super) struct SealingKeys(BTreeMap<Uscc, PublicKey>);
+
 /// Seals a file to its recipient and signs its parts, with the key that signs the decision: the chain names that one, and no
 /// other's version is looked at. The same parts are sent until they are there.
-pub(super) fn seal(office: &Office, follower: &mut Follower, bytes: &[u8]) -> Result<OnWay, Failure> {
+pub(super) fn seal(
+    office: &Office,
+    follower: &mut Follower,
+    sealing: &mut SealingKeys,
+    bytes: &[u8],
+) -> Result<OnWay, Failure> {
     let wrong = |error: CaseFileError| Failure::reported(ExitCode::Failure, error.code(), error);
     let file = BoundFile::from_bytes(bytes.to_vec()).map_err(wrong)?;
     let (to, commitment) = (file.file().to, file.commitment());
-    let key = sealing_key(follower, &to)?;
+    let key = match sealing.0.get(&to) {
+        Some(key) => key.clone(),
+        None => sealing.0.entry(to).or_insert(sealing_key(follower, &to)?).clone(),
+    };
     let seeds = (0..file.parts()).map(|_| clock::random()).collect::<Result<Vec<[u8; 32]>, Failure>>()?;
     let sealed = file.seal(&office.key, &key, seeds.into_iter()).map_err(wrong)?;
     let parts = sealed.iter().map(|part| Blob::new(part.encode()).expect("a part is within its bound"));
@@ -129,9 +141,16 @@ pub(super) fn store(follower: &Follower, case: &CaseId, author: &KeyId, file: &O
     Err(last)
 }
 
+/// What a row passed on and some node does not say that its recipient has it.
+pub(super) fn not_there(follower: &Follower, row: &Row) -> Vec<OnWay> {
+    let Some(author) = row.decision.as_ref().map(|decision| decision.key) else { return Vec::new() };
+    let is_left = |file: &&OnWay| !bring_everywhere(follower, &row.key.case, &author, file);
+    row.on_way().iter().filter(is_left).cloned().collect()
+}
+
 /// Brings a file to every node that does not have it, so that one which loses it, or does not tell the truth, keeps nobody
 /// from getting it. Whether all of them say that the recipient has it.
-pub(super) fn bring_everywhere(follower: &Follower, case: &CaseId, author: &KeyId, file: &OnWay) -> bool {
+fn bring_everywhere(follower: &Follower, case: &CaseId, author: &KeyId, file: &OnWay) -> bool {
     let brought = follower.nodes().iter().map(|node| bring(node, case, author, file));
     // Each is asked, whatever one of them says.
     let delivered: Vec<bool> = brought.map(|brought| brought.is_ok_and(|state| state.delivered)).collect();

@@ -1,42 +1,35 @@
-//! The desk at work: what is the bureau's turn, and taking each row as far as it goes.
+//! The desk at work: what is the bureau's turn, and taking rows as far as they go.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
-use kanhe_proto::account::Mandate;
-use kanhe_proto::bounded::Blob;
-use kanhe_proto::case::{Act, Case, CaseStatus, Outcome, SignedAct, StepState, commitment};
-use kanhe_proto::codec;
+use kanhe_proto::api::READY_PAGE;
+use kanhe_proto::case::{Case, CaseStatus, StepState};
 use kanhe_proto::genesis::Genesis;
-use kanhe_proto::hash::{CaseId, LicenceDigest, sha256};
-use kanhe_proto::ids::LogIndex;
-use kanhe_proto::key::Signer as _;
-use kanhe_proto::limits::CASE_PAYLOAD_BYTES_MAX;
-use kanhe_proto::response::Response;
-use kanhe_proto::text;
+use kanhe_proto::hash::CaseId;
 
-use super::accounts;
-use super::checking::{Checking, Opened, trouble};
-use super::decision::{Signing, can_return};
-use super::files::{Fetched, fetch_file};
-use super::letter;
-use super::machine::{Checks, Hands, Issuance, Rest, Settled, advance};
-use super::mandate::{Acted, Brought};
+use super::decision::can_return;
+use super::hands::At;
+use super::keeping::Keeping;
+use super::machine::{Rest, advance};
 use super::passing;
-use super::reading::Reading;
-use super::row::{Checked, Decision, Fault, Issued, Kept, OnWay, Row, RowKey, State, Trouble};
-use super::wanted::{Wanted, wanted};
-use crate::account;
+use super::row::{OnWay, Row, RowKey, State, Trouble};
 use crate::case::{self, Items, KnownItem};
-use crate::clock;
 use crate::follow::Follower;
-use crate::issuer::{Granting, Office, Register};
+use crate::issuer::{Office, Register};
+use crate::parallel;
 use crate::rules::Runner;
 use crate::talk::{ExitCode, Failure};
-use crate::verifier::{Evidences, fresh};
 
-/// Most pages of open cases that are asked for in one round.
-const PAGES_MAX: usize = 64;
+/// Most pages of ready steps that are asked for in one round; the next goes on after them.
+const PAGES_MAX: usize = 16;
+/// Steps that are new in one round, after which what was found is worked on first.
+const NEW_MAX: usize = 2 * READY_PAGE;
+/// Most steps of one way through the list: a node that never comes to an end is not believed.
+const LISTED_MAX: usize = 1 << 18;
+/// Rows whose passed files are looked after together.
+const LOOKED_AFTER: usize = 128;
+/// Rows whose passed files are asked for at once.
+const BROUGHT_AT_ONCE: usize = 8;
 
 /// A bureau's desk.
 #[derive(Debug)]
@@ -53,6 +46,21 @@ pub struct Desk<'a> {
     pub items: Items,
 }
 
+/// How far the list of what is the bureau's turn was read.
+#[derive(Debug, Default)]
+pub struct Listing {
+    after: Option<String>,
+    so_far: BTreeSet<RowKey>,
+    whole: Option<BTreeSet<RowKey>>,
+}
+
+impl Listing {
+    /// All that is the bureau's turn, if the round came to the end of the list.
+    pub const fn whole(&self) -> Option<&BTreeSet<RowKey>> {
+        self.whole.as_ref()
+    }
+}
+
 /// How a row went on.
 #[derive(Debug)]
 pub struct Moved {
@@ -64,100 +72,156 @@ pub struct Moved {
     pub rest: Option<Rest>,
 }
 
+/// How rows went on.
+#[derive(Debug)]
+pub struct Went {
+    /// Each.
+    pub moved: Vec<Moved>,
+    /// That no node answers, or two tell different stories: no more is tried for now.
+    pub failed: Option<Failure>,
+}
+
 impl Desk<'_> {
-    /// Steps that are the bureau's turn, as rows to begin with. Which cases there are is the nodes' word; each is proved.
-    pub fn ready(&mut self, follower: &mut Follower) -> Result<Vec<Row>, Failure> {
-        let (issuer, mut ids, mut after) = (self.office.issuer, BTreeSet::<CaseId>::new(), None::<String>);
+    /// Steps that are the bureau's turn and not known yet, as rows to begin with. Which there are is the nodes' word; each is
+    /// proved.
+    pub fn ready(
+        &mut self,
+        follower: &mut Follower,
+        listing: &mut Listing,
+        is_known: impl Fn(&RowKey) -> bool,
+    ) -> Result<Vec<Row>, Failure> {
+        let (issuer, mut new) = (self.office.issuer, BTreeSet::new());
+        listing.whole = None;
         for _ in 0..PAGES_MAX {
-            let page = follower.ask(|_, node| Ok(node.cases_of(&issuer, after.as_deref())?))?;
-            ids.extend(page.cases);
-            after = page.next;
-            if after.is_none() {
+            let page = follower.ask(|_, node| Ok(node.cases_ready(&issuer, listing.after.as_deref())?))?;
+            let keys = page.steps.iter().take(READY_PAGE);
+            let keys = keys.map(|step| RowKey { case: step.case, step: step.step, round: step.round });
+            for key in keys {
+                listing.so_far.insert(key);
+                if !is_known(&key) {
+                    new.insert(key);
+                }
+            }
+            listing.after = page.next;
+            if listing.after.is_none() {
+                listing.whole = Some(std::mem::take(&mut listing.so_far));
+            } else if listing.so_far.len() > LISTED_MAX {
+                *listing = Listing::default();
+            }
+            if listing.after.is_none() || new.len() >= NEW_MAX {
                 break;
             }
         }
-        let mut rows = Vec::new();
-        for id in ids {
-            let Some(found) = case::read(follower, &mut self.items, &id)? else { continue };
-            if !found.case.runs_at(found.time) {
-                continue;
-            }
-            for (step, known) in (0u8..).zip(found.case.steps.iter()) {
-                let ours = found.case.bureau_of(&found.item.public, step) == Some(issuer);
-                if ours && known.state == StepState::Ready {
-                    rows.extend(row_of(&found.item, &found.case, step));
-                }
-            }
-        }
-        Ok(rows)
+        self.proved(follower, &new)
     }
 
-    /// Keeps the rows that are new.
-    pub fn begin(register: &Register, ready: &[Row]) -> Result<Vec<RowKey>, Failure> {
-        let mut begun = Vec::new();
-        for row in ready {
-            if register.row(&row.key)?.is_none() {
-                register.put_row(row)?;
-                begun.push(row.key);
-            }
+    /// The leaf of a case says whether a step of it is ready, in which round, and whose it is.
+    fn proved(&mut self, follower: &mut Follower, keys: &BTreeSet<RowKey>) -> Result<Vec<Row>, Failure> {
+        let ids: BTreeSet<CaseId> = keys.iter().map(|key| key.case).collect();
+        let ids: Vec<CaseId> = ids.into_iter().collect();
+        let found = case::read_many(follower, &mut self.items, &ids)?;
+        let cases: BTreeMap<CaseId, _> = ids.into_iter().zip(found).collect();
+        let ready = keys.iter().filter_map(|key| {
+            let found = cases.get(&key.case)?.as_ref().filter(|found| found.case.runs_at(found.time))?;
+            let step = found.case.steps.get(usize::from(key.step))?;
+            let ours = found.case.bureau_of(&found.item.public, key.step) == Some(self.office.issuer);
+            let ready = ours && step.state == StepState::Ready && step.round == key.round;
+            ready.then(|| row_of(&found.item, &found.case, key.step)).flatten()
+        });
+        Ok(ready.collect())
+    }
+
+    /// Keeps the rows that are new, and says which.
+    pub fn begin(register: &Register, ready: Vec<Row>) -> Result<Vec<Row>, Failure> {
+        let keys: Vec<RowKey> = ready.iter().map(|row| row.key).collect();
+        let known: BTreeSet<RowKey> = register.rows_of(&keys)?.iter().map(|row| row.key).collect();
+        let mut new: Vec<Row> = ready.into_iter().filter(|row| !known.contains(&row.key)).collect();
+        if !new.is_empty() {
+            register.put_rows(new.iter_mut())?;
         }
-        Ok(begun)
+        Ok(new)
     }
 
     /// Sees to what was passed on and may not be there yet: it is brought to every node that does not have it, and kept until
-    /// all of them say that its recipient does, or the case is proved to be over. Whether something is left.
-    pub fn look_after(&mut self, register: &Register, follower: &mut Follower) -> Result<bool, Failure> {
+    /// all of them say that its recipient does, or the case is proved to be over. Whether something is left. While nodes are
+    /// asked the register is closed.
+    pub fn look_after(&mut self, keeping: &mut Keeping, follower: &mut Follower) -> Result<bool, Failure> {
         let mut any_left = false;
-        for (key, row) in register.rows()? {
-            let Some(author) = row.decision.as_ref().map(|decision| decision.key) else { continue };
-            let is_left = |file: &&OnWay| !passing::bring_everywhere(follower, &key.case, &author, file);
-            let mut left: Vec<OnWay> = row.on_way().iter().filter(is_left).cloned().collect();
-            if !left.is_empty() {
-                let found = case::read(follower, &mut self.items, &key.case)?;
-                if found.is_none_or(|found| found.case.status != CaseStatus::Open) {
-                    left.clear();
-                }
-            }
-            any_left |= !left.is_empty();
-            if left.len() < row.on_way().len() {
-                register.change_row(&key, |row| {
-                    row.decision.iter_mut().for_each(|decision| decision.on_way.clone_from(&left));
-                    Ok(())
+        for keys in keeping.register()?.on_way()?.chunks(LOOKED_AFTER) {
+            let rows = keeping.register()?.rows_of(keys)?;
+            keeping.give_way();
+            let nodes = &*follower;
+            let mut left: Vec<Vec<OnWay>> =
+                parallel::each(&rows, BROUGHT_AT_ONCE, |row| passing::not_there(nodes, row));
+            self.drop_what_is_over(follower, &rows, &mut left)?;
+            any_left |= left.iter().any(|left| !left.is_empty());
+            let changed = rows.iter().zip(left).filter(|(row, left)| left.len() < row.on_way().len());
+            let changed: BTreeMap<RowKey, Vec<OnWay>> = changed.map(|(row, left)| (row.key, left)).collect();
+            if !changed.is_empty() {
+                keeping.register()?.change_rows(changed.keys(), |row| {
+                    let left = &changed[&row.key];
+                    row.decision.iter_mut().for_each(|decision| decision.on_way.clone_from(left));
                 })?;
             }
         }
+        keeping.give_way();
         Ok(any_left)
     }
 
-    /// Takes a row as far as it goes. What keeps it from going on is kept with it; only that no node answers is a failure.
+    /// Nobody decides any more in a case that is over.
+    fn drop_what_is_over(
+        &mut self,
+        follower: &mut Follower,
+        rows: &[Row],
+        left: &mut [Vec<OnWay>],
+    ) -> Result<(), Failure> {
+        let with_left = || rows.iter().zip(&*left).filter(|(_, left)| !left.is_empty());
+        let ids: Vec<CaseId> = with_left().map(|(row, _)| row.key.case).collect();
+        let found = case::read_many(follower, &mut self.items, &ids)?;
+        for (left, found) in left.iter_mut().filter(|left| !left.is_empty()).zip(found) {
+            if found.is_none_or(|found| found.case.status != CaseStatus::Open) {
+                left.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes rows as far as they go. What keeps one from going on is kept with it. `over`: those of which nodes say that they
+    /// are not the bureau's turn any more.
     pub fn go_on(
         &mut self,
-        register: &Register,
+        keeping: &mut Keeping,
         follower: &mut Follower,
-        key: &RowKey,
-        is_ready: bool,
-    ) -> Result<Moved, Failure> {
-        let unknown = || super::officer::unknown(&key.case);
-        let mut row = register.row(key)?.ok_or_else(unknown)?;
-        let before = (row.state, row.trouble.clone());
-        let went = {
-            let mut hands = At { desk: self, register, follower };
-            hands.still_open(&mut row, is_ready).and_then(|()| advance(&mut row, &mut hands))
-        };
-        let rest = match went {
-            Ok(rest) => Some(rest),
-            Err(failure) if failure.exit == ExitCode::Unreachable || failure.code == "conflict" => return Err(failure),
-            Err(failure) => {
-                let found = Trouble { code: failure.code, message: failure.message };
-                if row.trouble.as_ref() != Some(&found) {
-                    row.trouble = Some(found);
-                    register.put_row(&row)?;
-                }
-                None
+        keys: &[RowKey],
+        over: &BTreeSet<RowKey>,
+    ) -> Result<Went, Failure> {
+        let mut rows = keeping.register()?.rows_of(keys)?;
+        let before: Vec<(State, Option<Trouble>)> = rows.iter().map(|row| (row.state, row.trouble.clone())).collect();
+        let mut hands = At { desk: self, keeping: &mut *keeping, follower };
+        hands.end_what_is_over(&mut rows, over)?;
+        let ends = advance(&mut rows, &mut hands)?;
+        let (mut failed, mut rests, mut troubled) = (None, Vec::new(), BTreeSet::new());
+        for (row, end) in rows.iter_mut().zip(ends) {
+            rests.push(end.as_ref().ok().copied());
+            let Err(failure) = end else { continue };
+            if failure.exit == ExitCode::Unreachable || failure.code == "conflict" {
+                failed.get_or_insert(failure);
+                continue;
             }
-        };
-        let changed = before != (row.state, row.trouble.clone());
-        Ok(Moved { row, changed, rest })
+            let found = Trouble { code: failure.code, message: failure.message };
+            if row.trouble.as_ref() != Some(&found) {
+                row.trouble = Some(found);
+                troubled.insert(row.key);
+            }
+        }
+        if !troubled.is_empty() {
+            keeping.register()?.put_rows(rows.iter_mut().filter(|row| troubled.contains(&row.key)))?;
+        }
+        let moved = rows.into_iter().zip(before).zip(rests).map(|((row, before), rest)| {
+            let changed = before != (row.state, row.trouble.clone());
+            Moved { row, changed, rest }
+        });
+        Ok(Went { moved: moved.collect(), failed })
     }
 }
 
@@ -181,336 +245,8 @@ fn row_of(known: &KnownItem, case: &Case, step: u8) -> Option<Row> {
         ruling: None,
         decision: None,
         recorded: None,
+        decided: None,
         issued: None,
         lost: None,
     })
-}
-
-/// Why there is nothing to decide any more, by the proved leaf.
-fn over(case: Option<&Case>, key: &RowKey) -> Option<String> {
-    let Some(case) = case else { return Some("case_gone".to_owned()) };
-    let step = case.steps.get(usize::from(key.step));
-    let why = match step {
-        _ if case.status != CaseStatus::Open => "case_over",
-        Some(step) if step.round != key.round => "replaced",
-        Some(step) if matches!(step.state, StepState::Approved | StepState::Rejected) => "decided_elsewhere",
-        Some(_) => return None,
-        None => "case_gone",
-    };
-    Some(why.to_owned())
-}
-
-/// Why nothing is issued that is not in the journal yet: the case was taken back or rejected meanwhile, or what the step yields
-/// was issued already, by what a register that is older than that does not know.
-fn no_issue(case: Option<&Case>, step: u8) -> Option<&'static str> {
-    let Some(case) = case.filter(|case| case.status == CaseStatus::Open) else { return Some("case_over") };
-    case.steps.get(usize::from(step)).is_none_or(|step| step.issued).then_some("issued_elsewhere")
-}
-
-/// The desk, with what it works on now.
-struct At<'d, 'a, 'r> {
-    desk: &'d mut Desk<'a>,
-    register: &'r Register,
-    follower: &'r mut Follower,
-}
-
-impl At<'_, '_, '_> {
-    /// A row on which nobody has decided here ends if there is nothing to decide any more.
-    fn still_open(&mut self, row: &mut Row, is_ready: bool) -> Result<(), Failure> {
-        if is_ready || !row.is_open() {
-            return Ok(());
-        }
-        let found = case::read(self.follower, &mut self.desk.items, &row.key.case)?;
-        if let Some(why) = over(found.as_ref().map(|found| &found.case), &row.key) {
-            (row.state, row.lost, row.trouble) = (State::Lost, Some(why), None);
-            self.keep(row)?;
-        }
-        Ok(())
-    }
-
-    fn case(&mut self, key: &RowKey) -> Result<(Case, Arc<KnownItem>), Failure> {
-        let found = case::read(self.follower, &mut self.desk.items, &key.case)?;
-        let found = found.ok_or_else(|| super::officer::unknown(&key.case))?;
-        Ok((found.case, found.item))
-    }
-
-    /// Fetches what the chain says was sent; the code of what is not here yet otherwise.
-    fn fetch(&mut self, key: &RowKey, all: Vec<Wanted>) -> Result<Result<Vec<Opened>, &'static str>, Failure> {
-        let nodes = self.follower.nodes().to_vec();
-        let mut opened = Vec::with_capacity(all.len());
-        for wanted in all {
-            let file = match fetch_file(self.desk.office, &nodes, &key.case, &wanted)? {
-                Fetched::NotYet(code) => return Ok(Err(code)),
-                Fetched::Here(bound) => Ok(bound),
-                Fetched::Wrong(fault) => Err(fault),
-            };
-            let presentation = file.as_ref().ok().map(|bound| &bound.file().presentation);
-            let (fresh, trouble) = match presentation.and_then(|bytes| Response::from_bytes(bytes).ok()) {
-                Some(response) => fresh(&response, self.follower)?,
-                None => (Evidences::default(), None),
-            };
-            let mandate = file.as_ref().ok().and_then(|bound| bound.file().mandate.as_ref());
-            let brought = mandate.map(|bytes| self.brought(&key.case, bytes)).transpose()?;
-            opened.push(Opened { wanted, file, fresh, trouble, brought });
-        }
-        Ok(Ok(opened))
-    }
-
-    /// What a decision passes on, ready to be sent.
-    fn seal(&mut self, decision: &Decision) -> Result<Vec<OnWay>, Failure> {
-        let office = self.desk.office;
-        decision.passed.iter().map(|bytes| passing::seal(office, self.follower, bytes)).collect()
-    }
-
-    /// A mandate, with the account as it is now.
-    fn brought(&mut self, case: &CaseId, bytes: &[u8]) -> Result<Brought, Failure> {
-        let mandate = match Mandate::decode(bytes) {
-            Ok(mandate) => mandate,
-            Err(error) => return Ok(Brought { mandate: Err(error), account: None, cases_before: 0 }),
-        };
-        // Reading also follows hand-overs, so that a header which this desk did not know is known if it is one.
-        let account = account::read(self.follower, &mandate.body.account)?.account;
-        let key = mandate.body.key.id();
-        let delegate = account.as_ref().and_then(|account| Some((account.uscc, account.delegate(&key)?)));
-        let counted = delegate.filter(|(_, delegate)| delegate.grant.cases_max.is_some());
-        let cases_before = match counted {
-            Some((uscc, delegate)) => self.register.acted_before(case, &Acted { uscc, key, since: delegate.since })?,
-            None => 0,
-        };
-        Ok(Brought { mandate: Ok(Box::new(mandate)), account, cases_before })
-    }
-
-    /// Why what a step yields could not be issued, before anybody approves it.
-    fn check_grants(&mut self, key: &RowKey, checked: &mut Checked) -> Result<(), Failure> {
-        if checked.yields.is_empty() {
-            return Ok(());
-        }
-        let grants: Vec<_> = checked.yields.iter().map(|granted| granted.grant.clone()).collect();
-        let run = run_of(key);
-        let Desk { office, genesis, issuer_name, .. } = &*self.desk;
-        let granting = Granting { office, genesis, issuer_name, register: self.register, run: &run };
-        for granted in &checked.yields {
-            checked.faults.extend(accounts::check(self.follower, granted)?);
-        }
-        if !checked.faults.is_empty() {
-            checked.automatic = None;
-        }
-        for (place, code, message) in granting.check(&grants, self.follower)? {
-            let about = checked.yields.get(place).map(|granted| granted.code.to_string()).unwrap_or_default();
-            checked.blocked.push(Fault::of(&code, None, format!("{about}: {message}")));
-        }
-        if !checked.blocked.is_empty() && checked.automatic == Some(Outcome::Approved) {
-            checked.automatic = None;
-        }
-        Ok(())
-    }
-}
-
-/// Names the run of the journal: the same for the same round of the same step, so that after a crash it is found again.
-fn run_of(key: &RowKey) -> String {
-    text::hex(&sha256(&[b"kanhe desk ", key.to_string().as_bytes()])[..16])
-}
-
-fn read_act(bytes: &[u8]) -> Result<SignedAct, Failure> {
-    codec::decode(bytes, CASE_PAYLOAD_BYTES_MAX)
-        .map_err(|error| Failure::reported(ExitCode::Failure, "vault_damaged", error))
-}
-
-impl Hands for At<'_, '_, '_> {
-    fn check(&mut self, row: &Row) -> Result<Checks, Failure> {
-        let Some(found) = case::events(self.follower, &row.key.case)? else {
-            return Ok(Checks::Over("case_gone".to_owned()));
-        };
-        if let Some(why) = over(Some(&found.case), &row.key) {
-            return Ok(Checks::Over(why));
-        }
-        let stands = found.case.steps.get(usize::from(row.key.step)).map(|step| step.state);
-        if stands != Some(StepState::Ready) {
-            return Ok(Checks::NotYet(trouble("not_ready")));
-        }
-        let item = self.desk.items.get(self.follower, &found.case.item, found.case.version)?;
-        let all = wanted(&item.public, &found.case, &found.events, row.key.step);
-        let opened = match self.fetch(&row.key, all)? {
-            Ok(opened) => opened,
-            Err(code) => return Ok(Checks::NotYet(trouble(code))),
-        };
-        let trust = self.follower.trust().clone();
-        let checking = Checking {
-            office: self.desk.office,
-            public: &item.public,
-            item: &item.item,
-            case: &found.case,
-            key: &row.key,
-            runner: &self.desk.runner,
-            trust: &trust,
-            now: clock::now(),
-        };
-        let parts = match checking.parts(&opened) {
-            Ok(parts) => parts,
-            Err(trouble) => return Ok(Checks::NotYet(trouble)),
-        };
-        let reading = Reading {
-            office: self.desk.office,
-            register: self.register,
-            known: &item,
-            case: &found.case,
-            key: &row.key,
-            parts: &parts,
-            opened: &opened,
-        };
-        let read = match reading.all(self.follower)? {
-            Ok(read) => read,
-            Err(trouble) => return Ok(Checks::NotYet(trouble)),
-        };
-        match checking.check(&opened, read)? {
-            Ok(mut checked) => {
-                self.check_grants(&row.key, &mut checked)?;
-                // Before the row says so: counted twice is counted once.
-                self.register.note_acted(&row.key.case, &checked.acted)?;
-                Ok(Checks::Done(Box::new(checked)))
-            }
-            Err(trouble) => Ok(Checks::NotYet(trouble)),
-        }
-    }
-
-    fn sign(&mut self, row: &Row) -> Result<Decision, Failure> {
-        let (case, item) = self.case(&row.key)?;
-        let signing = Signing { office: self.desk.office, item: &item.public, case: &case };
-        let mut decision = signing.decide(row)?;
-        decision.on_way = self.seal(&decision)?;
-        Ok(decision)
-    }
-
-    fn settle(&mut self, row: &Row, decision: &Decision) -> Result<Settled, Failure> {
-        let act = read_act(&decision.act)?;
-        // Rows from before parts were signed have none.
-        let sealed_now = if decision.on_way.is_empty() { self.seal(decision)? } else { Vec::new() };
-        for file in decision.on_way.iter().chain(&sealed_now) {
-            passing::store(self.follower, &row.key.case, &decision.key, file)?;
-        }
-        letter::send(self.desk.office, self.follower.nodes(), &decision.letters)?;
-        let failure = match case::send(self.follower, std::slice::from_ref(&act)) {
-            Ok(sent) => {
-                let index = sent.first().map(|sent| sent.index);
-                return index.map(Settled::Ours).ok_or_else(|| super::officer::unknown(&row.key.case));
-            }
-            Err(failure) => failure,
-        };
-        if failure.exit != ExitCode::Refused {
-            return Err(failure);
-        }
-        // A node's word is not enough to give up: first the leaf, then all events, neither older than what is known.
-        let found = case::read(self.follower, &mut self.desk.items, &row.key.case)?;
-        let why = over(found.as_ref().map(|found| &found.case), &row.key);
-        match (case::found(self.follower, &act)?, why) {
-            (Some(sent), _) => Ok(Settled::Ours(sent.index)),
-            (None, Some(why)) => Ok(Settled::Lost(why)),
-            (None, None)
-                if failure.code == "case_not_named" && decision.key != self.desk.office.key.public_key().id() =>
-            {
-                Ok(Settled::Anew)
-            }
-            (None, None) => Err(failure),
-        }
-    }
-
-    fn issue(&mut self, row: &Row) -> Result<Result<Issued, String>, Failure> {
-        let yields = row.checked.as_ref().map(|checked| checked.yields.clone()).unwrap_or_default();
-        let run = run_of(&row.key);
-        if self.register.batches_of(&run)?.is_empty() {
-            let found = case::read(self.follower, &mut self.desk.items, &row.key.case)?;
-            if let Some(why) = no_issue(found.as_ref().map(|found| &found.case), row.key.step) {
-                return Ok(Err(why.to_owned()));
-            }
-        }
-        let grants: Vec<_> = yields.iter().map(|granted| granted.grant.clone()).collect();
-        let Desk { office, genesis, issuer_name, .. } = &*self.desk;
-        let granting = Granting { office, genesis, issuer_name, register: self.register, run: &run };
-        let batches = granting.issue(&grants, self.follower)?;
-        for granted in &yields {
-            accounts::open(office, self.follower, granted)?;
-        }
-        let licences = yields.iter().zip(&batches).filter_map(|(granted, batch)| {
-            let (code, vct, digests) = (granted.code.clone(), batch.vct.clone(), batch.leaves.clone());
-            Some(Kept { code, vct, batch: batch.anchored?.batch, digests })
-        });
-        let licences: Vec<Kept> = licences.collect();
-        let salt: [u8; 32] = clock::random()?;
-        let content: Vec<(LogIndex, Vec<LicenceDigest>)> =
-            licences.iter().map(|kept| (kept.batch, kept.digests.clone())).collect();
-        let key = office.key.public_key().id();
-        let act = kanhe_proto::case::Issued {
-            case: row.key.case,
-            step: row.key.step,
-            key,
-            licences: commitment(&salt, &codec::encode(&content)),
-        };
-        let wrong = |error: &dyn std::fmt::Display| Failure::reported(ExitCode::Failure, "not_signed", error);
-        let signed = Act::Issued(act).sign(&office.chain, &office.key).map_err(|error| wrong(&error))?;
-        let act = Blob::new(codec::encode(&signed)).map_err(|error| wrong(&error))?;
-        Ok(Ok(Issued { licences, salt: Blob::new(salt).expect("32 of 32 bytes"), key, act }))
-    }
-
-    fn settle_issued(&mut self, row: &Row, issued: &Issued) -> Result<Issuance, Failure> {
-        let act = read_act(&issued.act)?;
-        let failure = match case::send(self.follower, std::slice::from_ref(&act)) {
-            Ok(_) => return Ok(Issuance::Proved),
-            Err(failure) => failure,
-        };
-        if failure.exit != ExitCode::Refused {
-            return Err(failure);
-        }
-        let found = case::read(self.follower, &mut self.desk.items, &row.key.case)?;
-        let ended = found.is_none_or(|found| found.case.status != CaseStatus::Open);
-        match case::found(self.follower, &act)? {
-            Some(_) => Ok(Issuance::Proved),
-            None if ended => Ok(Issuance::Over("case_over".to_owned())),
-            None if failure.code == "case_not_named" && issued.key != self.desk.office.key.public_key().id() => {
-                Ok(Issuance::Anew)
-            }
-            None => Err(failure),
-        }
-    }
-
-    fn keep(&mut self, row: &Row) -> Result<(), Failure> {
-        self.register.put_row(row)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use kanhe_proto::bounded::List;
-    use kanhe_proto::case::CaseStep;
-    use kanhe_proto::ids::TimeMs;
-    use kanhe_proto::item::{ItemCode, ItemVersion};
-
-    use super::*;
-
-    fn case(status: CaseStatus, issued: bool) -> Case {
-        let step = CaseStep { state: StepState::Approved, round: 0, since: TimeMs(0), due: None, issued };
-        Case {
-            id: CaseId([1; 32]),
-            item: ItemCode::new("flat").unwrap(),
-            version: ItemVersion(1),
-            chosen: List::empty(),
-            slots: List::empty(),
-            steps: List::new(vec![step]).unwrap(),
-            status,
-            opened: TimeMs(0),
-            ends: TimeMs(1),
-            events: 1,
-            last: LogIndex(0),
-            forget: None,
-            stars: None,
-        }
-    }
-
-    #[test]
-    fn a_register_that_is_older_than_the_issuing_issues_nothing_again() {
-        assert_eq!(no_issue(Some(&case(CaseStatus::Open, false)), 0), None);
-        assert_eq!(no_issue(Some(&case(CaseStatus::Open, true)), 0), Some("issued_elsewhere"));
-        assert_eq!(no_issue(Some(&case(CaseStatus::Closed, true)), 0), Some("case_over"));
-        assert_eq!(no_issue(None, 0), Some("case_over"));
-        assert_eq!(no_issue(Some(&case(CaseStatus::Open, false)), 1), Some("issued_elsewhere"));
-    }
 }

@@ -100,6 +100,9 @@ pub struct Row {
     pub decision: Option<Box<Decision>>,
     /// Where the chain has it.
     pub recorded: Option<LogIndex>,
+    /// Time of the block that has it.
+    #[serde(default)]
+    pub decided: Option<TimeMs>,
     /// What was issued and said of it.
     pub issued: Option<Box<Issued>>,
     /// Why there is nothing to decide any more.
@@ -391,6 +394,7 @@ pub(super) mod tests {
             ruling: None,
             decision: None,
             recorded: None,
+            decided: None,
             issued: None,
             lost: None,
         }

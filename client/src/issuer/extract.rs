@@ -48,7 +48,8 @@ impl Extracting<'_> {
         }
         let made =
             licences.first().cloned().ok_or_else(|| Failure::of(ExitCode::Failure, "batch_root", &[("run", &run)]))?;
-        let planned = Planned { run, place: 0, lines: vec![row.line], licences, redeemed: Vec::new() };
+        let planned =
+            Planned { run, place: 0, lines: vec![row.line], licences, redeemed: Vec::new(), names: Vec::new() };
         let batch = plan(office, &definition, register, follower, planned)?;
         anchor(office, register, follower, batch)?;
         Ok(made)

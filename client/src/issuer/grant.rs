@@ -1,18 +1,23 @@
 //! Licences that a case yields: signed and journaled as any other, each for the application in the party's case file.
 //!
-//! A run's name comes from what it is for, and a licence's place in it is fixed. So whoever comes back after a crash finds
-//! what was journaled and brings that onto the chain: nothing is signed twice.
+//! Each has a name that comes from what it is for, and what is journaled under a name is journaled once. So whoever comes back
+//! after a crash finds it and brings that onto the chain: nothing is signed twice. Licences of one type share a batch, whatever
+//! cases they are of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use kanhe_proto::genesis::Genesis;
-use kanhe_proto::identifiers::{Day, Vct};
-use kanhe_proto::ids::TimeMs;
+use kanhe_proto::hash::LicenceDigest;
+use kanhe_proto::identifiers::{Day, TypeCode, Vct};
+use kanhe_proto::ids::{LogIndex, TimeMs};
+use kanhe_proto::key::{KeyId, PublicKey};
+use kanhe_proto::text;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::batch::{Signing, fresh_number};
-use super::journal::{Planned, anchor, plan};
+use super::journal::{Planned, anchor, plan, wait_for};
 use super::prepare::bind;
 use super::{BatchEntry, Definition, Office, Prepared, Register};
 use crate::clock;
@@ -40,7 +45,27 @@ impl std::fmt::Debug for Grant {
     }
 }
 
-/// Issues what a case yields.
+/// A licence that is issued once, whatever stops in between: its name is of what it is for.
+#[derive(Debug, Clone)]
+pub struct Due<'a> {
+    /// Its name.
+    pub name: String,
+    /// What is issued.
+    pub grant: &'a Grant,
+}
+
+/// A licence of the journal that is on the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// Type and version.
+    pub vct: Vct,
+    /// Its batch.
+    pub batch: LogIndex,
+    /// Digests of its copies.
+    pub digests: Vec<LicenceDigest>,
+}
+
+/// Issues what cases yield.
 #[derive(Debug)]
 pub struct Granting<'a> {
     /// Who issues.
@@ -51,25 +76,45 @@ pub struct Granting<'a> {
     pub issuer_name: &'a str,
     /// Its register.
     pub register: &'a Register,
-    /// Names the run.
-    pub run: &'a str,
+}
+
+/// Types that were looked up, with the right to issue them: asked for once where many licences are of one type.
+#[derive(Debug, Default)]
+pub struct Types(BTreeMap<Vct, Result<Arc<Definition>, Failure>>);
+
+impl Types {
+    fn get(&mut self, granting: &Granting<'_>, vct: &Vct, follower: &mut Follower) -> Result<Arc<Definition>, Failure> {
+        if let Some(known) = self.0.get(vct) {
+            return known.clone();
+        }
+        let found = granting
+            .office
+            .check_right(follower, &vct.code)
+            .and_then(|()| Definition::fetch(vct, granting.genesis, follower).map(Arc::new));
+        self.0.insert(vct.clone(), found.clone());
+        found
+    }
+}
+
+/// What was given out in this batch already: of two that claim the same, the second is refused.
+#[derive(Debug, Default)]
+struct Taken {
+    keys: BTreeSet<KeyId>,
+    values: BTreeSet<(TypeCode, String, String)>,
 }
 
 impl Granting<'_> {
     /// Why these could not be issued as it stands: place, stable code and words. A failure says nothing about them.
-    pub fn check(&self, grants: &[Grant], follower: &mut Follower) -> Result<Vec<(usize, String, String)>, Failure> {
-        let (mut faults, mut keys) = (Vec::new(), BTreeSet::new());
+    pub fn check(
+        &self,
+        grants: &[&Grant],
+        types: &mut Types,
+        follower: &mut Follower,
+    ) -> Result<Vec<(usize, String, String)>, Failure> {
+        let (mut faults, mut taken) = (Vec::new(), Taken::default());
         for (place, grant) in grants.iter().enumerate() {
-            match self.prepare(grant, place, follower).and_then(|(definition, prepared)| {
-                let number = fresh_number(self.office, &definition)?;
-                definition.fill(prepared.row.claims.clone(), &number, self.issuer_name, Day::of(clock::now()))?;
-                Ok(prepared)
-            }) {
-                Ok(prepared) if prepared.keys.iter().all(|key| keys.insert(key.id())) => {}
-                Ok(_) => {
-                    let failure = used();
-                    faults.push((place, failure.code, failure.message));
-                }
+            match self.prepare(grant, place, types, &mut taken, follower) {
+                Ok(_) => {}
                 Err(failure) if failure.exit == ExitCode::Unreachable => return Err(failure),
                 Err(failure) => faults.push((place, failure.code, failure.message)),
             }
@@ -77,53 +122,139 @@ impl Granting<'_> {
         Ok(faults)
     }
 
-    /// Issues all of them; what is journaled already goes on. Each is on the chain and proved when this returns.
-    pub fn issue(&self, grants: &[Grant], follower: &mut Follower) -> Result<Vec<BatchEntry>, Failure> {
-        let journaled = self.register.batches_of(self.run)?;
-        let mut anchored = Vec::with_capacity(grants.len());
-        for (place, grant) in (0u32..).zip(grants) {
-            let batch = match journaled.iter().find(|batch| batch.place == place) {
-                Some(batch) => batch.clone(),
-                None => self.plan(grant, place, follower)?,
-            };
-            anchored.push(anchor(self.office, self.register, follower, batch)?);
+    /// Journals what is not journaled yet, in as few batches as types and their limit allow. What cannot be issued says why.
+    pub fn plan(
+        &self,
+        due: &[Due<'_>],
+        batch_max: usize,
+        follower: &mut Follower,
+    ) -> Result<Vec<Result<(), Failure>>, Failure> {
+        let names: Vec<String> = due.iter().map(|due| due.name.clone()).collect();
+        let journaled = self.register.journaled(&names)?;
+        let (mut types, mut taken) = (Types::default(), Taken::default());
+        let mut ends: Vec<Result<(), Failure>> = Vec::with_capacity(due.len());
+        let mut new: BTreeMap<Vct, Vec<(usize, Prepared)>> = BTreeMap::new();
+        for (at, (due, known)) in due.iter().zip(journaled).enumerate() {
+            if known.is_some() {
+                ends.push(Ok(()));
+                continue;
+            }
+            let prepared = self.prepare(due.grant, at, &mut types, &mut taken, follower);
+            ends.push(prepared.map(|(_, prepared)| {
+                new.entry(due.grant.vct.clone()).or_default().push((at, prepared));
+            }));
         }
-        Ok(anchored)
+        for (vct, mut left) in new {
+            let definition = types.get(self, &vct, follower)?;
+            while !left.is_empty() {
+                let rest = left.split_off(portion(&left, batch_max));
+                let places: Vec<usize> = left.iter().map(|(at, _)| *at).collect();
+                let named = places.iter().map(|at| names[*at].clone()).collect();
+                let rows: Vec<Prepared> = left.into_iter().map(|(_, prepared)| prepared).collect();
+                if let Err(failure) = self.journal(&definition, &rows, named, follower) {
+                    places.into_iter().for_each(|at| ends[at] = Err(failure.clone()));
+                }
+                left = rest;
+            }
+        }
+        Ok(ends)
     }
 
-    fn plan(&self, grant: &Grant, place: u32, follower: &mut Follower) -> Result<BatchEntry, Failure> {
-        let (definition, prepared) = self.prepare(grant, place as usize, follower)?;
-        let (office, issuer_name, run, now) = (self.office, self.issuer_name, self.run, clock::now());
+    fn journal(
+        &self,
+        definition: &Definition,
+        rows: &[Prepared],
+        names: Vec<String>,
+        follower: &mut Follower,
+    ) -> Result<(), Failure> {
+        let (office, issuer_name, now) = (self.office, self.issuer_name, clock::now());
+        let (run, place) = (text::hex(&clock::random::<16>()?), 0);
         let register = self.register;
-        let signing = Signing { office, definition: &definition, register, issuer_name, run, place, now };
-        let licences = signing.sign(std::slice::from_ref(&prepared))?;
-        let planned = Planned { run, place, lines: vec![place], licences, redeemed: Vec::new() };
-        plan(office, &definition, self.register, follower, planned)
+        let licences = Signing { office, definition, register, issuer_name, run: &run, place, now }.sign(rows)?;
+        let lines = rows.iter().map(|prepared| prepared.row.line).collect();
+        let planned = Planned { run: &run, place, lines, licences, redeemed: Vec::new(), names };
+        plan(office, definition, self.register, follower, planned).map(drop)
     }
 
-    fn prepare(&self, grant: &Grant, place: usize, follower: &mut Follower) -> Result<(Definition, Prepared), Failure> {
-        self.office.check_right(follower, &grant.vct.code)?;
-        let definition = Definition::fetch(&grant.vct, self.genesis, follower)?;
-        let line = u32::try_from(place).expect("an item yields few licences");
+    /// Batches of what is journaled under names, each once.
+    pub fn batches(&self, names: &[String]) -> Result<Vec<BatchEntry>, Failure> {
+        let places = self.register.journaled(names)?.into_iter().flatten().map(|(known, _)| (known.run, known.place));
+        let places: BTreeSet<(String, u32)> = places.collect();
+        let found = places.iter().map(|(run, place)| self.register.batch(run, *place)).filter_map(Result::transpose);
+        found.collect()
+    }
+
+    /// Brings batches onto the chain, proved.
+    pub fn anchor(&self, batches: Vec<BatchEntry>, follower: &mut Follower) -> Result<(), Failure> {
+        batches.into_iter().try_for_each(|batch| anchor(self.office, self.register, follower, batch).map(drop))
+    }
+
+    /// What was issued under names; nothing of what is not on the chain.
+    pub fn given(&self, names: &[String]) -> Result<Vec<Option<Given>>, Failure> {
+        let anchored: BTreeMap<(String, u32), LogIndex> = self
+            .batches(names)?
+            .into_iter()
+            .filter_map(|batch| Some(((batch.run, batch.place), batch.anchored?.batch)))
+            .collect();
+        let given = self.register.journaled(names)?.into_iter().map(|known| {
+            let (known, licence) = known?;
+            let batch = *anchored.get(&(known.run, known.place))?;
+            let digests = licence.copies.iter().map(|copy| copy.digest).collect();
+            Some(Given { vct: licence.vct, batch, digests })
+        });
+        Ok(given.collect())
+    }
+
+    /// A row of the register to be, if its application and values are still free.
+    fn prepare(
+        &self,
+        grant: &Grant,
+        place: usize,
+        types: &mut Types,
+        taken: &mut Taken,
+        follower: &mut Follower,
+    ) -> Result<(Arc<Definition>, Prepared), Failure> {
+        let definition = types.get(self, &grant.vct, follower)?;
+        let line = u32::try_from(place).expect("a portion is bounded");
         let row = Row { line, claims: grant.claims.clone(), application: None };
         let prepared = bind(self.office, &definition, row, &grant.application, grant.as_of)
             .map_err(|fault| Failure::reported(ExitCode::Refused, "grant_application_wrong", fault.message()))?;
         for key in &prepared.keys {
-            if self.register.of_application(&key.id())?.is_some() {
+            if taken.keys.contains(&key.id()) || self.register.of_application(&key.id())?.is_some() {
                 return Err(used());
             }
         }
+        let mut values = Vec::new();
         for column in definition.columns.list().iter().filter(|column| column.unique && column.claim) {
-            let value = grant.claims.get(&column.code).and_then(Value::as_str);
-            if let Some(value) = value
-                && self.register.user(&grant.vct.code, &column.code, value)?.is_some()
-            {
+            let Some(value) = grant.claims.get(&column.code).and_then(Value::as_str) else { continue };
+            let id = (grant.vct.code.clone(), column.code.clone(), value.to_owned());
+            if taken.values.contains(&id) || self.register.user(&id.0, &id.1, value)?.is_some() {
                 let args: &[(&str, &dyn std::fmt::Display)] = &[("claim", &column.code), ("type", &grant.vct.code)];
                 return Err(Failure::of(ExitCode::Refused, "grant_claim_taken", args));
             }
+            values.push(id);
         }
+        let number = fresh_number(self.office, &definition)?;
+        definition.fill(prepared.row.claims.clone(), &number, self.issuer_name, Day::of(clock::now()))?;
+        taken.keys.extend(prepared.keys.iter().map(PublicKey::id));
+        taken.values.extend(values);
         Ok((definition, prepared))
     }
+}
+
+/// How many rows fill a batch; at least one.
+fn portion(rows: &[(usize, Prepared)], batch_max: usize) -> usize {
+    let mut copies = 0;
+    let fits = rows.iter().take_while(|(_, prepared)| {
+        copies += prepared.keys.len();
+        copies <= batch_max
+    });
+    fits.count().max(1).min(rows.len())
+}
+
+/// Waits until batches are on the chain; the register may be closed meanwhile.
+pub fn await_batches(office: &Office, follower: &mut Follower, batches: &[BatchEntry]) -> Result<(), Failure> {
+    batches.iter().try_for_each(|batch| wait_for(office, follower, batch))
 }
 
 /// An application gets one licence.

@@ -263,7 +263,7 @@ impl HolderRequests<'_> {
         }
         let issued = licences.len();
         let lines = redeemed.iter().map(|awaiting| awaiting.line).collect();
-        let planned = Planned { run, place, lines, licences, redeemed };
+        let planned = Planned { run, place, lines, licences, redeemed, names: Vec::new() };
         let batch = plan(office, definition, self.register, follower, planned)?;
         anchor(office, self.register, follower, batch)?;
         Ok(issued)

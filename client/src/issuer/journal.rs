@@ -32,6 +32,8 @@ pub(super) struct Planned<'a> {
     pub licences: Vec<LicenceEntry>,
     /// Pickup codes that these licences answer, bound to their keys.
     pub redeemed: Vec<Awaiting>,
+    /// Names of what the licences are issued for, one each; none if they have none.
+    pub names: Vec<String>,
 }
 
 /// Makes a batch durable, with the transaction that will anchor it. Nothing has left so far.
@@ -64,7 +66,7 @@ pub(super) fn plan(
         log_from,
         anchored: None,
     };
-    register.plan(definition, &batch, &planned.licences, &planned.redeemed)?;
+    register.plan(definition, &batch, &planned.licences, &planned.redeemed, &planned.names)?;
     Ok(batch)
 }
 
@@ -178,6 +180,19 @@ pub(super) fn anchor(
         let signed = sign(office, &batch.vct, batch.root, batch.leaves.len(), changes)?;
         (batch.transaction, batch.id, batch.expiry) = (signed.bytes, signed.id, signed.expiry);
         register.put_batch(&batch)?;
+    }
+}
+
+/// Waits until a journaled batch is on the chain, with nothing but what it has itself: the register may be closed meanwhile.
+/// What came of it [`anchor`] finds out.
+pub(super) fn wait_for(office: &Office, follower: &mut Follower, batch: &BatchEntry) -> Result<(), Failure> {
+    if batch.anchored.is_some() || batch.key != office.key.public_key().id() {
+        return Ok(());
+    }
+    let expected = expected(office.issuer, batch);
+    match settle(follower, &batch.transaction, &batch.id, batch.expiry, Some(&expected)) {
+        Err(failure) if failure.exit == ExitCode::Unreachable => Err(failure),
+        _ => Ok(()),
     }
 }
 

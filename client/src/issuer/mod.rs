@@ -30,7 +30,7 @@ pub use abandon::{Unfinished, unfinished};
 pub use anchor::{Expected, Settled, settle, transaction};
 pub use definition::{Definition, issuer_name};
 pub use extract::Extracting;
-pub use grant::{Grant, Granting};
+pub use grant::{Due, Given, Grant, Granting, Types, await_batches};
 pub use holder_requests::{HolderRequests, Round};
 pub use journal::anchor_open;
 pub use office::Office;
@@ -39,7 +39,7 @@ pub use people::{ENTERPRISE_ID_TYPE, HeldAbout, PERSON_ID_TYPE, holder_of, subje
 pub use pickups::hand_out;
 pub use post::{Fetched, fetch, queue_proof, send};
 pub use prepare::{Prepared, Rows, prepare};
-pub use records::{Awaiting, BatchEntry, IssuedCopy, LicenceEntry, Run};
+pub use records::{Awaiting, BatchEntry, IssuedCopy, Journaled, LicenceEntry, Run};
 pub use register::Register;
 pub use renew::{Renewing, check_active, renewal};
 pub use run::{Issuing, Told};

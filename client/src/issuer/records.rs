@@ -34,6 +34,20 @@ pub(super) const CODES: Table<LicenceNumber> = Table::new("codes");
 /// The salt of each run's pickup codes.
 pub(super) const SALTS: Table<Blob<16>> = Table::new("salts");
 
+/// What was journaled under a name of its own.
+pub(super) const JOURNALED: Table<Journaled> = Table::new("journaled");
+
+/// Where the licence is that something was issued as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Journaled {
+    /// Run of its batch.
+    pub run: String,
+    /// The batch's place in the run.
+    pub place: u32,
+    /// The licence's number.
+    pub number: LicenceNumber,
+}
+
 /// One copy of a licence: its own key, salts and number in the status list.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct IssuedCopy {

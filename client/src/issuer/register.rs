@@ -17,11 +17,12 @@ use serde_json::{Map, Value};
 
 use super::people::add_holder;
 use super::records::{
-    Anchored, Awaiting, BATCHES, CODES, EXTRACTS, LICENCES, OPEN, PATHS, PICKUPS, RUNS, SALTS, UNIQUE, Use,
+    Anchored, Awaiting, BATCHES, CODES, EXTRACTS, JOURNALED, Journaled, LICENCES, OPEN, PATHS, PICKUPS, RUNS, SALTS,
+    UNIQUE, Use,
 };
 use super::{BatchEntry, Definition, IssuedCopy, LicenceEntry, Run};
 use crate::talk::{ExitCode, Failure, Passphrase};
-use crate::vault::{Effort, Vault, VaultError};
+use crate::vault::{Effort, Parked, Vault, VaultError};
 use crate::wallet::Delivery;
 
 /// How often and how long another process is waited for.
@@ -44,14 +45,15 @@ impl Register {
         if !path.exists() {
             return Err(Failure::of(ExitCode::Failure, "no_register", &[("path", &path.display())]));
         }
-        // Another command holds the register only for a moment, unless it issues.
-        for _ in 0..OPEN_TRIES {
-            match Vault::open(path, passphrase) {
-                Err(VaultError::InUse) => std::thread::sleep(OPEN_PAUSE),
-                other => return Ok(Self { vault: other? }),
-            }
-        }
-        Ok(Self { vault: Vault::open(path, passphrase)? })
+        Ok(Self { vault: patiently(|| Vault::open(path, passphrase))? })
+    }
+    /// Opens again what was parked.
+    pub fn reopen(parked: &Parked) -> Result<Self, Failure> {
+        Ok(Self { vault: patiently(|| parked.open())? })
+    }
+    /// Gives it back for a while.
+    pub fn park(self) -> Parked {
+        self.vault.park()
     }
     /// The same; makes an empty one where none is.
     pub fn open_or_create(path: &Path, passphrase: &Passphrase, effort: Effort) -> Result<Self, Failure> {
@@ -83,6 +85,20 @@ impl Register {
     pub fn batches_of(&self, run: &str) -> Result<Vec<BatchEntry>, Failure> {
         Ok(self.batches()?.into_iter().filter(|batch| batch.run == run).collect())
     }
+    /// A batch of a run, by its place in it.
+    pub fn batch(&self, run: &str, place: u32) -> Result<Option<BatchEntry>, Failure> {
+        Ok(self.vault.get(&BATCHES, &format!("{run}/{place:06}"))?)
+    }
+    /// What was journaled under names, and not taken back since.
+    pub fn journaled(&self, names: &[String]) -> Result<Vec<Option<(Journaled, LicenceEntry)>>, Failure> {
+        let reader = self.vault.read()?;
+        let found = reader.get_many(&JOURNALED, names)?.into_iter().map(|found| {
+            let Some(journaled) = found else { return Ok(None) };
+            let licence = reader.get(&LICENCES, &journaled.number.to_string())?;
+            Ok(licence.map(|licence| (journaled, licence)))
+        });
+        found.collect()
+    }
     /// Keeps a batch as it is now.
     pub fn put_batch(&self, batch: &BatchEntry) -> Result<(), Failure> {
         Ok(self.vault.put(&BATCHES, &batch_key(batch), batch)?)
@@ -96,16 +112,27 @@ impl Register {
         Ok(found.filter_map(Result::transpose).collect::<Result<_, _>>()?)
     }
 
-    /// Journals a batch with all its licences, and the pickup codes that they answer; durable when this returns.
+    /// Journals a batch with all its licences, the pickup codes that they answer, and the names of what they are for; durable
+    /// when this returns.
     pub fn plan(
         &self,
         definition: &Definition,
         batch: &BatchEntry,
         licences: &[LicenceEntry],
         redeemed: &[Awaiting],
+        names: &[String],
     ) -> Result<(), Failure> {
+        assert!(names.is_empty() || names.len() == licences.len(), "each licence has a name, or none has");
         let unique = unique(definition);
         self.vault.write::<_, Failure>(|transaction| {
+            for (name, licence) in names.iter().zip(licences) {
+                if let Some(known) = transaction.get(&JOURNALED, name)? {
+                    let stands = transaction.get(&LICENCES, &known.number.to_string())?.is_some();
+                    assert!(!stands, "nothing is issued twice");
+                }
+                let (run, place) = (batch.run.clone(), batch.place);
+                transaction.put(&JOURNALED, name, &Journaled { run, place, number: licence.number.clone() })?;
+            }
             let (mut numbers, mut uses) = (BTreeSet::new(), Vec::new());
             for licence in licences {
                 let number = licence.number.to_string();
@@ -260,6 +287,17 @@ impl Register {
         let anchored = copies.into_iter().zip(paths).filter_map(|(copy, path)| Some((copy, path?)));
         Ok(anchored.map(|(copy, path)| Delivery { sd_jwt: copy.sd_jwt.clone(), path }).collect())
     }
+}
+
+/// Another command holds the register only for a moment, unless it issues.
+fn patiently(open: impl Fn() -> Result<Vault, VaultError>) -> Result<Vault, VaultError> {
+    for _ in 0..OPEN_TRIES {
+        match open() {
+            Err(VaultError::InUse) => std::thread::sleep(OPEN_PAUSE),
+            other => return other,
+        }
+    }
+    open()
 }
 
 pub(super) fn batch_key(batch: &BatchEntry) -> String {

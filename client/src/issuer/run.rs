@@ -134,7 +134,7 @@ impl Issuing<'_> {
         let signing = Signing { office, definition, register, issuer_name, run, place, now };
         let licences = signing.sign(rows)?;
         let lines = rows.iter().map(|prepared| prepared.row.line).collect();
-        let planned = Planned { run, place, lines, licences, redeemed: Vec::new() };
+        let planned = Planned { run, place, lines, licences, redeemed: Vec::new(), names: Vec::new() };
         plan(office, definition, self.register, follower, planned)
     }
 }

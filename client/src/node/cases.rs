@@ -1,6 +1,9 @@
 //! What a node has of cases, and their files.
 
-use kanhe_proto::api::{CaseEventsAnswer, CaseFileState, CasesAnswer, LeafAnswer, OverdueAnswer, TransactionStatus};
+use kanhe_proto::api::{
+    CASES_PROVED_BYTES, CaseEventsAnswer, CaseFileState, CasesProvedAnswer, CasesQuestion, LeafAnswer, OverdueAnswer,
+    ReadyAnswer, TransactionStatus,
+};
 use kanhe_proto::case_file::PART_ENCODED_BYTES_MAX;
 use kanhe_proto::hash::{CaseId, Commitment};
 use kanhe_proto::identifiers::Uscc;
@@ -12,6 +15,8 @@ use super::{JSON_BYTES_MAX, NodeClient, NodeError, OCTETS, percent};
 
 /// Longest answer with events: a page of records with their proofs, as base64url.
 const EVENTS_BYTES_MAX: usize = 16 * RECORD_BYTES_MAX;
+/// Longest answer with proofs of several cases: it may exceed its portion by one record.
+const PROVED_BYTES_MAX: usize = 2 * (CASES_PROVED_BYTES + RECORD_BYTES_MAX);
 
 impl NodeClient {
     /// A case, or that there is none.
@@ -23,10 +28,14 @@ impl NodeClient {
         let from = from.map(|index| format!("?from={index}")).unwrap_or_default();
         self.get_json(&format!("/v1/cases/{id}/events{from}"), EVENTS_BYTES_MAX)
     }
-    /// Open cases of a bureau: the node's word.
-    pub fn cases_of(&self, bureau: &Uscc, after: Option<&str>) -> Result<CasesAnswer, NodeError> {
+    /// Steps that are a bureau's turn: the node's word.
+    pub fn cases_ready(&self, bureau: &Uscc, after: Option<&str>) -> Result<ReadyAnswer, NodeError> {
         let after = after.map(|after| format!("&after={}", percent(after))).unwrap_or_default();
-        self.get_json(&format!("/v1/cases?bureau={bureau}{after}"), JSON_BYTES_MAX)
+        self.get_json(&format!("/v1/cases/ready?bureau={bureau}{after}"), JSON_BYTES_MAX)
+    }
+    /// Proofs of several cases, at most [`kanhe_proto::api::CASES_PROVED_MAX`], with their newest events if they are wanted.
+    pub fn cases_proved(&self, question: &CasesQuestion) -> Result<CasesProvedAnswer, NodeError> {
+        self.post_json("/v1/cases/proved", question, PROVED_BYTES_MAX)
     }
     /// Steps that are open for longer than their limit: the node's word.
     pub fn cases_overdue(&self, after: Option<&str>) -> Result<OverdueAnswer, NodeError> {
@@ -60,8 +69,8 @@ impl NodeClient {
         author: &KeyId,
         place: u16,
     ) -> Result<Vec<u8>, NodeError> {
-        let path = self.address(&format!("/v1/cases/files/{case}/{commitment}/{author}/{place}"));
-        self.answer(self.agent.post(path).content_type(OCTETS).send(proof), PART_ENCODED_BYTES_MAX)
+        let path = format!("/v1/cases/files/{case}/{commitment}/{author}/{place}");
+        self.sent(&path, OCTETS, proof, PART_ENCODED_BYTES_MAX)
     }
 }
 

@@ -5,11 +5,11 @@ mod cases;
 mod consents;
 
 use std::fmt::Display;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kanhe_proto::api::{
-    BatchAnswer, EvidenceAnswer, HeaderAnswer, LeafAnswer, LogAnswer, MailAnswers, MailChallenge, MailQueue,
-    MailReceipt, NodeStatus, Problem, TransactionStatus, TrustAnswer, WAIT_MAX_SECONDS,
+    BatchAnswer, EvidenceAnswer, EvidenceMany, EvidenceManyAnswer, HeaderAnswer, LeafAnswer, LogAnswer, MailAnswers,
+    MailChallenge, MailQueue, MailReceipt, NodeStatus, Problem, TransactionStatus, TrustAnswer, WAIT_MAX_SECONDS,
 };
 use kanhe_proto::diagnosis::{Diagnosis, DiagnosisAnswer};
 use kanhe_proto::hash::{Hash, LicenceDigest, TransactionId};
@@ -33,8 +33,20 @@ use crate::talk::{ExitCode, Failure};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time of a whole exchange; a long-poll may wait for [`WAIT_MAX_SECONDS`] of it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(WAIT_MAX_SECONDS + 30);
+/// How long a node that says "too many requests" is obeyed before another is asked.
+const OBEYED: Duration = Duration::from_secs(30);
+/// Longest rest for which it may ask at once.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(10);
+/// Rest where it does not say how long.
+const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
+/// Most milliseconds by which those who were told to rest come back apart.
+const SPREAD_MS: u64 = 250;
+/// HTTP: too many requests.
+const TOO_MANY: u16 = 429;
 /// Longest wait for a node's diagnosis.
 const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest answer with evidence of many licences.
+const EVIDENCE_MANY_BYTES_MAX: usize = 8 << 20;
 /// Longest answer in JSON where nothing else is said. Bytes travel as base64url, a third longer.
 const JSON_BYTES_MAX: usize = 1 << 20;
 /// Longest portion of a queue: a node gives 4 MiB at once, and one envelope more would not hurt.
@@ -190,6 +202,10 @@ impl NodeClient {
     pub fn evidence(&self, batch: LogIndex, digest: &LicenceDigest) -> Result<EvidenceAnswer, NodeError> {
         self.get_json(&format!("/v1/evidence/{batch}/{digest}"), 2 * EVIDENCE_BYTES_MAX)
     }
+    /// Evidence of several licences.
+    pub fn evidence_many(&self, question: &EvidenceMany) -> Result<EvidenceManyAnswer, NodeError> {
+        self.post_json("/v1/evidence", question, EVIDENCE_MANY_BYTES_MAX)
+    }
 
     /// A bureau.
     pub fn bureau(&self, uscc: &Uscc) -> Result<LeafAnswer, NodeError> {
@@ -295,8 +311,7 @@ impl NodeClient {
     /// Answers of the issuer.
     pub fn mail_answers(&self, answers: &MailAnswers) -> Result<(), NodeError> {
         let body = serde_json::to_vec(answers).map_err(|error| self.malformed(error))?;
-        let sent = self.agent.post(self.address("/v1/mail/answers")).content_type("application/json").send(&body[..]);
-        self.answer(sent, JSON_BYTES_MAX).map(drop)
+        self.sent("/v1/mail/answers", "application/json", &body, JSON_BYTES_MAX).map(drop)
     }
     /// How the node does: its own word.
     pub fn status(&self) -> Result<NodeStatus, NodeError> {
@@ -318,7 +333,7 @@ impl NodeClient {
 
     /// GET of bytes.
     pub fn get(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>, NodeError> {
-        self.answer(self.agent.get(self.address(path)).call(), bytes_max)
+        self.exchange(bytes_max, || self.agent.get(self.address(path)).call())
     }
     /// GET of JSON.
     pub fn get_json<T: DeserializeOwned>(&self, path: &str, bytes_max: usize) -> Result<T, NodeError> {
@@ -332,8 +347,7 @@ impl NodeClient {
         body: &[u8],
         bytes_max: usize,
     ) -> Result<T, NodeError> {
-        let sent = self.agent.post(self.address(path)).content_type(content_type).send(body);
-        self.read_json(&self.answer(sent, bytes_max)?)
+        self.read_json(&self.sent(path, content_type, body, bytes_max)?)
     }
     /// POST of JSON, answered by JSON.
     pub fn post_json<T: DeserializeOwned>(
@@ -348,6 +362,29 @@ impl NodeClient {
 
     fn address(&self, path: &str) -> String {
         format!("{}{path}", self.url)
+    }
+
+    /// POST of bytes, answered by bytes.
+    fn sent(&self, path: &str, content_type: &str, body: &[u8], bytes_max: usize) -> Result<Vec<u8>, NodeError> {
+        self.exchange(bytes_max, || self.agent.post(self.address(path)).content_type(content_type).send(body))
+    }
+
+    /// Asks, and once more whenever the node says that this is too often: it has done nothing then. After a while its word is
+    /// an answer like any other.
+    fn exchange(
+        &self,
+        bytes_max: usize,
+        ask: impl Fn() -> Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<Vec<u8>, NodeError> {
+        let began = Instant::now();
+        loop {
+            let answer = ask();
+            let rest = answer.as_ref().ok().and_then(rest_of);
+            match rest.filter(|rest| began.elapsed() + *rest <= OBEYED) {
+                Some(rest) => std::thread::sleep(rest + spread()),
+                None => return self.answer(answer, bytes_max),
+            }
+        }
     }
 
     fn answer(
@@ -407,6 +444,21 @@ impl NodeClient {
     }
 }
 
+/// How long to rest, if the answer is that this is too often.
+fn rest_of(answer: &ureq::http::Response<ureq::Body>) -> Option<Duration> {
+    if answer.status().as_u16() != TOO_MANY {
+        return None;
+    }
+    let said = answer.headers().get("retry-after").and_then(|said| said.to_str().ok()?.trim().parse().ok());
+    Some(said.map_or(RETRY_AFTER_DEFAULT, Duration::from_secs).min(RETRY_AFTER_MAX))
+}
+
+/// Those who were told to rest do not all come back at once.
+fn spread() -> Duration {
+    let [drawn] = crate::clock::random::<1>().unwrap_or_default();
+    Duration::from_millis(u64::from(drawn) * SPREAD_MS / 255)
+}
+
 fn is_loopback(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     ["127.", "localhost", "[::1]"].iter().any(|loopback| host.starts_with(loopback))
@@ -444,6 +496,51 @@ mod tests {
     fn nobody_there_is_unreachable() {
         let failure = NodeClient::new("http://127.0.0.1:1").status().unwrap_err().failure();
         assert_eq!(failure.exit, ExitCode::Unreachable);
+    }
+
+    /// A node that answers one connection after another with these, then nobody.
+    fn says(answers: &'static [&'static str]) -> (NodeClient, std::thread::JoinHandle<usize>) {
+        use std::io::{Read as _, Write as _};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let node = NodeClient::new(&format!("http://{}", listener.local_addr().unwrap()));
+        let serving = std::thread::spawn(move || {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let _ = stream.read(&mut [0; 4096]).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+            answers.len()
+        });
+        (node, serving)
+    }
+
+    const TOO_OFTEN: &str =
+        "HTTP/1.1 429 Too Many Requests\r\nretry-after: 0\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+    #[test]
+    fn a_node_that_asks_for_a_rest_gets_it_and_the_same_question_again() {
+        const DONE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+        let (node, serving) = says(&[TOO_OFTEN, TOO_OFTEN, DONE]);
+        assert_eq!(node.get("/v1/genesis", 9).unwrap(), b"ok");
+        assert_eq!(serving.join().unwrap(), 3);
+    }
+
+    #[test]
+    fn who_asks_for_too_long_a_rest_is_passed_over() {
+        let told = "HTTP/1.1 429 Too Many Requests\r\nretry-after: 86400\r\ncontent-length: 0\r\n\r\n";
+        let read = |text: &str| {
+            let mut answer = ureq::http::Response::builder().status(429);
+            if let Some(after) = text.split("retry-after: ").nth(1) {
+                answer = answer.header("retry-after", after.split('\r').next().unwrap());
+            }
+            rest_of(&answer.body(ureq::Body::builder().data("")).unwrap())
+        };
+        assert_eq!(read(told), Some(RETRY_AFTER_MAX));
+        assert_eq!(read(TOO_OFTEN), Some(Duration::ZERO));
+        assert_eq!(read("HTTP/1.1 429"), Some(RETRY_AFTER_DEFAULT));
+        let fine = ureq::http::Response::builder().status(503).header("retry-after", "1");
+        assert_eq!(rest_of(&fine.body(ureq::Body::builder().data("")).unwrap()), None, "another node may do better");
+        assert!((0..99).all(|_| spread() <= Duration::from_millis(SPREAD_MS)));
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod wrap;
 
 pub use backup::{BackupInfo, Behind, Older, Restored};
 pub use error::VaultError;
-pub use store::{State, Vault};
+pub use store::{Parked, State, Vault};
 pub use transaction::{Reader, Table, Transaction};
 pub use wrap::Effort;
 

@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use kanhe_proto::text;
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
@@ -105,25 +106,23 @@ impl Vault {
 
     /// Opens a vault and takes its lock.
     pub fn open(path: &Path, passphrase: &Passphrase) -> Result<Self, VaultError> {
-        let meta = std::fs::metadata(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => VaultError::Missing(path.to_path_buf()),
-            _ => VaultError::Io(error),
-        })?;
-        // The database would make a new store of an empty file.
-        if !meta.is_file() || meta.len() == 0 {
-            return Err(VaultError::Damaged("the file is empty".to_string()));
-        }
-        // Damage done from outside may break what the database takes for granted.
-        let opened = catch_unwind(AssertUnwindSafe(|| Builder::new().set_check_integrity_on_open(true).open(path)));
-        let database = opened.map_err(|_| VaultError::Damaged("its structure is broken".to_string()))??;
+        let (database, bytes) = open_file(path, true)?;
         std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
         let head = read_head(&database)?;
         let keys = Keys::new(head.key.open(&head.vault, passphrase)?);
         let vault = Self { database, path: path.to_path_buf(), head, keys };
-        if meta.len() <= CHECKED_BYTES_MAX {
+        if bytes <= CHECKED_BYTES_MAX {
             vault.check()?;
         }
         Ok(vault)
+    }
+
+    /// Gives the lock back, and keeps what spares deriving the key anew.
+    pub fn park(self) -> Parked {
+        let Self { database, path, head, keys } = self;
+        drop(database);
+        let left_as = stamp(&path);
+        Parked { path, vault: head.vault, keys, left_as }
     }
 
     /// Where it lies.
@@ -270,6 +269,65 @@ impl Vault {
         writing.open_table(HEAD)?.insert("head", bytes.as_slice())?;
         Ok(writing.commit()?)
     }
+}
+
+/// A vault that was open and will be again soon, by the same process.
+pub struct Parked {
+    path: PathBuf,
+    /// Its random name: another file in its place is another vault.
+    vault: String,
+    keys: Keys,
+    left_as: Option<(SystemTime, u64)>,
+}
+
+impl std::fmt::Debug for Parked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parked").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Parked {
+    /// Whether another process has written to it.
+    pub fn is_changed(&self) -> bool {
+        self.left_as.is_none() || stamp(&self.path) != self.left_as
+    }
+
+    /// Takes the lock again. What nobody has written to since is not checked once more.
+    pub fn open(&self) -> Result<Vault, VaultError> {
+        let is_changed = self.is_changed();
+        let (database, bytes) = open_file(&self.path, is_changed)?;
+        let head = read_head(&database)?;
+        if head.vault != self.vault {
+            return Err(VaultError::Damaged("it is another vault than before".to_string()));
+        }
+        let vault = Vault { database, path: self.path.clone(), head, keys: self.keys.clone() };
+        if is_changed && bytes <= CHECKED_BYTES_MAX {
+            vault.check()?;
+        }
+        Ok(vault)
+    }
+}
+
+/// When and how long a file was written.
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let meta = std::fs::metadata(path).ok()?;
+    Some((meta.modified().ok()?, meta.len()))
+}
+
+/// The database in a file, and the file's length.
+fn open_file(path: &Path, check: bool) -> Result<(Database, u64), VaultError> {
+    let meta = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => VaultError::Missing(path.to_path_buf()),
+        _ => VaultError::Io(error),
+    })?;
+    // The database would make a new store of an empty file.
+    if !meta.is_file() || meta.len() == 0 {
+        return Err(VaultError::Damaged("the file is empty".to_string()));
+    }
+    // Damage done from outside may break what the database takes for granted.
+    let opened = catch_unwind(AssertUnwindSafe(|| Builder::new().set_check_integrity_on_open(check).open(path)));
+    let database = opened.map_err(|_| VaultError::Damaged("its structure is broken".to_string()))??;
+    Ok((database, meta.len()))
 }
 
 fn read_head(database: &Database) -> Result<Head, VaultError> {

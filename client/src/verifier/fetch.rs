@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kanhe_proto::api::EvidenceQuery;
 use kanhe_proto::bounded::Blob;
 use kanhe_proto::codec;
 use kanhe_proto::evidence::LicencePath;
@@ -42,6 +43,46 @@ pub fn fresh(response: &Response, follower: &mut Follower) -> Result<(Evidences,
         }
     }
     Ok((found, trouble))
+}
+
+/// The same for several responses, in few questions.
+pub fn fresh_many(
+    responses: &[Option<Response>],
+    follower: &mut Follower,
+) -> Result<Vec<(Evidences, Option<Failure>)>, Failure> {
+    let (mut wanted, mut questions) = (Vec::new(), Vec::new());
+    for (at, response) in responses.iter().enumerate() {
+        for (query, tokens) in response.iter().flat_map(|response| &response.vp_token) {
+            let token = tokens.first().and_then(|text| UnverifiedSdJwt::parse(text).ok());
+            let path = response.as_ref().and_then(|response| response.evidence.get(query));
+            let path = path.and_then(|stapled| codec::decode::<LicencePath>(&stapled.path, PATH_BYTES_MAX).ok());
+            if let (Some(token), Some(path)) = (token, path) {
+                wanted.push((at, query.clone()));
+                questions.push(EvidenceQuery { batch: path.batch, digest: token.digest() });
+            }
+        }
+    }
+    let mut found = vec![(Evidences::new(), None); responses.len()];
+    let all = match follower.evidence_many(&questions) {
+        Ok(all) => all,
+        Err(error) => {
+            let failure = error.failure();
+            if failure.exit == ExitCode::Failure {
+                return Err(failure);
+            }
+            for (at, _) in wanted {
+                found[at].1 = Some(failure.clone());
+            }
+            return Ok(found);
+        }
+    };
+    for ((at, query), evidence) in wanted.into_iter().zip(all) {
+        match evidence.and_then(|evidence| Blob::new(evidence.to_bytes()).ok()) {
+            Some(bytes) => drop(found[at].0.insert(query, bytes)),
+            None => found[at].1 = Some(Failure::of(ExitCode::Refused, "evidence_unknown", &[("query", &query)])),
+        }
+    }
+    Ok(found)
 }
 
 /// The response with fresh evidence in place of the stapled one.

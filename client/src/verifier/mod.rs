@@ -16,7 +16,7 @@ mod told;
 
 pub use asking::{Asking, Wanted};
 pub use check::{Checked, Question, check};
-pub use fetch::{Evidences, fresh, replaced};
+pub use fetch::{Evidences, fresh, fresh_many, replaced};
 pub use judging::{Judged, Presented, judge};
 pub use memory::{KeptRequest, Memory, Spent};
 pub use receipt::{RECEIPT_BYTES_MAX, Receipt, Rechecked};

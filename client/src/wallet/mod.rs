@@ -22,7 +22,7 @@ pub use records::{ApplicationRecord, KeyRecord, LicenceRecord, LogLicence, LogRe
 use std::path::Path;
 
 use kanhe_proto::hash::LicenceDigest;
-use kanhe_proto::key::PublicKey;
+use kanhe_proto::key::{KeyId, PublicKey};
 
 use crate::talk::{ExitCode, Failure, Passphrase};
 use crate::vault::{Effort, Vault};
@@ -72,6 +72,10 @@ impl Wallet {
             self.vault.scan(&APPLICATIONS)?.into_iter().map(|(_, record)| record).collect();
         all.sort_by_key(|record| record.made_ms);
         Ok(all)
+    }
+    /// An application by the key that names it.
+    pub fn application(&self, id: &KeyId) -> Result<Option<ApplicationRecord>, Failure> {
+        Ok(self.vault.get(&APPLICATIONS, &id.to_string())?)
     }
     /// All licences, in the order in which they came.
     pub fn licences(&self) -> Result<Vec<LicenceRecord>, Failure> {

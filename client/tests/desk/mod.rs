@@ -2,6 +2,7 @@
 
 mod late;
 mod letters;
+mod scale;
 pub(crate) mod work;
 
 use kanhe_client::desk::{Judged, Shown, request_of, shown};

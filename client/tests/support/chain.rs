@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use kanhe_client::sample::Subject;
 use kanhe_proto::api::{
-    BatchAnswer, EvidenceAnswer, HeaderAnswer, KeysAnswer, LeafAnswer, NodeStatus, TransactionState, TransactionStatus,
-    TrustAnswer,
+    BatchAnswer, EvidenceAnswer, EvidenceMany, EvidenceManyAnswer, EvidenceQuery, HeaderAnswer, KeysAnswer, LeafAnswer,
+    NodeStatus, TransactionState, TransactionStatus, TrustAnswer,
 };
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::certificate::Certificate;
@@ -75,6 +75,12 @@ pub struct Chain {
     pub keys_of: Option<Uscc>,
     /// Files of cases.
     pub files: cases::CaseFiles,
+    /// Paths that were asked for.
+    pub asked: Vec<String>,
+    /// The next request is one too many.
+    pub too_often: bool,
+    /// Batches are taken, and nobody is told.
+    pub lose_batches: bool,
     /// Headers of the past, and lies about the log.
     pub past: past::Past,
     /// Consents and reads.
@@ -236,6 +242,9 @@ impl Chain {
             lag_ms: 0,
             keys_of: None,
             files: cases::CaseFiles::default(),
+            asked: Vec::new(),
+            too_often: false,
+            lose_batches: false,
             past: past::Past::default(),
             sharing: consents::Sharing::default(),
         }
@@ -560,6 +569,18 @@ impl Chain {
             supervisions: List::empty(),
         };
         Some(EvidenceAnswer { evidence: Blob::new(evidence.to_bytes()).unwrap() })
+    }
+
+    pub fn evidence_many(&mut self, asked: &EvidenceMany) -> EvidenceManyAnswer {
+        let certified = self.certified();
+        let one = |query: &EvidenceQuery| {
+            let answer = self.evidence(query.batch, &query.digest)?;
+            let evidence = Evidence::from_bytes(&answer.evidence).unwrap();
+            let evidence = Evidence { certified: certified.clone(), ..evidence };
+            Some(EvidenceAnswer { evidence: Blob::new(evidence.to_bytes()).unwrap() })
+        };
+        let evidence = asked.licences.iter().map(one).collect();
+        EvidenceManyAnswer { certified: Blob::new(codec::encode(&certified)).unwrap(), evidence }
     }
 
     pub fn trust(&mut self) -> TrustAnswer {

@@ -65,6 +65,10 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>, lie: LogLie) {
     let _ = reader.take(length).read_to_end(&mut sent);
     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
     let mut chain = chain.lock().unwrap();
+    chain.asked.push(path.clone());
+    if std::mem::take(&mut chain.too_often) {
+        return write(&mut stream, "429 Too Many Requests\r\nretry-after: 0", b"{}");
+    }
     chain.past.lie = lie;
     let post = first.strip_prefix("POST ").map(|_| path.split('?').next().unwrap_or_default().to_owned());
     if let Some(mail) = post.filter(|path| path.starts_with("/v1/mail")) {
@@ -87,6 +91,12 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>, lie: LogLie) {
             respond(&mut stream, json(status));
         }
         return;
+    }
+    if first.starts_with("POST /v1/cases/proved ") {
+        return respond(&mut stream, json(chain.cases_proved(&serde_json::from_slice(&sent).unwrap())));
+    }
+    if first.starts_with("POST /v1/evidence ") {
+        return respond(&mut stream, json(chain.evidence_many(&serde_json::from_slice(&sent).unwrap())));
     }
     if first.starts_with("POST /v1/accounts/acts ") {
         return match chain.account_acts(&sent) {
@@ -129,7 +139,7 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>, lie: LogLie) {
         if intake == Intake::WorksOnce {
             chain.intake = Intake::BreaksBefore;
         }
-        if intake == Intake::BreaksAfter {
+        if intake == Intake::BreaksAfter || chain.lose_batches {
             return;
         }
         json(status)
@@ -210,6 +220,7 @@ fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
             let batch = kanhe_proto::ids::LogIndex(batch.parse().ok()?);
             json(chain.evidence(batch, &digest.parse().ok()?)?)
         }
+        ["cases", "ready"] => json(chain.ready_steps(query.split_once("after=").map(|(_, after)| after))),
         ["accounts", uscc] => json(chain.account_leaf(&uscc.parse().ok()?)),
         ["accounts", uscc, "acts"] => {
             let from = query.strip_prefix("from=").and_then(|from| from.parse().ok()).map(kanhe_proto::ids::LogIndex);
@@ -223,7 +234,6 @@ fn route(path: &str, chain: &mut Chain) -> Option<Vec<u8>> {
         }
         ["registry", "purposes", code] => json(chain.registry::<Purpose>(&kanhe_proto::bounded::Text::new(code).ok()?)),
         ["registry", "data", bureau] => json(chain.data_classes(&bureau.parse().ok()?)),
-        ["cases"] => json(chain.open_cases()),
         ["cases", "overdue"] => json(chain.overdue()),
         ["cases", id] => json(chain.case_leaf(&id.parse().ok()?)),
         ["cases", id, "events"] => {

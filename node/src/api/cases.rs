@@ -6,8 +6,9 @@ use axum::Json;
 use axum::extract;
 use axum::http::StatusCode;
 use kanhe_proto::api::{
-    CASE_EVENTS_PAGE, CASES_PAGE, CaseEventsAnswer, CasesAnswer, LeafAnswer, OverdueAnswer, OverdueStep, Problem,
-    TransactionStatus,
+    CASE_EVENTS_PAGE, CASES_PAGE, CASES_PROVED_BYTES, CASES_PROVED_MAX, CaseEventsAnswer, CaseProved, CasesAnswer,
+    CasesProvedAnswer, CasesQuestion, LeafAnswer, OverdueAnswer, OverdueStep, Problem, READY_PAGE, ReadyAnswer,
+    ReadyStep, TransactionStatus,
 };
 use kanhe_proto::case::CasePayload;
 use kanhe_proto::codec;
@@ -21,7 +22,7 @@ use super::body::{Body, Query, Segments, blob, parse};
 use super::problem::ApiError;
 use super::sponsor;
 use super::state::{self, State};
-use crate::chain::OverduePlace;
+use crate::chain::{OverduePlace, Snapshot};
 
 type Shared = extract::State<Arc<State>>;
 
@@ -110,10 +111,7 @@ pub async fn overdue(
     let after = query.after.as_deref().map(read_place).transpose()?;
     let answer = state.read(move |_, snapshot| {
         let found = snapshot.overdue(after, CASES_PAGE)?;
-        let next = found.last().filter(|_| found.len() == CASES_PAGE).map(|last| {
-            let (due, case, step) = last.place;
-            format!("{due}.{case}.{step}")
-        });
+        let next = found.last().filter(|_| found.len() == CASES_PAGE).map(|last| place_text(&last.place));
         let told = |overdue: crate::chain::Overdue| OverdueStep {
             case: overdue.case.id,
             item: overdue.case.item,
@@ -128,10 +126,93 @@ pub async fn overdue(
     answer.await.map(Json)
 }
 
+fn place_text((due, case, step): &OverduePlace) -> String {
+    format!("{due}.{case}.{step}")
+}
+
 fn read_place(text: &str) -> Result<OverduePlace, ApiError> {
     let mut parts = text.splitn(3, '.');
     let mut part = || parts.next().unwrap_or_default();
     Ok((TimeMs(parse("after", part())?), parse("after", part())?, parse("after", part())?))
+}
+
+/// Steps that are a bureau's turn, what is due first at the front, at most 512 in one answer.
+#[utoipa::path(
+    get, path = "/v1/cases/ready", tag = "cases", params(CasesQuery),
+    responses(
+        (status = 200, body = ReadyAnswer),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn ready(
+    extract::State(state): Shared,
+    Query(query): Query<CasesQuery>,
+) -> Result<Json<ReadyAnswer>, ApiError> {
+    let bureau: Uscc = parse("bureau", &query.bureau)?;
+    let after = query.after.as_deref().map(read_place).transpose()?;
+    let answer = state.read(move |_, snapshot| {
+        let (found, next) = snapshot.ready(&bureau, after, READY_PAGE)?;
+        let told = |ready: crate::chain::Ready| {
+            let (due_ms, case, step) = ready.place;
+            ReadyStep { case, step, round: ready.round, due_ms }
+        };
+        let (height, next) = (snapshot.tip().header.height, next.as_ref().map(place_text));
+        Ok(ReadyAnswer { unproven: true, height, steps: found.into_iter().map(told).collect(), next })
+    });
+    answer.await.map(Json)
+}
+
+/// Proofs of several cases under one header, with their newest events if they are wanted. The answer may have fewer cases than
+/// the question: the rest is asked for anew. Further events of a case are asked for with `/v1/cases/{id}/events`.
+#[utoipa::path(
+    post, path = "/v1/cases/proved", tag = "cases", request_body = CasesQuestion,
+    responses(
+        (status = 200, body = CasesProvedAnswer),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn proved(extract::State(state): Shared, body: Body) -> Result<Json<CasesProvedAnswer>, ApiError> {
+    let asked: CasesQuestion = body.json()?;
+    if asked.cases.len() > CASES_PROVED_MAX {
+        let detail = format!("{} cases where at most {CASES_PROVED_MAX} may be asked for", asked.cases.len());
+        return Err(ApiError::malformed("too_many", detail));
+    }
+    let answer = state.read(move |_, snapshot| {
+        let (mut cases, mut bytes) = (Vec::with_capacity(asked.cases.len()), 0);
+        for id in &asked.cases {
+            if bytes >= CASES_PROVED_BYTES {
+                break;
+            }
+            cases.push(one_of_many(snapshot, id, asked.events, &mut bytes)?);
+        }
+        Ok(CasesProvedAnswer { certified: state::certified(snapshot)?, cases })
+    });
+    answer.await.map(Json)
+}
+
+/// The leaf, and events until the answer is long enough: at least one where there is any.
+fn one_of_many(
+    snapshot: &Snapshot<'_>,
+    id: &CaseId,
+    with_events: bool,
+    bytes: &mut usize,
+) -> Result<CaseProved, ApiError> {
+    let events_max = if with_events { CASE_EVENTS_PAGE } else { 0 };
+    let missing = || state::absent(snapshot, format!("events of case {id}"));
+    let found = snapshot.case_events(id, None, events_max)?.ok_or_else(missing)?;
+    let leaf = codec::encode(&found.leaf);
+    *bytes += leaf.len();
+    let mut events = Vec::new();
+    for record in &found.records {
+        if !events.is_empty() && *bytes >= CASES_PROVED_BYTES {
+            break;
+        }
+        let record = codec::encode(record);
+        *bytes += record.len();
+        events.push(blob(record)?);
+    }
+    Ok(CaseProved { leaf: blob(leaf)?, events })
 }
 
 /// Open cases in which a bureau plays a role, at most 256 in one answer.

@@ -50,6 +50,8 @@ use super::{
         accounts::acts,
         cases::list,
         cases::overdue,
+        cases::ready,
+        cases::proved,
         cases::one,
         cases::events,
         cases::acts,

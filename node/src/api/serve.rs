@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
+use kanhe_proto::api::CASES_QUESTION_BYTES_MAX;
 use kanhe_proto::case_file::PART_ENCODED_BYTES_MAX;
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::limits::{
@@ -122,6 +123,7 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .route("/v1/accounts/{uscc}/acts", get(accounts::history))
         .route("/v1/cases", get(cases::list))
         .route("/v1/cases/overdue", get(cases::overdue))
+        .route("/v1/cases/ready", get(cases::ready))
         .route("/v1/cases/{id}", get(cases::one))
         .route("/v1/cases/{id}/events", get(cases::events))
         .route("/v1/consents/{id}", get(consents::one))
@@ -149,6 +151,7 @@ fn router(state: Arc<State>, limits: Arc<Limits>) -> Router {
         .merge(reads)
         .merge(takes("/v1/transactions", post(transactions::submit), TRANSACTION_BYTES_MAX))
         .merge(takes("/v1/proposals/dry-run", post(proposals::dry_run), PROPOSAL_BYTES_MAX))
+        .merge(takes("/v1/cases/proved", post(cases::proved), CASES_QUESTION_BYTES_MAX))
         .merge(takes("/v1/accounts/acts", post(accounts::acts), ACCOUNT_PAYLOAD_BYTES_MAX))
         .merge(takes("/v1/cases/acts", post(cases::acts), CASE_PAYLOAD_BYTES_MAX))
         .merge(takes(ACTS_ON_CONSENTS, post(consents::acts), CONSENT_PAYLOAD_BYTES_MAX))

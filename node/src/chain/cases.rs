@@ -1,4 +1,6 @@
-//! Cases: their leaves, their events, and who is late.
+//! Cases: their leaves, their events, whose turn it is, and who is late.
+
+use std::collections::BTreeMap;
 
 use kanhe_proto::case::{Case, CaseRecord, case_key};
 use kanhe_proto::hash::CaseId;
@@ -36,6 +38,15 @@ pub struct Overdue {
     pub case: Case,
     /// Whose it is to decide.
     pub bureau: Uscc,
+}
+
+/// A step that is a bureau's turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ready {
+    /// Its place in their order: when it is due, its case, its place in the item.
+    pub place: OverduePlace,
+    /// Its round.
+    pub round: u32,
 }
 
 impl Snapshot<'_> {
@@ -80,6 +91,35 @@ impl Snapshot<'_> {
             found.push(Overdue { place, case, bureau });
         }
         Ok(found)
+    }
+
+    /// Steps that are a bureau's turn, what is due first at the front, after a place; and from where to ask on, if there may be
+    /// more. At most `max` are looked at, of which some may be the turn of another bureau.
+    pub fn ready(
+        &self,
+        bureau: &Uscc,
+        after: Option<OverduePlace>,
+        max: usize,
+    ) -> Result<(Vec<Ready>, Option<OverduePlace>), ChainError> {
+        let places = self.reader.ready_steps(bureau, after, max)?;
+        let next = places.last().copied().filter(|_| places.len() == max);
+        let (mut items, mut found) = (BTreeMap::new(), Vec::new());
+        for place in places {
+            let (_, id, step) = place;
+            let missing = || ChainError::Missing(format!("step {step} of case {id}"));
+            let value = self.reader.state().get(&case_key(&id))?.ok_or_else(missing)?;
+            let case = Case::from_value(&value).map_err(|_| missing())?;
+            let version = (case.item.clone(), case.version);
+            if !items.contains_key(&version) {
+                let (item, _) = self.registry::<ServiceItem>(&version)?;
+                items.insert(version.clone(), item.ok_or_else(missing)?);
+            }
+            let known = case.steps.get(usize::from(step)).ok_or_else(missing)?;
+            if case.bureau_of(&items[&version], step) == Some(*bureau) {
+                found.push(Ready { place, round: known.round });
+            }
+        }
+        Ok((found, next))
     }
 
     /// Open cases in which a bureau plays a role, ascending by id, after one of them.

@@ -39,7 +39,7 @@ mod totals;
 pub use accounts::AccountActs;
 pub use admission::{AdmissionError, ChainAdmission};
 pub use candidate::BuiltBlock;
-pub use cases::{Events, Overdue, OverduePlace};
+pub use cases::{Events, Overdue, OverduePlace, Ready};
 pub use check::{BlockCheck, CheckRules};
 pub use claims::{Claim, Claimed};
 pub use consents::{ConsentEvents, DataClasses, Reads};

@@ -106,7 +106,7 @@ impl Column {
 pub mod layout {
     use std::collections::BTreeSet;
 
-    use kanhe_proto::case::{Case, CaseStatus};
+    use kanhe_proto::case::{Case, CaseStatus, StepState};
     use kanhe_proto::hash::{CaseId, ConsentId, HeaderHash, TransactionId};
     use kanhe_proto::identifiers::Uscc;
     use kanhe_proto::ids::{Height, LogIndex, TimeMs};
@@ -174,6 +174,10 @@ pub mod layout {
     /// First byte of an open case of a bureau: ‖ USCC ‖ case id.
     pub const CASE_BUREAU: u8 = 3;
 
+    /// First byte of a step that is ready, for each bureau of its case: ‖ USCC ‖ when it is due ‖ case id ‖ step. Whose turn
+    /// it is only the item says, and entries are of the leaf alone.
+    pub const CASE_READY: u8 = 4;
+
     /// All entries of a case in the index of cases.
     pub fn case_entries(case: &Case) -> BTreeSet<Vec<u8>> {
         let id = case.id.bytes().as_slice();
@@ -183,6 +187,10 @@ pub mod layout {
         }
         for (place, step) in (0u8..).zip(&case.steps) {
             entries.extend(step.due.map(|due| [&[CASE_STEP], &due.0.to_be_bytes()[..], id, &[place]].concat()));
+            if step.state == StepState::Ready {
+                let at = (step.due.unwrap_or(TimeMs(u64::MAX)), case.id, place);
+                entries.extend(case.chosen.iter().map(|bureau| case_ready(bureau, &at)));
+            }
         }
         entries.extend(case.chosen.iter().map(|bureau| case_of_bureau(bureau, &case.id)));
         entries
@@ -211,6 +219,19 @@ pub mod layout {
     pub fn read_case_of_bureau(bytes: &[u8], bureau: &Uscc) -> Option<CaseId> {
         let id = bytes.strip_prefix(&[CASE_BUREAU])?.strip_prefix(bureau.as_str().as_bytes())?;
         Some(CaseId(id.try_into().ok()?))
+    }
+    /// Of a step that is ready, among those of a bureau: when it is due, its case, its place in the item.
+    pub fn case_ready(bureau: &Uscc, (due, id, place): &(TimeMs, CaseId, u8)) -> Vec<u8> {
+        [&[CASE_READY], bureau.as_str().as_bytes(), &due.0.to_be_bytes()[..], id.bytes(), &[*place]].concat()
+    }
+    /// Reads [`case_ready`]; nothing in it if it is of another bureau.
+    pub fn read_case_ready(bytes: &[u8], bureau: &Uscc) -> Option<Option<(TimeMs, CaseId, u8)>> {
+        let rest = bytes.strip_prefix(&[CASE_READY])?;
+        let Some(rest) = rest.strip_prefix(bureau.as_str().as_bytes()) else { return Some(None) };
+        let (due, rest) = rest.split_first_chunk::<8>()?;
+        let (id, place) = rest.split_first_chunk::<32>()?;
+        let [place] = place else { return None };
+        Some(Some((TimeMs(u64::from_be_bytes(*due)), CaseId(*id), *place)))
     }
     /// Of when a consent is forgotten.
     pub fn consent_due(due: &ConsentDue) -> [u8; 40] {

@@ -215,6 +215,22 @@ impl<'a> Reader<'a> {
         self.cases(from, max, |key| Some(layout::read_case_of_bureau(key, bureau)))
     }
 
+    /// The first ready steps of open cases in which a bureau plays a role, what is due first at the front, after one: when it
+    /// is due, which case, and its place in the item. Some are the turn of another bureau of the same case.
+    pub fn ready_steps(
+        &self,
+        bureau: &Uscc,
+        after: Option<(TimeMs, CaseId, u8)>,
+        max: usize,
+    ) -> Result<Vec<(TimeMs, CaseId, u8)>, StorageError> {
+        let mut from = layout::case_ready(bureau, &after.unwrap_or((TimeMs(0), CaseId::default(), 0)));
+        if after.is_some() {
+            // The key after it.
+            from.push(0);
+        }
+        self.cases(from, max, |key| layout::read_case_ready(key, bureau))
+    }
+
     /// Entries of the index of cases, from a key on, while they are of its kind and `read` gives something.
     fn cases<T>(
         &self,

@@ -1,7 +1,10 @@
 //! What the chain in memory knows of cases: enough to open, present, decide, withdraw and rate. Which acts the real ledger
 //! refuses is tested there; here only what wallets must bear.
 
-use kanhe_proto::api::{CaseEventsAnswer, CaseFileState, CasesAnswer, OverdueAnswer, OverdueStep};
+use kanhe_proto::api::{
+    CaseEventsAnswer, CaseFileState, CaseProved, CasesProvedAnswer, CasesQuestion, OverdueAnswer, OverdueStep,
+    ReadyAnswer, ReadyStep,
+};
 use kanhe_proto::case::{
     Act, Case, CaseEvent, CasePayload, CaseRecord, CaseStatus, CaseStep, Decide, How, Issued, Open, Outcome, Present,
     Run, SignedAct, Slot, SlotKey, StepState, case_id, case_key,
@@ -16,6 +19,8 @@ use super::*;
 
 /// Events in one answer: few, so that there is more than one page.
 const PAGE: usize = 2;
+/// Ready steps in one answer: few likewise.
+const READY_PAGE: usize = 3;
 
 type Refused = &'static str;
 
@@ -27,6 +32,8 @@ pub struct CaseFiles {
     pub room: Option<usize>,
     /// Whether it says that the recipient has them.
     pub delivers: bool,
+    /// No file comes.
+    pub hidden: bool,
     /// Whether it hands parts out that it has signed itself.
     pub forges: bool,
     /// Acts that it said to refuse, and kept.
@@ -66,8 +73,13 @@ impl Chain {
         }
         let payload = CasePayload::from_bytes(bytes).unwrap();
         self.height += 1;
-        for signed in &payload.acts {
-            self.act(signed)?;
+        let before = (self.state.clone(), self.records.len());
+        let done = payload.acts.iter().try_for_each(|signed| self.act(signed));
+        if let Err(code) = done {
+            // All or none.
+            self.state = before.0;
+            self.records.truncate(before.1);
+            return Err(code);
         }
         Ok(self.commit(id, None))
     }
@@ -260,13 +272,33 @@ impl Chain {
         CaseEventsAnswer { certified, leaf: Blob::new(leaf.into_vec()).unwrap(), events, next }
     }
 
-    /// Open cases of the one bureau there is.
-    pub fn open_cases(&self) -> CasesAnswer {
-        let known = self.records.iter().filter_map(|record| CaseRecord::from_record(record).ok());
-        let ids: std::collections::BTreeSet<CaseId> = known.map(|record| record.case).collect();
-        let open = |id: &CaseId| self.find_case(id).is_some_and(|case| case.status == CaseStatus::Open);
-        let cases = ids.into_iter().filter(open).collect();
-        CasesAnswer { unproven: true, height: Height(self.height), cases, next: None }
+    /// Proofs of several cases under one header.
+    pub fn cases_proved(&mut self, question: &CasesQuestion) -> CasesProvedAnswer {
+        let one = |id: &CaseId| {
+            let whole = self.case_events(id, None);
+            CaseProved { leaf: whole.leaf, events: if question.events { whole.events } else { Vec::new() } }
+        };
+        let cases = question.cases.iter().map(one).collect();
+        CasesProvedAnswer { certified: Blob::new(codec::encode(&self.certified())).unwrap(), cases }
+    }
+
+    /// Steps that are the turn of the one bureau there is.
+    pub fn ready_steps(&self, after: Option<&str>) -> ReadyAnswer {
+        let cases = self.state.values().filter_map(|value| Case::from_value(value).ok());
+        let open = cases.filter(|case| case.status == CaseStatus::Open);
+        let steps = open.flat_map(|case| {
+            let ready = (0u8..).zip(case.steps.to_vec()).filter(|(_, step)| step.state == StepState::Ready);
+            ready.map(|(at, step)| (step.due.unwrap(), case.id, at, step.round)).collect::<Vec<_>>()
+        });
+        let place = |(due, case, step, _): &(TimeMs, CaseId, u8, u32)| format!("{due:020}.{case}.{step}");
+        let mut steps: Vec<_> = steps.collect();
+        steps.sort();
+        steps.retain(|step| after.is_none_or(|after| place(step).as_str() > after));
+        let next = (steps.len() > READY_PAGE).then(|| place(&steps[READY_PAGE - 1]));
+        steps.truncate(READY_PAGE);
+        let told = |(due_ms, case, step, round)| ReadyStep { case, step, round, due_ms };
+        let steps = steps.into_iter().map(told).collect();
+        ReadyAnswer { unproven: true, height: Height(self.height), steps, next }
     }
     /// A case as it would be if what it has had happened so much earlier.
     pub fn age_case(&mut self, id: &str, ms: u64) {
@@ -281,8 +313,9 @@ impl Chain {
     /// Steps that are ready and were due before now.
     pub fn overdue(&self) -> OverdueAnswer {
         let mut steps = Vec::new();
-        for id in self.open_cases().cases {
-            let case = self.find_case(&id).unwrap();
+        let cases = self.state.values().filter_map(|value| Case::from_value(value).ok());
+        for case in cases.filter(|case| case.status == CaseStatus::Open) {
+            let id = case.id;
             let item = self.item_of(&case);
             for (step, stands) in (0u8..).zip(&case.steps) {
                 let (item_code, version) = (case.item.clone(), case.version);
@@ -298,7 +331,7 @@ impl Chain {
     pub fn file_part(&mut self, proof: &[u8], file: &(Commitment, KeyId), place: u16) -> Option<Vec<u8>> {
         let (id, key) = (self.genesis.chain_id(), self.issuing.public_key());
         assert!(self.letters.is_proved(proof, &id, &key), "a proof is good once");
-        let part = self.files.parts.get(file)?.get(&place).cloned()?;
+        let part = self.files.parts.get(file).filter(|_| !self.files.hidden)?.get(&place).cloned()?;
         if !self.files.forges {
             return Some(part);
         }
