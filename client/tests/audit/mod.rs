@@ -25,7 +25,7 @@ fn scene(seed: u8) -> Scene {
         chain.log_batch(if count % 4 == 0 { other() } else { issuer }, count);
         if count == 7 {
             chain.log_raw(&[2, 1, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7]);
-            chain.log_raw(&[6, 1, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8]);
+            chain.log_raw(&[32, 1, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8]);
         }
         if count % 3 == 0 {
             chain.certified();
@@ -54,7 +54,7 @@ fn the_whole_log_is_exported_and_checked_again_without_a_node() {
     let scene = scene(200);
     let done = scene.bank.ok(&["audit", "log", "--out", "log.jsonl"]).json();
     assert_eq!((&done["size"], &done["records"], &done["kept"]), (&json!(22), &json!(22), &json!(0)));
-    assert_eq!(done["kinds"], json!({ "access": 1, "batch": 20, "kind_6": 1 }));
+    assert_eq!(done["kinds"], json!({ "access": 1, "batch": 20, "kind_32": 1 }));
     let written = lines(&text(&scene.bank, "log.jsonl"));
     assert_eq!((&written[0]["log"]["from_height"], written.len()), (&json!(1), 24));
     let records = scene.node.chain.lock().unwrap().records().to_vec();
@@ -65,8 +65,8 @@ fn the_whole_log_is_exported_and_checked_again_without_a_node() {
         assert_eq!(record["height"].is_null(), record["kind"] != "batch");
     }
     let unknown = &written[10]["record"];
-    let hex = "060108080808080808080808";
-    assert_eq!((&unknown["kind"], &unknown["content"]), (&json!("kind_6"), &json!({ "hex": hex })));
+    let hex = "200108080808080808080808";
+    assert_eq!((&unknown["kind"], &unknown["content"]), (&json!("kind_32"), &json!({ "hex": hex })));
     let batch = &written[4]["record"]["content"];
     assert_eq!((&batch["type"], &batch["count"]), (&json!("demo-biz:1"), &json!(3)));
     let checked = verify(&scene, "log.jsonl");
