@@ -143,7 +143,7 @@ fn licences_of_many_cases_share_a_batch_and_none_is_issued_twice() {
         }
         std::thread::sleep(std::time::Duration::from_millis(250));
     }
-    let collected = collecting.terminate();
+    let collected = collecting.ended();
     assert_eq!(collected.code, 0, "{collected:?}");
 }
 

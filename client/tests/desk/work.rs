@@ -99,7 +99,7 @@ fn rules_decide_and_the_licence_is_collected() {
         }
         std::thread::sleep(std::time::Duration::from_millis(250));
     }
-    let collected = collecting.terminate();
+    let collected = collecting.ended();
     assert_eq!(collected.code, 0, "{collected:?}");
     let licences = lease.tenant.ok(&["wallet", "list"]).json();
     assert!(licences.to_string().contains("DEMOJMSFZ001"), "{licences}");

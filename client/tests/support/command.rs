@@ -146,11 +146,25 @@ impl Running {
         }
         line
     }
+    /// Waits for its own end; one that does not come is asked to.
+    pub fn ended(mut self) -> Ended {
+        for _ in 0..300 {
+            if self.0.as_mut().unwrap().try_wait().unwrap().is_some() {
+                let child = self.0.take().unwrap();
+                return self.what_it_said(child);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        self.terminate()
+    }
     /// Asks it to end, as an operating system would.
     pub fn terminate(mut self) -> Ended {
         let child = self.0.take().unwrap();
         let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
         assert!(sent.success());
+        self.what_it_said(child)
+    }
+    fn what_it_said(&self, child: Child) -> Ended {
         let ended = ended(child.wait_with_output().unwrap());
         let words: Vec<&str> = self.1.iter().map(String::as_str).collect();
         assert_published(&words, &ended);
