@@ -181,9 +181,7 @@ impl Chain {
         };
         let slot = &mut case.slots.as_mut_slice()[place];
         (slot.key, slot.presented) = (SlotKey::Known(key.clone()), Some(now()));
-        if let Some(join) = &present.join {
-            slot.letter_key = Some(join.letter_key.clone());
-        }
+        slot.letter_key = Some(present.letter_key.clone());
         Ok(key)
     }
 
