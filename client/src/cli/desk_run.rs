@@ -138,7 +138,7 @@ impl Waiting {
         self.again.is_none_or(|again| again <= Instant::now())
     }
     /// What waits for an officer waits for nothing else.
-    fn as_kept(self, row: &OpenRow) -> Self {
+    fn told_by(self, row: &OpenRow) -> Self {
         let rests = row.state == State::Waiting && !row.is_ruled;
         if rests { Self { rest: Some(Rest::Officer), ..self } } else { self }
     }
@@ -232,7 +232,7 @@ impl Service<'_> {
         let Desk { office, genesis, issuer_name, .. } = self.desk;
         Serving { office, genesis, issuer_name, register }.finish(&mut self.follower)?;
         let rows = register.open_rows()?;
-        self.open = rows.values().map(|row| (row.key, Waiting::default().as_kept(row))).collect();
+        self.open = rows.values().map(|row| (row.key, Waiting::default().told_by(row))).collect();
         self.keeping.give_way();
         Ok(())
     }
@@ -319,8 +319,8 @@ impl Service<'_> {
         begun.iter().try_for_each(|row| self.tell(&step_line(row)))?;
         let rows = self.keeping.register()?.open_rows()?;
         let mut known = std::mem::take(&mut self.open);
-        let as_kept = rows.values().map(|row| (row.key, known.remove(&row.key).unwrap_or_default().as_kept(row)));
-        self.open = as_kept.collect();
+        let told_by = rows.values().map(|row| (row.key, known.remove(&row.key).unwrap_or_default().told_by(row)));
+        self.open = told_by.collect();
         let mut left: Vec<&OpenRow> = rows.values().filter(|row| self.is_to_be_tried(row, over)).collect();
         // What is due first is looked at first.
         left.sort_by_key(|row| (row.due, row.key));

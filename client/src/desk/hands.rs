@@ -52,6 +52,9 @@ fn no_issue(case: Option<&Case>, step: u8) -> Option<&'static str> {
     case.steps.get(usize::from(step)).is_none_or(|step| step.issued).then_some("issued_elsewhere")
 }
 
+/// What was issued for a row, or why nothing is.
+type Given = Result<Result<Issued, String>, Failure>;
+
 /// The desk, with what it works on now.
 pub(super) struct At<'d, 'a, 'r> {
     pub(super) desk: &'d mut Desk<'a>,
@@ -203,7 +206,7 @@ impl At<'_, '_, '_> {
         Ok(Issued { licences, salt: Blob::new(salt).expect("32 of 32 bytes"), key, act })
     }
 
-    fn give(&mut self, rows: &[&Row]) -> Result<Vec<Result<Result<Issued, String>, Failure>>, Failure> {
+    fn give(&mut self, rows: &[&Row]) -> Result<Vec<Given>, Failure> {
         let all: Vec<String> = rows.iter().copied().flat_map(names_of).collect();
         let journaled: BTreeSet<String> = {
             let known = self.keeping.register()?.journaled(&all)?;

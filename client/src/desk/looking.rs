@@ -31,6 +31,11 @@ const FETCHED_AT_ONCE: usize = 8;
 /// Bytes of files that are looked at together, unless one alone has more.
 const TOGETHER_BYTES_MAX: u64 = 64 << 20;
 
+/// What came of a look, by its place among the rows.
+type Looked = (usize, Result<Checks, Failure>);
+/// What came of holding what was opened against the item.
+type Held = Result<Result<Checked, Trouble>, Failure>;
+
 /// A row that can be looked at, with what is wanted for it.
 struct Look<'a> {
     at: usize,
@@ -93,7 +98,7 @@ impl At<'_, '_, '_> {
         Ok(Ok(Look { at, row, found, item, wanted }))
     }
 
-    fn look_at(&mut self, looks: Vec<Look<'_>>) -> Result<Vec<(usize, Result<Checks, Failure>)>, Failure> {
+    fn look_at(&mut self, looks: Vec<Look<'_>>) -> Result<Vec<Looked>, Failure> {
         self.keeping.give_way();
         let fetched = self.fetch(&looks);
         let (mut ends, mut here) = (Vec::new(), Vec::new());
@@ -141,10 +146,7 @@ impl At<'_, '_, '_> {
 
     /// Holds what was opened against the items, on all cores. In how many cases a delegate acted counts those that are looked
     /// at together too, in their order: where another came first the look is taken again.
-    fn check_opened(
-        &mut self,
-        seen: &mut [Seen<'_>],
-    ) -> Result<Vec<Result<Result<Checked, Trouble>, Failure>>, Failure> {
+    fn check_opened(&mut self, seen: &mut [Seen<'_>]) -> Result<Vec<Held>, Failure> {
         let trust = self.follower.trust().clone();
         let (office, runner, now) = (self.desk.office, &self.desk.runner, clock::now());
         let check = |Seen { look, opened, read }: &Seen<'_>| {

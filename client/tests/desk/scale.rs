@@ -160,8 +160,8 @@ fn one_that_the_chain_refuses_holds_up_no_other() {
     lease.chain().decide_step(&cases[2].0, 0, Outcome::Rejected, Some("rent_known"));
     let told = lines(&office.ok(&RUN));
     let states = |id: &str| {
-        let of = told.iter().filter(|line| line["step"]["case"] == id);
-        of.last().unwrap()["step"]["state"].as_str().unwrap().to_owned()
+        let mut of = told.iter().filter(|line| line["step"]["case"] == id);
+        of.next_back().unwrap()["step"]["state"].as_str().unwrap().to_owned()
     };
     for (at, (id, _)) in cases.iter().enumerate() {
         assert_eq!(states(id), if at == 2 { "lost" } else { "recorded" }, "{told:?}");
