@@ -59,8 +59,10 @@ pub(super) fn run(options: &Request, path: &Path, context: &Context) -> Result<E
     if made.iter().any(|asked| asked.state == AskedState::Asked) {
         return Err(Failure::of(ExitCode::Unreachable, "read_unanswered", &[("source", &options.source)]));
     }
-    let all_given = made.iter().all(|asked| asked.state == AskedState::Given);
-    Ok(if all_given { ExitCode::Ok } else { ExitCode::Refused })
+    match made.iter().filter(|asked| asked.state == AskedState::Refused).count() {
+        0 => Ok(ExitCode::Ok),
+        count => Err(Failure::of(ExitCode::Refused, "read_some_refused", &[("count", &count), ("all", &made.len())])),
+    }
 }
 
 /// The sealed answers that come in this time, in the order of what was asked.

@@ -267,7 +267,8 @@ fn of_many_none_is_asked_if_one_is_nobody_and_a_refusal_shows() {
     let service = ward.serve();
     ward.hospital.write("people", format!("{}\n\n11010519491231002X\n", ward.number).as_bytes());
     let refused = ask("marketing");
-    assert_eq!((refused.code, &refused.json()[1]["code"]), (4, &json!("purpose_commercial")), "{refused:?}");
+    assert_eq!((refused.code, refused.error().as_str()), (4, "read_some_refused"), "{refused:?}");
+    assert_eq!(refused.json()[1]["code"], "purpose_commercial", "{refused:?}");
     let given = ask("relief");
     assert_eq!((given.code, &given.json()[1]["licences"]), (0, &json!([])), "of one nothing is held: {given:?}");
     assert_eq!(service.terminate().code, 0);
