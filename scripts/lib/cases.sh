@@ -175,3 +175,49 @@ officer() {
     run_at "$1" desk show "$CASE" --step "$2"
     run_at "$1" desk approve "$CASE" --step "$2" --officer 0017
 }
+
+# vote_purposes CODE:CLASS:ZH:EN… — purposes for which bureaus read: public_benefit or commercial.
+vote_purposes() {
+    local file=$DEMO/purposes.toml row code class zh en
+    printf 'note = "Purposes of reading"\nexpires = "1d"\n' >"$file"
+    for row in "$@"; do
+        IFS=: read -r code class zh en <<<"$row"
+        printf '\n[[action]]\ndo = "purpose"\ncode = "%s"\nclass = "%s"\nzh = "%s"\nen = "%s"\n' "$code" "$class" "$zh" "$en" >>"$file"
+    done
+    decide "$file"
+}
+
+# refused CODE NAME COMMAND… — must be refused by just this stable code: said to a person first, then asked of the machine.
+refused() {
+    local code=$1 who=$2 said
+    shift 2
+    must_fail_at 4 "$who" "$@"
+    at "$who" --json "$@"
+    said=$(in_group "${AT[@]}" 2>&1 || true)
+    [[ $said == *"\"$code\""* ]] || die 1 "this should have been refused as $code: $said"
+    note "($code)"
+}
+
+# reads BUREAU SOURCE TYPE CLAIMS OPTION… — the words of a read by BUREAU at SOURCE, in READS.
+reads() {
+    READS=(read request --source "$(field "$2" uscc)" --type "$3" --claims "$4" --key "$(field "$1" issuing_key)" "${@:5}")
+}
+
+# says NAME EXPRESSION COMMAND… — stops unless the expression over what a command says is true.
+says() { [[ $(json "$@") == True ]] || die 1 "this does not hold: $2" "by: kanhe ${*:3}"; }
+
+# auditor — a home that has nothing but the pin.
+auditor() {
+    (umask 077; head -c 18 /dev/urandom | base64 >"$DEMO/auditor.pass")
+    pin auditor big-data
+}
+
+# altered FILE OUT — the same file with one bit turned.
+altered() {
+    python3 - "$@" <<'PYTHON'
+import sys
+content = bytearray(open(sys.argv[1], "rb").read())
+content[len(content) // 2] ^= 1
+open(sys.argv[2], "wb").write(content)
+PYTHON
+}

@@ -10,7 +10,7 @@ identity_card() {
 
 # married_to NUMBER NAME — what the civil affairs bureau says of Zhao.
 married_to() {
-    give public-security DEMOJHDJ001 zhao CZZT=赵示例 CZZTDM="$SPOUSE" KZ_HYZK=已婚 KZ_POXM="$2" KZ_POSFZH="$1" ZZYXQQSRQ=2020-05-20
+    give big-data DEMOJHDJ001 zhao CZZT=赵示例 CZZTDM="$SPOUSE" KZ_HYZK=已婚 KZ_POXM="$2" KZ_POSFZH="$1" ZZYXQQSRQ=2020-05-20
 }
 
 case_returned() {

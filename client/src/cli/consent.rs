@@ -294,7 +294,8 @@ fn shown(own: &OwnConsent, proved: Option<&Consent>, with_ticket: bool) -> Shown
         withdrawing: false,
         refused: own.refused.clone(),
         case: own.case.as_ref().map(|(case, _)| case.to_string()),
-        ticket: with_ticket.then(|| own.ticket.to_string()),
+        // What nothing can be read under is handed to nobody.
+        ticket: (with_ticket && matches!(own.state, State::Begun | State::Given)).then(|| own.ticket.to_string()),
         file: None,
     }
 }
@@ -322,11 +323,12 @@ fn tell(shown: Shown, context: &Context) -> Result<ExitCode, Failure> {
             ("until", &until),
         ];
         let mut lines = vec![format!("{}  {}", &shown.id[..8], state(shown.state)), say("consent.may_read", args)];
-        lines.extend(shown.left.map(|left| say("consent.left", &[("left", &left)])));
+        let is_over = shown.state == State::Withdrawn;
+        lines.extend(shown.left.filter(|_| !is_over).map(|left| say("consent.left", &[("left", &left)])));
         if shown.withdrawing {
             lines.push(say("consent.withdrawing", &[]));
         }
-        if shown.state == State::Withdrawn {
+        if is_over {
             lines.push(say("consent.stays_read", &[("grantee", &grantee)]));
         }
         match (&shown.file, &shown.ticket) {

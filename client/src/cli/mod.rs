@@ -30,6 +30,7 @@ mod item_show;
 mod licence;
 mod qr;
 mod read;
+mod read_many;
 mod read_stats;
 mod renew;
 mod sample;

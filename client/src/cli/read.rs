@@ -18,7 +18,7 @@ use super::consent::{ScopeShown, scope_shown, scope_text};
 use super::licence::{self, Acting};
 use super::show::{clean, value};
 use super::types::TypeSpec;
-use super::{Context, read_stats};
+use super::{Context, read_many, read_stats};
 use crate::clock;
 use crate::consent::{TICKET_TEXT_BYTES_MAX, Ticket, explain, scope_of, standing};
 use crate::home;
@@ -31,8 +31,8 @@ use crate::talk::{ExitCode, Failure, Table, moment, say, shape};
 use crate::vault::Effort;
 
 /// Longest single wait at a node.
-const POLL_SECONDS: u64 = 5;
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const POLL_SECONDS: u64 = 5;
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 
 /// Reads of one bureau from another.
 #[derive(Debug, Subcommand)]
@@ -73,10 +73,13 @@ pub enum BasisKind {
 pub struct Request {
     /// The bureau that has the data
     #[arg(long, value_name = "USCC")]
-    source: Uscc,
+    pub(super) source: Uscc,
     /// About whom: an id number, a USCC, the number of a licence, or KIND:NUMBER. With --basis consent, whoever consents
-    #[arg(long, value_name = "WHO", required_if_eq("basis", "statute"))]
+    #[arg(long, value_name = "WHO")]
     subject: Option<String>,
+    /// About many, on a rule: a file that names one a line. Each read is recorded and given by itself
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["subject", "consent", "case", "out"])]
+    subjects: Option<PathBuf>,
     /// Type of licence that carries it
     #[arg(long = "type", value_name = "TYPE")]
     licence_type: TypeSpec,
@@ -102,10 +105,10 @@ pub struct Request {
     #[arg(long, value_name = "CODE", requires = "case")]
     read: Option<String>,
     #[command(flatten)]
-    acting: Acting,
+    pub(super) acting: Acting,
     /// How long to wait for the source
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    wait: u64,
+    pub(super) wait: u64,
     /// Writes the proof of what was shared, for `read check`
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -220,6 +223,12 @@ pub(super) fn open(context: &Context) -> Result<Register, Failure> {
 }
 
 fn request(options: &Request, context: &Context) -> Result<ExitCode, Failure> {
+    if let Some(path) = &options.subjects {
+        return read_many::run(options, path, context);
+    }
+    if options.basis == BasisKind::Statute && options.subject.is_none() {
+        return Err(Failure::of(ExitCode::Usage, "read_subject", &[("subject", &"")]));
+    }
     let passphrase = context.passphrase.existing()?;
     let genesis = context.home.genesis()?;
     let mut follower = context.follower()?;
@@ -254,7 +263,7 @@ fn request(options: &Request, context: &Context) -> Result<ExitCode, Failure> {
 }
 
 /// What is asked, by the options.
-fn ask(options: &Request, follower: &mut crate::follow::Follower) -> Result<Ask, Failure> {
+pub(super) fn ask(options: &Request, follower: &mut crate::follow::Follower) -> Result<Ask, Failure> {
     let code = |given: &str| Text::new(given).map_err(|error| Failure::reported(ExitCode::Usage, "read_scope", error));
     let scope = scope_of(options.licence_type.code.clone(), options.claims.iter().cloned())?;
     let case = match (&options.case, &options.read) {
@@ -339,33 +348,33 @@ fn list(context: &Context) -> Result<ExitCode, Failure> {
     let mut rows = register.asked()?;
     expire(&mut rows, &register)?;
     let lines: Vec<Shown> = rows.iter().map(shown).collect();
-    let now = clock::now().0;
-    context.output.data(&lines, || {
-        if lines.is_empty() {
-            return say("read.none", &[]);
-        }
-        let mut table = Table::new(&[
-            say("read.column_id", &[]),
-            say("read.column_time", &[]),
-            say("read.column_source", &[]),
-            say("read.column_subject", &[]),
-            say("read.column_scope", &[]),
-            say("read.column_state", &[]),
-        ]);
-        for line in &lines {
-            let state = line.code.clone().unwrap_or_else(|| state(line.state));
-            table.row(&[
-                line.id[..8].to_owned(),
-                moment(line.made_ms, now),
-                line.source.clone(),
-                about(&line.subject),
-                scope_text(&line.scope),
-                state,
-            ]);
-        }
-        table.to_string()
-    })?;
+    context.output.data(&lines, || if lines.is_empty() { say("read.none", &[]) } else { table(&lines) })?;
     Ok(ExitCode::Ok)
+}
+
+/// Reads below one another.
+pub(super) fn table(lines: &[Shown]) -> String {
+    let now = clock::now().0;
+    let mut table = Table::new(&[
+        say("read.column_id", &[]),
+        say("read.column_time", &[]),
+        say("read.column_source", &[]),
+        say("read.column_subject", &[]),
+        say("read.column_scope", &[]),
+        say("read.column_state", &[]),
+    ]);
+    for line in lines {
+        let state = line.code.clone().unwrap_or_else(|| state(line.state));
+        table.row(&[
+            line.id[..8].to_owned(),
+            moment(line.made_ms, now),
+            line.source.clone(),
+            about(&line.subject),
+            scope_text(&line.scope),
+            state,
+        ]);
+    }
+    table.to_string()
 }
 
 /// What nobody answered in time can come to nothing any more.
@@ -460,7 +469,7 @@ fn basis(basis: &Basis) -> BasisShown {
     }
 }
 
-fn shown(asked: &Asked) -> Shown {
+pub(super) fn shown(asked: &Asked) -> Shown {
     let (basis, consent, ground, case) = basis(&asked.basis);
     let licence = |given: &GivenLicence| LicenceShown {
         digest: given.digest.to_string(),

@@ -92,7 +92,7 @@ published! {
     "licence-show": Vec<licence::ShownLicence> = "kanhe licence show",
     "licence-template": licence::Template = "kanhe licence template",
     "read-check": read::Checked = "kanhe read check",
-    "read-list": Vec<read::Shown> = "kanhe read list",
+    "read-list": Vec<read::Shown> = "kanhe read list, read request --subjects",
     "read-show": read::Shown = "kanhe read request, show",
     "read-stats": read_stats::Shown = "kanhe read stats",
     "sample": sample::Written = "kanhe sample",

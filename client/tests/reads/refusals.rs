@@ -84,6 +84,12 @@ fn a_withdrawal_binds_before_it_is_in_a_block_and_what_was_read_stays_read() {
     let withdrawn = ward.patient.ok(&["consent", "withdraw", &id[..8], "--yes"]).json();
     assert_eq!(withdrawn["state"], "withdrawn");
     assert!(withdrawn["withdrawn_ms"].is_u64(), "{withdrawn}");
+    let shown = ward.patient.ok(&["consent", "show", &id[..8]]).json();
+    assert_eq!(
+        (&shown["state"], &shown["ticket"]),
+        (&json!("withdrawn"), &json!(null)),
+        "nothing is handed over any more"
+    );
     refused(&ward.read_on_consent(&ticket, "CZZT", &[]), "consent_withdrawn");
     assert_eq!(ward.patient.ok(&["consent", "withdraw", &id[..8], "--yes"]).json()["state"], "withdrawn", "again");
     assert_eq!(service.terminate().code, 0);

@@ -208,12 +208,17 @@ fn what_few_people_have_is_in_no_statistics() {
     let people = std::fs::read_to_string(ward.source.at("people.csv")).unwrap();
     let is_number = |cell: &str| cell.parse::<kanhe_proto::identifiers::PersonId>().is_ok();
     let place = people.lines().nth(1).unwrap().split(',').position(is_number).unwrap();
-    for line in people.lines().skip(1) {
-        let number = line.split(',').nth(place).unwrap();
-        let words = ["--type", IDENTITY, "--claims", "KZ_XB", "--basis", "statute", "--purpose", "relief"];
-        let read = ward.read(0, &[&words[..], &["--subject", number]].concat());
-        assert_eq!(read.code, 0, "{read:?}");
-    }
+    let numbers: Vec<&str> = people.lines().skip(1).map(|line| line.split(',').nth(place).unwrap()).collect();
+    ward.hospital.write("people", numbers.join("\n").as_bytes());
+    let words = ["--type", IDENTITY, "--claims", "KZ_XB", "--basis", "statute", "--purpose", "relief"];
+    let read = ward.read(0, &[&words[..], &["--subjects", "people"]].concat());
+    assert_eq!(read.code, 0, "{read:?}");
+    let read = read.json();
+    let asked: Vec<&str> =
+        read.as_array().unwrap().iter().map(|row| row["subject"]["number"].as_str().unwrap()).collect();
+    assert_eq!(asked, numbers, "in the order of the file");
+    assert!(read.as_array().unwrap().iter().all(|row| row["state"] == "given" && row["licences"][0]["good"] == true));
+    assert_eq!(ward.chain().access_records().len(), 12, "each recorded by itself");
     assert_eq!(service.terminate().code, 0);
     let all = ward.hospital.ok(&["read", "stats", "--count"]).json();
     assert_eq!((&all["total"]["people"], &all["min_group"]), (&json!(12), &json!(10)));
@@ -244,4 +249,28 @@ fn what_a_bureau_holds_is_declared_and_listed() {
     ward.source.write("data.toml", format!("{text}rows = [\"张三\"]\n").as_bytes());
     let refused = ward.source.run(&["catalogue", "declare", "data.toml", "--key", "gov.key", "--as", &uscc, "--yes"]);
     assert_eq!((refused.code, refused.error().as_str()), (2, "gov_file_wrong"), "{refused:?}");
+}
+
+#[test]
+fn of_many_none_is_asked_if_one_is_nobody_and_a_refusal_shows() {
+    let ward = Ward::new(47);
+    let words = ["--type", IDENTITY, "--claims", "KZ_XB", "--basis", "statute", "--subjects", "people"];
+    let ask = |purpose: &str| ward.read(0, &[&words[..], &["--purpose", purpose]].concat());
+    for (text, code) in [(String::new(), "read_subjects"), (format!("{}\nnobody\n", ward.number), "read_subject")] {
+        ward.hospital.write("people", text.as_bytes());
+        let wrong = ask("relief");
+        assert_eq!((wrong.code, wrong.error().as_str()), (2, code), "{wrong:?}");
+    }
+    assert!(ward.chain().letters.requests.is_empty(), "nothing has left");
+    let both = [&words[..], &["--purpose", "relief", "--subject", &ward.number]].concat();
+    assert_eq!(ward.read(0, &both).code, 2);
+    let service = ward.serve();
+    ward.hospital.write("people", format!("{}\n\n11010519491231002X\n", ward.number).as_bytes());
+    let refused = ask("marketing");
+    assert_eq!((refused.code, refused.error().as_str()), (4, "read_some_refused"), "{refused:?}");
+    assert_eq!(refused.json()[1]["code"], "purpose_commercial", "{refused:?}");
+    let given = ask("relief");
+    assert_eq!((given.code, &given.json()[1]["licences"]), (0, &json!([])), "of one nothing is held: {given:?}");
+    assert_eq!(service.terminate().code, 0);
+    assert_eq!(ward.chain().access_records().len(), 2);
 }

@@ -62,6 +62,7 @@ fn schema_of(words: &[&str]) -> Option<String> {
         ("trust", "pin" | "show") => "trust".to_owned(),
         ("trust", "update" | "issuer-jwk") => format!("trust-{second}"),
         ("consent", "grant" | "withdraw") => "consent-show".to_owned(),
+        ("read", "request") if has("--subjects") => "read-list".to_owned(),
         ("read", "request") => "read-show".to_owned(),
         ("catalogue", "declare" | "retire") => "gov-sent".to_owned(),
         ("verify", "check" | "recheck") => "verify-check".to_owned(),
