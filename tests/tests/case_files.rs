@@ -543,7 +543,7 @@ fn a_strangers_part_under_a_true_commitment_is_in_nobodys_way() {
     let mine = mine.clone();
     network.wait_blocks_of(&up, 8, WAIT);
     let desk = Desk::of(&network, RECIPIENT);
-    assert_eq!(desk.list("").files, [mine.clone()]);
+    assert_eq!(desk.list("").files, std::slice::from_ref(&mine));
     assert_eq!(desk.fetch(&mine), file);
     network.stop_all();
 }
