@@ -158,6 +158,7 @@ impl MailRequest {
         if MailId::of(&request.body.answer) != self.id {
             return Err(MailError::IdWrong);
         }
+        answerable(&request.body.answer, &info)?;
         Ok(request)
     }
 }
@@ -181,8 +182,15 @@ impl MailRequest {
         if MailId::of(&letter.answer) != self.id {
             return Err(MailError::IdWrong);
         }
+        answerable(&letter.answer, &info)?;
         Ok(letter)
     }
+}
+
+/// Whether something can be sealed to a key: whoever asks under another one cannot be told anything.
+fn answerable(answer: &PublicKey, info: &SealInfo) -> Result<(), MailError> {
+    seal(answer, info, &[], [0; 32])?;
+    Ok(())
 }
 
 /// An issuer's answer on its way back.

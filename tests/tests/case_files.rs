@@ -523,7 +523,8 @@ fn a_strangers_part_under_a_true_commitment_is_in_nobodys_way() {
     let large =
         noise(&PartBody { sealed: parts[0].body.sealed.clone(), commitment: Commitment([6; 32]), ..body.clone() });
     assert_eq!(refused(&large), (503, "case_files_case_full".to_owned()));
-    let foreign = PartBody { case, ..body }.sign(&SecretKey::from_seed([98; 32])).unwrap();
+    let other = SecretKey::from_seed([98; 32]);
+    let foreign = PartBody { case, author: other.public_key(), ..body }.sign(&other).unwrap();
     assert_eq!(refused(&foreign), stranger, "it says nothing in this case");
 
     network.start(RECIPIENT);

@@ -169,7 +169,8 @@ fn send_within(follower: &mut Follower, acts: &[SignedAct], lag: Duration) -> Re
                 if let Some(sent) = all_found(follower, acts)? {
                     return Ok(sent);
                 }
-                // Another node is a block behind, or this one does not tell the truth.
+                // Another node is a block behind, or this one does not tell the truth: after a while others get the acts.
+                turn += usize::from(began.elapsed() > LAG);
             }
             Fate::Refused(code) => {
                 if let Some(sent) = all_found(follower, acts)? {

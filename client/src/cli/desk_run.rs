@@ -140,7 +140,9 @@ impl Waiting {
     /// What waits for an officer waits for nothing else.
     fn told_by(self, row: &OpenRow) -> Self {
         let rests = row.state == State::Waiting && !row.is_ruled;
-        if rests { Self { rest: Some(Rest::Officer), ..self } } else { self }
+        // An officer has spoken: it waits for nobody any more.
+        let rest = if rests { Some(Rest::Officer) } else { self.rest.filter(|rest| *rest != Rest::Officer) };
+        Self { rest, ..self }
     }
     /// After a try: what changed nothing waits 1, 2, 4 … seconds for the next.
     fn tried(&mut self, moved: &Moved) {
@@ -219,9 +221,10 @@ fn rounds(service: &mut Service<'_>, stop: &Stop) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Whether a failure may be over in a moment: no node, or another command or desk with the register.
+/// Whether a failure may be over in a moment: no node, no block, or another command or desk with the register.
 fn passes(failure: &Failure) -> bool {
-    failure.exit == ExitCode::Unreachable || ["vault_in_use", "desk_in_use"].contains(&&*failure.code)
+    matches!(failure.exit, ExitCode::Unreachable | ExitCode::Undecided)
+        || ["vault_in_use", "desk_in_use", "desk_ruled"].contains(&&*failure.code)
 }
 
 impl Service<'_> {
@@ -300,8 +303,8 @@ impl Service<'_> {
         let (letters, mail) = reads::split(self.desk.office, mail);
         let Desk { office, genesis, issuer_name, .. } = self.desk;
         let serving = Serving { office, genesis, issuer_name, register: self.keeping.register()? };
-        let (given, read) = serving.answer(&letters, &mut self.desk.items, &mut self.follower)?;
-        issuer::send(self.desk.office, node, &given)?;
+        let send = |answer: &MailAnswer| issuer::send(office, node, std::slice::from_ref(answer));
+        let read = serving.answer(&letters, &mut self.desk.items, &mut self.follower, send)?;
         let requests = HolderRequests {
             office: self.desk.office,
             genesis: self.desk.genesis,

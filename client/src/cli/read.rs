@@ -346,6 +346,7 @@ fn write_proof(asked: &Asked, path: &std::path::Path, register: &Register) -> Re
 fn list(context: &Context) -> Result<ExitCode, Failure> {
     let register = open(context)?;
     let mut rows = register.asked()?;
+    collect(&mut rows, &register, context)?;
     expire(&mut rows, &register)?;
     let lines: Vec<Shown> = rows.iter().map(shown).collect();
     context.output.data(&lines, || if lines.is_empty() { say("read.none", &[]) } else { table(&lines) })?;
@@ -377,10 +378,30 @@ pub(super) fn table(lines: &[Shown]) -> String {
     table.to_string()
 }
 
+/// Whether no case needs it: those of cases are the running desk's.
+fn is_left(asked: &&mut Asked) -> bool {
+    asked.state == AskedState::Asked && asked.case.is_none()
+}
+
+/// Fetches what was answered after the command that asked had ended. Without a node the list is told as it is.
+fn collect(rows: &mut [Asked], register: &Register, context: &Context) -> Result<(), Failure> {
+    if !rows.iter_mut().any(|asked| is_left(&asked)) {
+        return Ok(());
+    }
+    let Ok(mut follower) = context.follower() else { return Ok(()) };
+    let nodes = follower.nodes().to_vec();
+    for asked in rows.iter_mut().filter(is_left) {
+        if let Ok(Some(answer)) = fetch(asked, &nodes, 0) {
+            receive(asked, &answer, register, &mut follower)?;
+        }
+    }
+    Ok(())
+}
+
 /// What nobody answered in time can come to nothing any more.
 fn expire(rows: &mut [Asked], register: &Register) -> Result<(), Failure> {
     let now = clock::now();
-    for asked in rows.iter_mut().filter(|asked| asked.state == AskedState::Asked) {
+    for asked in rows.iter_mut().filter(is_left) {
         if now > asked.good_until()? {
             refuse(asked, "read_unanswered", register)?;
         }

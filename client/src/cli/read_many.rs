@@ -44,15 +44,17 @@ pub(super) fn run(options: &Request, path: &Path, context: &Context) -> Result<E
     // The desk of this bureau needs the register while the source works.
     drop(register);
     let nodes = follower.nodes().to_vec();
-    for asked in &made {
-        send(asked, &nodes)?;
-    }
+    // One that does not leave keeps no other: it can be asked anew once it has expired.
+    let mut failed = made.iter().filter_map(|asked| send(asked, &nodes).err()).last();
     let answers = answers(&made, &nodes, Duration::from_secs(options.wait))?;
     let register = Register::open(&context.home.register(), &passphrase)?;
     for (asked, answer) in made.iter_mut().zip(answers) {
         if let Some(answer) = answer {
-            receive(asked, &answer, &register, &mut follower)?;
+            failed = receive(asked, &answer, &register, &mut follower).err().or(failed);
         }
+    }
+    if let Some(failure) = failed {
+        return Err(failure);
     }
     let lines: Vec<Shown> = made.iter().map(shown).collect();
     context.output.data(&lines, || table(&lines))?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use kanhe_proto::mail::MailAnswer;
 
 use super::licence::Acting;
 use super::{Context, licence};
@@ -86,7 +87,7 @@ pub fn run(options: &Serve, context: &Context) -> Result<ExitCode, Failure> {
 
 /// Whether a failure may be over in a moment: no node, or another command with the register open.
 fn passes(failure: &Failure) -> bool {
-    failure.exit == ExitCode::Unreachable || failure.code == "vault_in_use"
+    matches!(failure.exit, ExitCode::Unreachable | ExitCode::Undecided) || failure.code == "vault_in_use"
 }
 
 fn tell(round: &Round, context: &Context) -> Result<(), Failure> {
@@ -126,8 +127,8 @@ impl Service<'_> {
         let (letters, mail) = reads::split(&self.office, mail);
         let (office, issuer_name) = (&self.office, &*self.issuer_name);
         let serving = Serving { office, genesis: &genesis, issuer_name, register: &register };
-        let (given, read) = serving.answer(&letters, &mut self.items, &mut self.follower)?;
-        issuer::send(&self.office, &fetched.node, &given)?;
+        let send = |answer: &MailAnswer| issuer::send(office, &fetched.node, std::slice::from_ref(answer));
+        let read = serving.answer(&letters, &mut self.items, &mut self.follower, send)?;
         let requests = HolderRequests {
             office: &self.office,
             genesis: &genesis,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kanhe_proto::bounded::{Blob, List};
 use kanhe_proto::codec;
 use kanhe_proto::consent::{Act, ConsentPayload, Withdraw};
+use kanhe_proto::hash::ConsentId;
 use kanhe_proto::vote::ChainContext;
 
 use super::explain;
@@ -15,10 +16,11 @@ use crate::follow::Follower;
 use crate::talk::{ExitCode, Failure};
 use crate::wallet::Wallet;
 
-const BRINGING: Bringing<'static> =
-    Bringing { patience: Duration::from_secs(120), may_lag: &["consent_unknown"], unsettled: "consent_unsettled" };
-/// Codes of the state machine to a withdrawal of what nobody can read under any more.
-const WITHDRAWN_ALREADY: [&str; 2] = ["consent_withdrawn", "consent_over"];
+const BRINGING: Bringing<'static> = Bringing {
+    patience: Duration::from_secs(120),
+    may_lag: &["consent_unknown", "consent_withdrawn", "consent_over"],
+    unsettled: "consent_unsettled",
+};
 
 /// Brings an unfinished act onto the chain and proves it there. One that the chain refuses is not tried again: the consent
 /// has the code.
@@ -44,11 +46,15 @@ pub fn carry(wallet: &Wallet, follower: &mut Follower, own: &mut OwnConsent) -> 
             (own.pending, own.refused) = (None, None);
             shelf.put(own)
         }
+        // A node's word is not enough to leave a withdrawal: only what is proved to be over needs none.
+        Err(failure) if failure.exit == ExitCode::Refused && !is_grant && is_readable(follower, &id)? => {
+            Err(explain(failure))
+        }
         Err(failure) if failure.exit == ExitCode::Refused => {
             own.pending = None;
             if is_grant {
                 own.state = State::Refused;
-            } else if WITHDRAWN_ALREADY.contains(&failure.code.as_str()) {
+            } else {
                 own.state = State::Withdrawn;
             }
             own.refused = Some(failure.code.clone());
@@ -57,6 +63,12 @@ pub fn carry(wallet: &Wallet, follower: &mut Follower, own: &mut OwnConsent) -> 
         }
         Err(failure) => Err(failure),
     }
+}
+
+/// Whether the chain has a consent under which somebody can read.
+fn is_readable(follower: &mut Follower, id: &ConsentId) -> Result<bool, Failure> {
+    let found = standing(follower, id)?;
+    Ok(found.consent.is_some_and(|consent| consent.withdrawn.is_none() && found.time <= consent.not_after))
 }
 
 /// Makes what takes a consent back and keeps it before it leaves; an unfinished grant is brought to its end before.

@@ -20,11 +20,11 @@ use super::letter;
 use super::machine::{Checks, Hands, Issuance, Settled};
 use super::passing::{self, SealingKeys};
 use super::round::Desk;
-use super::row::{Checked, Decision, Fault, Granted, Issued, Kept, OnWay, Row, RowKey, State};
+use super::row::{Checked, Decision, Fault, Granted, Issued, Kept, OnWay, Row, RowKey, State, Trouble};
 use crate::case::{self, ProvedCase};
 use crate::clock;
 use crate::follow::Follower;
-use crate::issuer::{Due, Granting, Types, await_batches};
+use crate::issuer::{Due, Granting, Taken, Types, await_batches};
 use crate::parallel;
 use crate::talk::{ExitCode, Failure};
 
@@ -104,17 +104,25 @@ impl At<'_, '_, '_> {
             Ok(Checks::Done(checked)) => !checked.yields.is_empty(),
             _ => false,
         };
-        let mut types = Types::default();
+        // Of rows that claim the same one comes first; the next is looked at again once the register has it.
+        let (mut types, mut taken) = (Types::default(), Taken::default());
         for checks in looked.iter_mut().filter(|checks| yields(checks)) {
             let Ok(Checks::Done(checked)) = checks else { continue };
-            if let Err(failure) = self.check_grant(checked, &mut types) {
-                *checks = Err(failure);
+            match self.check_grant(checked, &mut types, &mut taken) {
+                Ok(None) => {}
+                Ok(Some(trouble)) => *checks = Ok(Checks::NotYet(trouble)),
+                Err(failure) => *checks = Err(failure),
             }
         }
         Ok(())
     }
 
-    fn check_grant(&mut self, checked: &mut Checked, types: &mut Types) -> Result<(), Failure> {
+    fn check_grant(
+        &mut self,
+        checked: &mut Checked,
+        types: &mut Types,
+        taken: &mut Taken,
+    ) -> Result<Option<Trouble>, Failure> {
         for granted in &checked.yields {
             checked.faults.extend(accounts::check(self.follower, granted)?);
         }
@@ -125,14 +133,24 @@ impl At<'_, '_, '_> {
         let Desk { office, genesis, issuer_name, .. } = &*self.desk;
         let granting = Granting { office, genesis, issuer_name, register };
         let grants: Vec<_> = checked.yields.iter().map(|granted| &granted.grant).collect();
-        for (place, code, message) in granting.check(&grants, types, self.follower)? {
+        for (place, code, message) in granting.check(&grants, types, &mut Taken::default(), self.follower)? {
             let about = checked.yields.get(place).map(|granted| granted.code.to_string()).unwrap_or_default();
             checked.blocked.push(Fault::of(&code, None, format!("{about}: {message}")));
         }
-        if !checked.blocked.is_empty() && checked.automatic == Some(Outcome::Approved) {
-            checked.automatic = None;
+        if checked.automatic != Some(Outcome::Approved) {
+            return Ok(None);
         }
-        Ok(())
+        if !checked.blocked.is_empty() {
+            checked.automatic = None;
+            return Ok(None);
+        }
+        let mut with_these = taken.clone();
+        let collides = granting.check(&grants, types, &mut with_these, self.follower)?.into_iter().next();
+        let trouble = collides.map(|(_, code, message)| Trouble { code, message });
+        if trouble.is_none() {
+            *taken = with_these;
+        }
+        Ok(trouble)
     }
 
     fn decide(&mut self, row: &Row, found: Option<ProvedCase>, sealing: &mut SealingKeys) -> Result<Decision, Failure> {

@@ -71,9 +71,10 @@ pub enum Rest {
 /// What is done next with a row, in the order in which all rows go through it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Next {
-    Check,
     Wait,
+    // Before anything for which the register is given away: an officer's word does not come in between.
     Sign,
+    Check,
     Settle,
     Begin,
     Issue,

@@ -4,6 +4,8 @@
 //! before it leaves, so that after a crash nothing is asked twice. A read that is refused keeps the rules alone from
 //! deciding: an officer sees its code. One that is optional is absent then.
 
+use std::collections::BTreeSet;
+
 use kanhe_proto::case::Case;
 use kanhe_proto::case_file::Author;
 use kanhe_proto::consent::Subject;
@@ -154,7 +156,10 @@ impl Reading<'_> {
     fn about(&self, slot: u8) -> Option<Subject> {
         let part = self.parts.iter().find(|part| part.slot == slot)?;
         let numbers = part.given.values().filter_map(|claims| claims.get(HOLDER)?.as_str());
-        let number = numbers.into_iter().next()?;
+        // Of several people an officer decides who is meant.
+        let numbers: BTreeSet<&str> = numbers.collect();
+        let mut numbers = numbers.into_iter();
+        let (Some(number), None) = (numbers.next(), numbers.next()) else { return None };
         let is_enterprise = number.parse::<Uscc>().is_ok();
         subject(if is_enterprise { ENTERPRISE_ID_TYPE } else { PERSON_ID_TYPE }, number)
     }

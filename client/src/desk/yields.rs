@@ -57,9 +57,17 @@ fn account(given: &Yield, claims: &Map<String, Value>) -> Result<Option<Uscc>, F
 }
 
 /// The application for this type in a party's file. What is none is passed over: it shows as missing.
-fn application<'a>(file: &'a CaseFile, vct: &Vct, chain: &ChainId, issuer: &Uscc, as_of: TimeMs) -> Option<&'a str> {
-    let is_it =
-        |text: &&str| Application::verify(text, chain, issuer, as_of).is_ok_and(|application| application.vct == *vct);
+fn application<'a>(
+    file: &'a CaseFile,
+    vct: &Vct,
+    chain: &ChainId,
+    issuer: &Uscc,
+    as_of: TimeMs,
+    used: impl Fn(&str) -> bool,
+) -> Option<&'a str> {
+    let is_it = |text: &&str| {
+        !used(text) && Application::verify(text, chain, issuer, as_of).is_ok_and(|application| application.vct == *vct)
+    };
     file.applications.iter().map(|text| text.as_str()).find(is_it)
 }
 
@@ -89,7 +97,7 @@ pub(super) fn grants(
     for given in of_step(item, step).filter(|given| given.to.as_str() == taker.party) {
         let vct = &given.type_ref.0;
         let used = |text: &str| granted.iter().any(|known| known.grant.application == text);
-        let Some(text) = application(taker.file, vct, chain, issuer, taker.presented).filter(|text| !used(text)) else {
+        let Some(text) = application(taker.file, vct, chain, issuer, taker.presented, used) else {
             faults.push(Fault::of("application_missing", Some(taker.party), given.code.as_str()));
             continue;
         };

@@ -96,11 +96,31 @@ impl Types {
     }
 }
 
-/// What was given out in this batch already: of two that claim the same, the second is refused.
-#[derive(Debug, Default)]
-struct Taken {
+/// What was given out together with it already: of two that claim the same, the second is refused.
+#[derive(Debug, Clone, Default)]
+pub struct Taken {
     keys: BTreeSet<KeyId>,
     values: BTreeSet<(TypeCode, String, String)>,
+}
+
+/// Names are those of a row with a place after the last slash: what cannot be issued whole is not issued in part.
+fn leave_out_parts(
+    names: &[String],
+    ends: &mut [Result<(), Failure>],
+    new: &mut BTreeMap<Vct, Vec<(usize, Prepared)>>,
+) {
+    let row = |at: usize| names[at].rsplit_once('/').map_or(names[at].as_str(), |(row, _)| row);
+    let failed = ends.iter().enumerate().filter_map(|(at, end)| Some((row(at), end.as_ref().err()?.clone())));
+    let failed: BTreeMap<&str, Failure> = failed.collect();
+    for some in new.values_mut() {
+        some.retain(|(at, _)| match failed.get(row(*at)) {
+            Some(failure) => {
+                ends[*at] = Err(failure.clone());
+                false
+            }
+            None => true,
+        });
+    }
 }
 
 impl Granting<'_> {
@@ -109,11 +129,12 @@ impl Granting<'_> {
         &self,
         grants: &[&Grant],
         types: &mut Types,
+        taken: &mut Taken,
         follower: &mut Follower,
     ) -> Result<Vec<(usize, String, String)>, Failure> {
-        let (mut faults, mut taken) = (Vec::new(), Taken::default());
+        let mut faults = Vec::new();
         for (place, grant) in grants.iter().enumerate() {
-            match self.prepare(grant, place, types, &mut taken, follower) {
+            match self.prepare(grant, place, types, taken, follower) {
                 Ok(_) => {}
                 Err(failure) if failure.exit == ExitCode::Unreachable => return Err(failure),
                 Err(failure) => faults.push((place, failure.code, failure.message)),
@@ -144,6 +165,7 @@ impl Granting<'_> {
                 new.entry(due.grant.vct.clone()).or_default().push((at, prepared));
             }));
         }
+        leave_out_parts(&names, &mut ends, &mut new);
         for (vct, mut left) in new {
             let definition = types.get(self, &vct, follower)?;
             while !left.is_empty() {

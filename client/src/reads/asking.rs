@@ -163,14 +163,21 @@ pub fn send(asked: &Asked, nodes: &[NodeClient]) -> Result<(), Failure> {
 pub fn fetch(asked: &Asked, nodes: &[NodeClient], wait_seconds: u64) -> Result<Option<Vec<u8>>, Failure> {
     let secret = SealingSecret::from_seed(*asked.answer.bytes());
     let id = MailId::of(&secret.public_key());
-    let mut last = NodeError::Unnamed.failure();
+    let chain = asked.opened()?.chain;
+    let opens = |bytes: &[u8]| {
+        MailAnswer::decode(bytes, &chain).and_then(|mail| mail.open_read(&secret, &asked.source)).is_ok()
+    };
+    let (mut last, mut wait, mut none) = (NodeError::Unnamed.failure(), wait_seconds, false);
     for node in nodes {
-        match node.mail_answer(&id, &asked.source, wait_seconds) {
-            Ok(answer) => return Ok(answer),
+        match node.mail_answer(&id, &asked.source, wait) {
+            // Only the source has what opens: whatever else a node says is nothing.
+            Ok(Some(answer)) if opens(&answer) => return Ok(Some(answer)),
+            // Who waited at one node does not wait at the next.
+            Ok(_) => (none, wait) = (true, 0),
             Err(error) => last = error.failure(),
         }
     }
-    Err(last)
+    if none { Ok(None) } else { Err(last) }
 }
 
 /// What came of a request: opened, proved, kept.

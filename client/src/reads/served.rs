@@ -63,6 +63,9 @@ pub struct Served {
     pub withheld: Option<String>,
     /// The sealed answer: these bytes are sent again.
     pub answer: Option<Blob<MAIL_BYTES_MAX>>,
+    /// Whether a node has taken it: from then on the data may have left.
+    #[serde(default)]
+    pub sent: bool,
 }
 
 impl std::fmt::Debug for Served {
@@ -89,6 +92,13 @@ impl Served {
 
 impl Register {
     /// Keeps a read at its source; it is durable when this returns.
+    /// Notes that a node has taken the answer.
+    pub(super) fn mark_sent(&self, id: &ReadId) -> Result<(), Failure> {
+        match self.served(id)? {
+            Some(served) if !served.sent => self.put_served(&Served { sent: true, ..served }),
+            _ => Ok(()),
+        }
+    }
     pub(super) fn put_served(&self, served: &Served) -> Result<(), Failure> {
         let id = served.id.to_string();
         self.vault().write::<_, Failure>(|rows| {

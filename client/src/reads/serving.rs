@@ -22,6 +22,7 @@ use crate::case::Items;
 use crate::clock;
 use crate::consent::{count, standing};
 use crate::follow::Follower;
+use crate::issuer::PERSON_ID_TYPE;
 use crate::issuer::{Office, Register};
 use crate::talk::{ExitCode, Failure};
 
@@ -87,33 +88,41 @@ impl Serving<'_> {
     /// Finishes what an earlier process has signed and left. What is recorded is answered when it is asked for again.
     pub fn finish(&self, follower: &mut Follower) -> Result<(), Failure> {
         for served in self.register.unproved()? {
-            // What came of it is kept; whoever asks again is told.
-            let _ = self.settle(served, follower)?;
+            match self.settle(served, follower) {
+                // What came of it is kept; whoever asks again is told.
+                Ok(_) => {}
+                // The chain stands still: it is looked for again with the next letter.
+                Err(failure) if failure.exit == ExitCode::Undecided => return Ok(()),
+                Err(failure) => return Err(failure),
+            }
         }
         Ok(())
     }
 
-    /// Answers letters, one after another: of one person's reads none may pass another.
+    /// Answers letters, one after another: of one person's reads none may pass another. Each answer leaves through `send`
+    /// before the next letter is looked at, since it is judged as of now.
     pub fn answer(
         &self,
         letters: &[ReadLetter],
         items: &mut Items,
         follower: &mut Follower,
-    ) -> Result<(Vec<MailAnswer>, ReadRound), Failure> {
-        let (mut answers, mut round) = (Vec::new(), ReadRound::default());
+        send: impl Fn(&MailAnswer) -> Result<(), Failure>,
+    ) -> Result<ReadRound, Failure> {
+        let mut round = ReadRound::default();
         for letter in letters {
             match self.serve(letter, items, follower)? {
                 Outcome::Given(answer) => {
+                    send(&answer)?;
+                    self.register.mark_sent(&letter.request.request.id(&self.office.chain))?;
                     round.given += 1;
-                    answers.push(answer);
                 }
                 Outcome::Refused(code) => {
+                    send(&refusal(letter, &code)?)?;
                     round.refuse(&code);
-                    answers.push(refusal(letter, &code)?);
                 }
             }
         }
-        Ok((answers, round))
+        Ok(round)
     }
 
     fn serve(&self, letter: &ReadLetter, items: &mut Items, follower: &mut Follower) -> Result<Outcome, Failure> {
@@ -184,13 +193,18 @@ impl Serving<'_> {
             recorded: None,
             withheld: None,
             answer: None,
+            sent: false,
         };
         self.register.put_served(&served)?;
         Ok(Ok(served))
     }
 
-    /// The person's key and the number of this read. Of whom nothing is held, nobody could recognise it.
+    /// The person's key and the number of this read. What is no person's nobody could recognise.
     fn trace(&self, about: &Subject) -> Result<(TraceKey, u64), Failure> {
+        // Who has no key yet gets it now, and with it what is recorded here once she collects something.
+        if about.id_type.as_str() == PERSON_ID_TYPE {
+            self.register.traces(&[Some(about.clone())])?;
+        }
         match self.register.traced(about)? {
             Some(traced) => Ok(traced),
             None => Ok((TraceKey::from_random(clock::random()?), 1)),
@@ -218,7 +232,11 @@ impl Serving<'_> {
     /// Gives once, to the request's own key; the same bytes when asked again.
     fn give(&self, mut served: Served, follower: &mut Follower) -> Result<Outcome, Failure> {
         let letter = served.opened()?;
-        if let Some(answer) = &served.answer {
+        // What no node has taken is judged again: minutes or days may have passed.
+        if !served.sent && served.answer.is_some() {
+            served.withheld = self.withheld(&served, &letter, follower)?.map(str::to_owned);
+        }
+        if let (Some(answer), None) = (&served.answer, &served.withheld) {
             let mail = MailAnswer::decode(answer, &self.office.chain.chain_id);
             let mail = mail.map_err(|error| Failure::reported(ExitCode::Failure, "vault_damaged", error))?;
             return Ok(Outcome::Given(mail));

@@ -2,16 +2,17 @@
 //!
 //! The unit is the person. A group of fewer people than the minimum is not shown, nor can it be worked out from the rest:
 //! what is hidden is always at least two groups with together at least so many people, else the smallest shown group is
-//! hidden too, and in the end the total. Several questions after one another are not compared: whoever may ask many gets to know
+//! hidden too, and in the end the total. A sum is shown only if it is of as many people who have an amount, and the total's only
+//! if the sums that are shown leave as many. Several questions after one another are not compared: whoever may ask many gets to know
 //! more than from one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use kanhe_proto::consent::Basis;
-use kanhe_proto::hash::LicenceDigest;
-use kanhe_proto::identifiers::{TypeCode, Vct};
+use kanhe_proto::identifiers::{TypeCode, Uscc, Vct};
 
 use super::asked::{Asked, AskedState, GivenLicence};
+use super::asking::LICENCE_ID_TYPE;
 
 /// Fewest people of a group that is shown, whatever is asked for.
 pub const GROUP_FLOOR: usize = 5;
@@ -64,13 +65,15 @@ pub struct Statistics {
     pub hidden: usize,
     /// Groups beyond those asked for.
     pub cut: usize,
-    /// Values that are no amounts.
+    /// Values that are no amounts; none where the total is not shown.
     pub unread: usize,
 }
 
 #[derive(Default)]
 struct Bag<'a> {
     people: BTreeSet<&'a str>,
+    /// Those who have something to be added up.
+    paying: BTreeSet<&'a str>,
     sum: i128,
 }
 
@@ -81,55 +84,67 @@ pub fn statistics(rows: &[Asked], measure: &Measure) -> Statistics {
     for (person, licences) in &people {
         let values: BTreeSet<&str> = licences.iter().filter_map(|licence| value_of(licence, measure)).collect();
         for licence in licences {
-            let (sum, wrong) = sum_of(licence, measure);
+            let (sum, wrong, has_amount) = sum_of(licence, measure);
             unread += wrong;
             let own = value_of(licence, measure);
             let group = own.or_else(|| values.first().copied().filter(|_| values.len() == 1));
             for bag in [&mut all, groups.entry(group).or_default()] {
                 bag.people.insert(person);
                 bag.sum += sum;
+                if has_amount {
+                    bag.paying.insert(person);
+                }
             }
         }
     }
     shown(&all, groups, measure, unread)
 }
 
-/// What is known of each person, each licence once, as it was read last.
+/// What is known of each person: of each type at each source what was read last, also if that was nothing. A licence that
+/// was asked for by its number does not say whose it is.
 fn people<'a>(rows: &'a [Asked], measure: &Measure) -> BTreeMap<&'a str, Vec<&'a GivenLicence>> {
-    let mut newest: BTreeMap<LicenceDigest, (&str, &GivenLicence)> = BTreeMap::new();
-    let given = rows.iter().filter(|row| row.state == AskedState::Given && matches!(row.basis, Basis::Statutory(_)));
+    let counts = |row: &&Asked| row.state == AskedState::Given && matches!(row.basis, Basis::Statutory(_));
+    let mut given: Vec<&Asked> = rows.iter().filter(counts).collect();
+    given.retain(|row| row.subject.id_type.as_str() != LICENCE_ID_TYPE);
+    given.sort_by_key(|row| row.made);
+    let mut newest: BTreeMap<(&str, Uscc, TypeCode), &Asked> = BTreeMap::new();
     for row in given {
-        for licence in row.licences.iter().filter(|licence| licence.good && is_of(licence, measure)) {
-            newest.insert(licence.digest, (row.subject.id_number.as_str(), licence));
+        let asked = row.scope.iter().map(|asked| asked.type_code.clone());
+        for code in asked.chain(row.licences.iter().filter_map(code_of)) {
+            newest.insert((row.subject.id_number.as_str(), row.source, code), row);
         }
     }
     let mut people: BTreeMap<&str, Vec<&GivenLicence>> = BTreeMap::new();
-    for (person, licence) in newest.into_values() {
-        people.entry(person).or_default().push(licence);
+    for ((person, _, code), row) in newest {
+        if measure.type_code.as_ref().is_none_or(|wanted| *wanted == code) {
+            let good = row.licences.iter().filter(|licence| licence.good && code_of(licence).as_ref() == Some(&code));
+            people.entry(person).or_default().extend(good);
+        }
     }
+    people.retain(|_, licences| !licences.is_empty());
     people
 }
 
-fn is_of(licence: &GivenLicence, measure: &Measure) -> bool {
-    let Some(wanted) = &measure.type_code else { return true };
-    licence.vct.parse::<Vct>().is_ok_and(|vct| vct.code == *wanted)
+fn code_of(licence: &GivenLicence) -> Option<TypeCode> {
+    licence.vct.parse::<Vct>().ok().map(|vct| vct.code)
 }
 
 fn value_of<'a>(licence: &'a GivenLicence, measure: &Measure) -> Option<&'a str> {
     licence.claims.get(measure.group_by.as_ref()?)?.as_str()
 }
 
-fn sum_of(licence: &GivenLicence, measure: &Measure) -> (i128, usize) {
-    let (mut sum, mut wrong) = (0, 0);
+/// The sum, how many values are no amounts, and whether there is one.
+fn sum_of(licence: &GivenLicence, measure: &Measure) -> (i128, usize, bool) {
+    let (mut sum, mut wrong, mut has_amount) = (0, 0, false);
     let signed = measure.plus.iter().map(|claim| (claim, 1)).chain(measure.minus.iter().map(|claim| (claim, -1)));
     for (claim, sign) in signed {
         match licence.claims.get(claim).map(|value| value.as_str().and_then(cents)) {
-            Some(Some(value)) => sum += sign * value,
+            Some(Some(value)) => (sum, has_amount) = (sum + sign * value, true),
             Some(None) => wrong += 1,
             None => {}
         }
     }
-    (sum, wrong)
+    (sum, wrong, has_amount)
 }
 
 /// An amount in hundredths; nothing is rounded.
@@ -145,10 +160,12 @@ fn cents(text: &str) -> Option<i128> {
 fn shown(all: &Bag<'_>, groups: BTreeMap<Option<&str>, Bag<'_>>, measure: &Measure, unread: usize) -> Statistics {
     let min = measure.min_group.max(GROUP_FLOOR);
     let sums = !measure.plus.is_empty() || !measure.minus.is_empty();
-    let counted = |bag: &Bag<'_>| Counted { people: bag.people.len(), sum_cents: sums.then_some(bag.sum) };
+    let has_sum = |bag: &Bag<'_>| sums && bag.paying.len() >= min;
+    let counted = |bag: &Bag<'_>| Counted { people: bag.people.len(), sum_cents: has_sum(bag).then_some(bag.sum) };
     if measure.group_by.is_none() || all.people.len() < min {
         let total = (all.people.len() >= min).then(|| counted(all));
         let hidden = if measure.group_by.is_some() { groups.len() } else { 0 };
+        let unread = if total.is_some() { unread } else { 0 };
         return Statistics { total, groups: Vec::new(), hidden, cut: 0, unread };
     }
     let mut ordered: Vec<(Option<&str>, Bag<'_>)> = groups.into_iter().collect();
@@ -157,7 +174,7 @@ fn shown(all: &Bag<'_>, groups: BTreeMap<Option<&str>, Bag<'_>>, measure: &Measu
     let mut kept = ordered.iter().take_while(|(_, bag)| bag.people.len() >= min).count();
     let mut total = true;
     // What can be worked out from the total and what is shown must be about enough people, and not of one group alone.
-    while kept < ordered.len() && !is_safe(&ordered[kept..], min) {
+    while kept < ordered.len() && !is_safe(&ordered[kept..], &ordered[..kept], min) {
         if kept == 0 {
             total = false;
             break;
@@ -171,19 +188,41 @@ fn shown(all: &Bag<'_>, groups: BTreeMap<Option<&str>, Bag<'_>>, measure: &Measu
         .take(listed)
         .map(|(value, bag)| Group { value: value.map(str::to_owned), counted: counted(bag) });
     let groups: Vec<Group> = groups.collect();
-    Statistics { total: total.then(|| counted(all)), groups, hidden, cut: kept - listed, unread }
+    let mut total = total.then(|| counted(all));
+    let (summed, unsummed): (Vec<_>, Vec<_>) = ordered
+        .iter()
+        .enumerate()
+        .map(|(at, (_, bag))| (at < kept && has_sum(bag), &bag.paying))
+        .partition(|(is, _)| *is);
+    if !is_enough(&unsummed, &summed, min) {
+        total = total.map(|total| Counted { sum_cents: None, ..total });
+    }
+    let unread = if total.is_some() { unread } else { 0 };
+    Statistics { total, groups, hidden, cut: kept - listed, unread }
 }
 
-fn is_safe(hidden: &[(Option<&str>, Bag<'_>)], min: usize) -> bool {
-    let people: BTreeSet<&str> = hidden.iter().flat_map(|(_, bag)| bag.people.iter().copied()).collect();
-    hidden.len() >= 2 && people.len() >= min
+/// Whether the difference between the total's sum and those that are shown is of nobody, or of many.
+fn is_enough(unsummed: &[(bool, &BTreeSet<&str>)], summed: &[(bool, &BTreeSet<&str>)], min: usize) -> bool {
+    let all = |some: &[(bool, &BTreeSet<&str>)]| -> BTreeSet<String> {
+        some.iter().flat_map(|(_, people)| people.iter().map(|person| (*person).to_owned())).collect()
+    };
+    let (left, shown) = (all(unsummed), all(summed));
+    left.is_empty() || left.difference(&shown).count() >= min
+}
+
+/// Who is in a shown group besides is no help: what is left of the total is about the others.
+fn is_safe(hidden: &[(Option<&str>, Bag<'_>)], shown: &[(Option<&str>, Bag<'_>)], min: usize) -> bool {
+    let all = |bags: &[(Option<&str>, Bag<'_>)]| -> BTreeSet<String> {
+        bags.iter().flat_map(|(_, bag)| bag.people.iter().map(|person| (*person).to_owned())).collect()
+    };
+    hidden.len() >= 2 && all(hidden).difference(&all(shown)).count() >= min
 }
 
 #[cfg(test)]
 mod tests {
     use kanhe_proto::bounded::{Blob, List, Text};
-    use kanhe_proto::consent::{Statutory, Subject, Under};
-    use kanhe_proto::hash::{ConsentId, ReadId};
+    use kanhe_proto::consent::{Scope, Statutory, Subject, TypeClaims, Under};
+    use kanhe_proto::hash::{ConsentId, LicenceDigest, ReadId};
     use kanhe_proto::ids::TimeMs;
     use kanhe_proto::status::Status;
     use serde_json::{Value, json};
@@ -193,6 +232,11 @@ mod tests {
 
     fn statute() -> Basis {
         Basis::Statutory(Statutory { ground: Text::new("relief").unwrap(), case: None })
+    }
+
+    fn scope(code: &str) -> Scope {
+        let claims = List::new(vec![Text::new("KZ_FY").unwrap()]).unwrap();
+        List::new(vec![TypeClaims { type_code: code.parse().unwrap(), claims }]).unwrap()
     }
 
     /// A person with a disease and a fee.
@@ -312,11 +356,49 @@ mod tests {
         for (at, person) in (1..=10).enumerate() {
             let mut paid = row(person, "", "", statute());
             paid.licences[0].digest = LicenceDigest([100 + at as u8; 32]);
+            paid.licences[0].vct = "urn:kanhe:type:DEMO-2:1".to_owned();
             let Value::Object(claims) = json!({ "KZ_BX": "60.25" }) else { unreachable!() };
             paid.licences[0].claims = claims;
             all.push(paid);
         }
         let found = statistics(&all, &Measure { minus: vec!["KZ_BX".to_owned()], ..by_disease(GROUP_MIN) });
         assert_eq!(found.groups[0].counted, Counted { people: 10, sum_cents: Some(10 * 4_025) });
+    }
+
+    #[test]
+    fn an_amount_of_one_is_in_no_sum() {
+        let mut all = rows(&[("a", 12), ("b", 30)]);
+        for row in &mut all[1..12] {
+            row.licences[0].claims.remove("KZ_FY");
+        }
+        let found = statistics(&all, &by_disease(GROUP_MIN));
+        let sums: Vec<_> = found.groups.iter().map(|group| group.counted.sum_cents).collect();
+        assert_eq!(sums, [Some(30 * 10_050), None], "one of twelve has an amount");
+        assert_eq!(found.total, Some(Counted { people: 42, sum_cents: None }), "nor does the total tell it");
+    }
+
+    #[test]
+    fn who_is_in_a_shown_group_hides_nobody() {
+        let mut all = rows(&[("a", 99), ("c", 1)]);
+        for person in 1..=9 {
+            let mut again = row(person, "d", "1.00", statute());
+            again.licences[0].vct = "urn:kanhe:type:DEMO-2:1".to_owned();
+            all.push(again);
+        }
+        let found = statistics(&all, &by_disease(GROUP_MIN));
+        assert_eq!((seen(&found), found.hidden), (vec![], 3), "of 100 people 99 are no group beside which one is left");
+    }
+
+    #[test]
+    fn what_was_read_last_of_a_type_counts_also_if_it_was_nothing() {
+        let mut all = rows(&[("a", 12)]);
+        let mut renewed = row(1, "a", "7.00", statute());
+        (renewed.made, renewed.licences[0].digest) = (TimeMs(2), LicenceDigest([9; 32]));
+        let mut revoked = row(2, "a", "", statute());
+        (revoked.made, revoked.scope) = (TimeMs(2), scope("DEMO-1"));
+        revoked.licences.clear();
+        all.extend([renewed, revoked]);
+        let found = statistics(&all, &by_disease(GROUP_MIN)).total.unwrap();
+        assert_eq!(found, Counted { people: 11, sum_cents: Some(10 * 10_050 + 700) });
     }
 }

@@ -145,6 +145,8 @@ fn beyond_limits_for_another_item_late_or_revoked_it_is_refused() {
     // Revoked after the act's block: it stands. Before it: the mandate's own, older proof does not help.
     let older = bench.mandate(2);
     let before = bench.presented;
+    // Times are in milliseconds: revoked in the same one is revoked.
+    std::thread::sleep(std::time::Duration::from_millis(2));
     bench.own(Change::RevokeDelegate(secret(2).public_key().id()));
     let brought = bench.brought(older);
     assert_eq!(bench.refusal_at(&brought, "1.00", 0, before), None);

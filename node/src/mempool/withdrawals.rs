@@ -3,7 +3,7 @@
 //! So a bureau whose share is used up still passes them on, and a full pool still takes them in. The line is bounded by
 //! itself, and each sponsor has at most one that waits for each consent; only what the chain would take now gets here at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kanhe_proto::consent::{Act, ConsentPayload};
 use kanhe_proto::hash::{ConsentId, TransactionId};
@@ -37,7 +37,7 @@ impl Withdrawn {
 
 /// Which consents are being taken back, and by whom each was passed on.
 #[derive(Debug, Default)]
-pub(super) struct Withdrawing(BTreeMap<ConsentId, BTreeMap<Uscc, TransactionId>>);
+pub(super) struct Withdrawing(BTreeMap<ConsentId, BTreeMap<Uscc, BTreeSet<TransactionId>>>);
 
 impl Withdrawing {
     pub(super) fn contains(&self, consent: &ConsentId) -> bool {
@@ -45,20 +45,23 @@ impl Withdrawing {
     }
     /// The transaction of the same sponsor that takes all of it back already.
     pub(super) fn same(&self, sponsor: &Uscc, withdrawn: &Withdrawn) -> Option<TransactionId> {
-        let waits = |id: &ConsentId| self.0.get(id).and_then(|sponsors| sponsors.get(sponsor)).copied();
+        let waits = |id: &ConsentId| self.0.get(id).and_then(|sponsors| sponsors.get(sponsor)?.first()).copied();
         let all = withdrawn.alone && withdrawn.consents.iter().all(|id| waits(id).is_some());
         withdrawn.consents.first().filter(|_| all).and_then(waits)
     }
     pub(super) fn add(&mut self, sponsor: Uscc, withdrawn: &Withdrawn, id: TransactionId) {
         for consent in &withdrawn.consents {
-            self.0.entry(*consent).or_default().entry(sponsor).or_insert(id);
+            self.0.entry(*consent).or_default().entry(sponsor).or_default().insert(id);
         }
     }
     pub(super) fn remove(&mut self, sponsor: &Uscc, withdrawn: &Withdrawn, id: &TransactionId) {
         for consent in &withdrawn.consents {
             let Some(sponsors) = self.0.get_mut(consent) else { continue };
-            if sponsors.get(sponsor) == Some(id) {
-                sponsors.remove(sponsor);
+            if let Some(waiting) = sponsors.get_mut(sponsor) {
+                waiting.remove(id);
+                if waiting.is_empty() {
+                    sponsors.remove(sponsor);
+                }
             }
             if sponsors.is_empty() {
                 self.0.remove(consent);
