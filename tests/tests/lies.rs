@@ -263,11 +263,11 @@ fn no_lie_gets_into_an_exported_log(scene: &Scene, lying: &str) {
     let done = scene.bank.ok(&["audit", "log", "--out", "truth.jsonl", "--node", lying]).json();
     let (mut truth, to) = (records(&scene.bank, "truth.jsonl"), done["to_height"].to_string());
     truth.retain(|line| line["record"]["height"].as_u64() != Some(1));
-    assert!(truth.len() > 2, "{done}");
+    assert!(!truth.is_empty(), "{done}");
     let both = format!("{lying},{}", scene.network.api(1));
     for (place, (lie, times)) in scene.lies().into_iter().enumerate() {
         scene.liar.tell(lie.clone());
-        for time in 0..times.min(10) {
+        for time in 0..times.min(3) {
             for (nodes, alone) in [(lying, true), (&both, false)] {
                 let file = format!("log-{place}-{time}-{alone}.jsonl");
                 let words = ["audit", "log", "--from", "2", "--to", &to, "--out", &file, "--node", nodes];

@@ -11,7 +11,7 @@ use kanhe_tests::network::Network;
 use kanhe_tests::privacy::{Form, Needles, Values, control, scan};
 
 /// Column families of a node, the one that RocksDB always has among them.
-const COLUMNS: usize = 19;
+const COLUMNS: usize = 21;
 
 #[test]
 fn the_scan_finds_what_is_planted_and_nothing_else() {
