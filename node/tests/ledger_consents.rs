@@ -266,8 +266,8 @@ fn the_last_read_is_the_last() {
     let four = [all.clone(), vec![bench.read(bench.person.under(4), 4)]].concat();
     bench.refuses(&reads(&four), Code::ConsentSpent);
     let outcome = bench.commit(&reads(&all));
-    let befores: Vec<Option<LogIndex>> = (0..3).map(|at| access(&outcome, at).before).collect();
-    assert_eq!(befores, [Some(LogIndex(0)), Some(LogIndex(1)), Some(LogIndex(2))]);
+    let earlier: Vec<Option<LogIndex>> = (0..3).map(|at| access(&outcome, at).before).collect();
+    assert_eq!(earlier, [Some(LogIndex(0)), Some(LogIndex(1)), Some(LogIndex(2))]);
     assert_eq!((bench.consent().left, bench.consent().last, outcome.consents.len()), (0, LogIndex(3), 1));
     bench.refuses_read(bench.person.under(4), Code::ConsentSpent);
     bench.commit(&acts(&[bench.person.withdraw()]));

@@ -45,7 +45,10 @@ pub(super) fn run(options: &Request, path: &Path, context: &Context) -> Result<E
     drop(register);
     let nodes = follower.nodes().to_vec();
     // One that does not leave keeps no other: it can be asked anew once it has expired.
-    let mut failed = made.iter().filter_map(|asked| send(asked, &nodes).err()).last();
+    let mut failed = None;
+    for asked in &made {
+        failed = send(asked, &nodes).err().or(failed);
+    }
     let answers = answers(&made, &nodes, Duration::from_secs(options.wait))?;
     let register = Register::open(&context.home.register(), &passphrase)?;
     for (asked, answer) in made.iter_mut().zip(answers) {

@@ -5,7 +5,7 @@
 //! deletes it leaves a commitment that means nothing.
 //!
 //! Layout of a part: version (1), chain (32), case (32), recipient (8 + 18), commitment (32), author's key (1 + 8 + 32),
-//! place (2), number of parts (2), [`Sealed`], signature (1 + 8 + 64). A node that carries it sees that much and its size. Each
+//! place (2), number of parts (2), [`Sealed`](crate::seal::Sealed), signature (1 + 8 + 64). A node that carries it sees that much and its size. Each
 //! part is bound to its place: none can be left out, moved, or put into another file. Its author signs it: whoever knows a
 //! commitment, as everybody does once the act is on the chain, cannot put something else in the file's place. What others
 //! sign is a file of theirs. Parts of version 1 had no author and no signature.
