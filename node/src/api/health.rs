@@ -26,6 +26,8 @@ fn ready(state: &State) -> Readiness {
 #[utoipa::path(get, path = "/v1/status", tag = "node", responses((status = 200, body = NodeStatus)))]
 pub async fn status(extract::State(state): extract::State<Arc<State>>) -> Json<NodeStatus> {
     let tip = state.chain.tip();
+    // Given back before it is borrowed again: with a writer in between the second borrow would wait for the first.
+    let peers = state.network.peers().borrow().len() as u64;
     Json(NodeStatus {
         unproven: true,
         chain: state.chain_ref.to_string(),
@@ -35,7 +37,7 @@ pub async fn status(extract::State(state): extract::State<Arc<State>>) -> Json<N
         time_ms: tip.header.time.0,
         log_size: tip.header.log_size,
         pending: state.pool.stats().transactions as u64,
-        peers: state.network.peers().borrow().len() as u64,
+        peers,
         ready: ready(&state) == Readiness::Ready,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     })
