@@ -45,7 +45,7 @@ mod tests {
         assert!(text.contains("--passphrase-file") && !text.contains("`kanhe help-markdown`\n\n```"));
         assert_eq!(text.matches("      --passphrase-file").count(), 1);
         // Once for each of the commands that make a proposal, and not for each action.
-        assert_eq!(text.matches("Only shows what it would do; nothing is signed").count(), 4);
+        assert_eq!(text.matches("Only shows what it would do; nothing is signed").count(), 6);
         assert!(text.lines().all(|line| line == line.trim_end()));
     }
 }
