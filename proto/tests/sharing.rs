@@ -7,8 +7,11 @@ mod world;
 use kanhe_proto::bounded::{Blob, Text};
 use kanhe_proto::codec;
 use kanhe_proto::hash::{ChainId, ReadId};
+use kanhe_proto::key::{PublicKey, SecretKey, Signer};
 use kanhe_proto::mail::{MailAnswer, MailError, MailRequest};
-use kanhe_proto::sharing::{LETTER_BYTES_MAX, ReadAnswer, ReadLetter, ReadOutcome, SharedProof, SharingError, opened};
+use kanhe_proto::sharing::{
+    LETTER_BYTES_MAX, ReadAnswer, ReadLetter, ReadOutcome, SharedProof, SharingError, answer_nonce, opened,
+};
 use kanhe_proto::status::Status;
 
 use world::sharing::{answer, asked, letter, parcel, proof, request};
@@ -31,6 +34,21 @@ fn a_letter_reaches_its_source_alone_and_its_answer_its_reader() {
     assert!(sealed.open_read(&sealing(), &source).is_err());
     assert!(sealed.open_read(&answer(), &world::bureau(1)).is_err());
     assert!(sealed.open(&answer(), &source).is_err(), "no answer to a holder");
+}
+
+/// Anybody can send a letter, signed or not: what is asked under a key to which no answer can be sealed is no letter, so that
+/// a source never has to answer one.
+#[test]
+fn a_letter_that_nobody_could_answer_is_none() {
+    let (good, sealing) = (answer().public_key(), sealing());
+    let zero = PublicKey { bytes: Blob::new([0; 32]).unwrap(), ..good };
+    for key in [SecretKey::from_seed([9; 32]).public_key(), zero] {
+        let mut letter = ReadLetter { answer: key.clone(), ..letter() };
+        letter.request.request.nonce = answer_nonce(&key);
+        letter.check(&consents::chain().chain_id).unwrap();
+        let mail = MailRequest::seal_letter(&letter, &sealing.public_key(), [1; 32]).unwrap();
+        assert!(matches!(mail.open_letter(&sealing), Err(MailError::Seal(_))), "{key:?}");
+    }
 }
 
 #[test]
