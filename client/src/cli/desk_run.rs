@@ -250,7 +250,7 @@ impl Service<'_> {
         let more = self.once && self.listing.whole().is_none();
         let over = self.over();
         // The register is opened only if there is something to do with it.
-        let idle = new.is_empty() && over.is_empty() && !self.keeping.is_changed() && !self.is_anything_due();
+        let idle = new.is_empty() && over.is_empty() && !self.keeping.has_news() && !self.is_anything_due();
         if idle {
             return Ok(answered || more);
         }
@@ -321,6 +321,7 @@ impl Service<'_> {
         let begun = Desk::begin(self.keeping.register()?, new)?;
         begun.iter().try_for_each(|row| self.tell(&step_line(row)))?;
         let rows = self.keeping.register()?.open_rows()?;
+        self.keeping.seen();
         let mut known = std::mem::take(&mut self.open);
         let told_by = rows.values().map(|row| (row.key, known.remove(&row.key).unwrap_or_default().told_by(row)));
         self.open = told_by.collect();

@@ -17,6 +17,8 @@ use crate::vault::{Effort, Parked};
 const HOLD: Duration = Duration::from_secs(2);
 /// For how long: longer than a waiting command sleeps.
 const GIVE_WAY: Duration = Duration::from_millis(400);
+/// How often it is looked at although nothing seems to be new: what was written in the moment of closing does not show.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// A register that is opened when it is needed.
 #[derive(Debug)]
@@ -27,6 +29,10 @@ pub struct Keeping {
     parked: Option<(Parked, Instant)>,
     /// How long it was open since it last was closed for long enough.
     held: Duration,
+    /// Whether another process has written something that [`Self::seen`] was not said of.
+    news: bool,
+    /// When everything in it was seen last.
+    seen: Option<Instant>,
     /// Held while the desk works.
     lock: Option<File>,
 }
@@ -34,7 +40,8 @@ pub struct Keeping {
 impl Keeping {
     /// Nothing is opened yet.
     pub fn new(path: &Path, passphrase: Passphrase) -> Self {
-        Self { path: path.to_owned(), passphrase, open: None, parked: None, held: Duration::ZERO, lock: None }
+        let path = path.to_owned();
+        Self { path, passphrase, open: None, parked: None, held: Duration::ZERO, news: false, seen: None, lock: None }
     }
 
     /// The register, opened if it is not; made where there is none.
@@ -50,7 +57,11 @@ impl Keeping {
                 }
             }
             let register = match &self.parked {
-                Some((parked, _)) => Register::reopen(parked)?,
+                Some((parked, _)) => {
+                    let register = Register::reopen(parked)?;
+                    self.news |= register.is_changed_since(parked)?;
+                    register
+                }
                 None => Register::open_or_create(&self.path, &self.passphrase, Effort::USUAL)?,
             };
             self.open = Some((register, Instant::now()));
@@ -66,9 +77,16 @@ impl Keeping {
         }
     }
 
-    /// Whether another process has written to it since it was closed here; also if it never was.
-    pub fn is_changed(&self) -> bool {
-        self.open.is_none() && self.parked.as_ref().is_none_or(|(parked, _)| parked.is_changed())
+    /// Whether another process may have written to it since all was [`Self::seen`], however often it was open in between.
+    pub fn has_news(&self) -> bool {
+        let is_changed = || self.parked.as_ref().is_none_or(|(parked, _)| parked.is_changed());
+        let is_due = || self.seen.is_none_or(|seen| seen.elapsed() >= LOOK_EVERY);
+        self.news || (self.open.is_none() && (is_changed() || is_due()))
+    }
+
+    /// All that is in the open register is known now.
+    pub fn seen(&mut self) {
+        (self.news, self.seen) = (false, Some(Instant::now()));
     }
 
     /// Keeps every other desk away until [`Self::unlock`], or the process ends.
@@ -116,10 +134,11 @@ mod tests {
     fn while_it_is_given_back_others_get_in_and_that_shows() {
         let dir = tempfile::tempdir().unwrap();
         let mut desk = keeping(&dir);
-        assert!(desk.is_changed(), "it was never open here");
+        assert!(desk.has_news(), "it was never open here");
         desk.register().unwrap().put_row(&row()).unwrap();
+        desk.seen();
         desk.give_way();
-        assert!(!desk.is_changed());
+        assert!(!desk.has_news());
         let passphrase = Passphrase::new("correct horse".to_owned());
         let officer = Register::open(&dir.path().join("register"), &passphrase).unwrap();
         officer
@@ -129,10 +148,16 @@ mod tests {
             })
             .unwrap();
         drop(officer);
-        assert!(desk.is_changed());
+        assert!(desk.has_news());
         assert!(!desk.register().unwrap().row(&row().key).unwrap().unwrap().can_return);
         desk.give_way();
-        assert!(!desk.is_changed());
+        // It was open for something else, and nobody has looked what is new.
+        assert!(desk.has_news());
+        desk.register().unwrap();
+        assert!(desk.has_news());
+        desk.seen();
+        desk.give_way();
+        assert!(!desk.has_news());
     }
 
     #[test]

@@ -51,6 +51,10 @@ impl Register {
     pub fn reopen(parked: &Parked) -> Result<Self, Failure> {
         Ok(Self { vault: patiently(|| parked.open())? })
     }
+    /// Whether another process has changed something since it was parked.
+    pub fn is_changed_since(&self, parked: &Parked) -> Result<bool, Failure> {
+        Ok(self.vault.is_changed_since(parked)?)
+    }
     /// Gives it back for a while.
     pub fn park(self) -> Parked {
         self.vault.park()

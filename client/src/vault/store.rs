@@ -119,10 +119,16 @@ impl Vault {
 
     /// Gives the lock back, and keeps what spares deriving the key anew.
     pub fn park(self) -> Parked {
+        let counter = self.state().map(|state| state.counter).ok();
         let Self { database, path, head, keys } = self;
         drop(database);
         let left_as = stamp(&path);
-        Parked { path, vault: head.vault, keys, left_as }
+        Parked { path, vault: head.vault, keys, left_as, counter }
+    }
+
+    /// Whether anybody has changed something since it was parked. Unlike [`Parked::is_changed`] this misses nothing.
+    pub fn is_changed_since(&self, parked: &Parked) -> Result<bool, VaultError> {
+        Ok(parked.counter != Some(self.state()?.counter))
     }
 
     /// Where it lies.
@@ -278,6 +284,8 @@ pub struct Parked {
     vault: String,
     keys: Keys,
     left_as: Option<(SystemTime, u64)>,
+    /// Transactions until then.
+    counter: Option<u64>,
 }
 
 impl std::fmt::Debug for Parked {
@@ -287,7 +295,8 @@ impl std::fmt::Debug for Parked {
 }
 
 impl Parked {
-    /// Whether another process has written to it.
+    /// Whether another process has written to it, as far as the file's time and length show: what was written in the moment
+    /// of parking does not.
     pub fn is_changed(&self) -> bool {
         self.left_as.is_none() || stamp(&self.path) != self.left_as
     }
