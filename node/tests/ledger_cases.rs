@@ -10,8 +10,8 @@ use kanhe_node::ledger::{
 };
 use kanhe_proto::bounded::{List, Text};
 use kanhe_proto::case::{
-    Act, Case, CaseEvent, CaseRecord, CaseStatus, Decide, How, Open, Outcome as Decided, Present, SignedAct, SlotKey,
-    StepState, case_key,
+    Act, Case, CaseEvent, CaseRecord, CaseStatus, Clerk, Decide, How, Open, Outcome as Decided, Present, SignedAct,
+    SlotKey, StepState, case_key,
 };
 use kanhe_proto::hash::Hash;
 use kanhe_proto::ids::{Height, LogIndex, ProtocolVersion, TimeMs};
@@ -233,11 +233,9 @@ fn a_clerk_opens_on_a_ground_under_the_bureaus_key() {
     let bench = Bench::new();
     let flat = &bench.flat;
     let open = |office: usize, ground: &str, key: &SecretKey| {
-        let (clerk, ground) = (Text::new("A-17").unwrap(), Text::new(ground).unwrap());
-        let open = flat.opening(&bench.world, bench.time);
-        open.assisted_by(&bench.world.chain(), bench.world.offices[office].uscc, clerk, ground, key).unwrap()
+        assisted(&bench, Act::Open(flat.opening(&bench.world, bench.time)), office, ground, key)
     };
-    let sign = |open: Open| flat.sign(Act::Open(open), &flat.keys[0]);
+    let sign = |act: Act| flat.sign(act, &flat.keys[0]);
     let (issuing, office) = (bench.issuing(3), &bench.world.offices[3]);
     bench.run(&[sign(open(3, "registration", issuing))]).unwrap();
     bench.refuses(sign(open(3, "profit", issuing)), Code::CaseGround);
@@ -245,12 +243,43 @@ fn a_clerk_opens_on_a_ground_under_the_bureaus_key() {
     for key in [&office.retired, &office.stolen, &office.validator, bench.issuing(2)] {
         bench.refuses(sign(open(3, "registration", key)), Code::CaseNotNamed);
     }
-    let mut other = open(3, "registration", issuing);
-    other.assisted.as_mut().unwrap().clerk = Text::new("A-18").unwrap();
-    bench.refuses(sign(other), Code::CaseSignature);
-    let mut moved = open(3, "registration", issuing);
-    moved.files = List::empty();
-    bench.refuses(sign(moved), Code::CaseSignature);
+    let changed = |edit: &dyn Fn(&mut Open)| {
+        let Act::Open(mut opening) = open(3, "registration", issuing) else { unreachable!("it opens") };
+        edit(&mut opening);
+        sign(Act::Open(opening))
+    };
+    let other = |open: &mut Open| open.assisted.as_mut().unwrap().clerk = Text::new("A-18").unwrap();
+    bench.refuses(changed(&other), Code::CaseSignature);
+    bench.refuses(changed(&|open| open.files = List::empty()), Code::CaseSignature);
+}
+
+#[test]
+fn a_clerk_presents_on_a_ground_under_the_bureaus_key() {
+    let mut bench = Bench::new();
+    let flat = bench.flat.clone();
+    bench.commit(&[flat.open(&bench.world, bench.time)]);
+    let sign = |bench: &Bench, ground: &str, key: &SecretKey| {
+        let act = assisted(bench, Act::Present(flat.presenting(BUYER, 0)), 3, ground, key);
+        flat.sign(act, &flat.keys[1])
+    };
+    bench.refuses(sign(&bench, "profit", bench.issuing(3)), Code::CaseGround);
+    bench.refuses(sign(&bench, "registration", bench.issuing(2)), Code::CaseNotNamed);
+    let mut other = sign(&bench, "registration", bench.issuing(3));
+    let Act::Present(present) = &mut other.act else { unreachable!("it presents") };
+    present.assisted.as_mut().unwrap().clerk = Text::new("A-18").unwrap();
+    bench.refuses(flat.sign(other.act, &flat.keys[1]), Code::CaseSignature);
+    // Without the clerk it is the party's own word.
+    bench.run(&[flat.present(BUYER, 0)]).unwrap();
+    let good = sign(&bench, "registration", bench.issuing(3));
+    bench.commit(std::slice::from_ref(&good));
+    bench.refuses(good, Code::CasePresented);
+}
+
+/// By a clerk of one of the offices.
+fn assisted(bench: &Bench, act: Act, office: usize, ground: &str, key: &SecretKey) -> Act {
+    let (number, ground) = (Text::new("A-17").unwrap(), Text::new(ground).unwrap());
+    let clerk = Clerk { bureau: bench.world.offices[office].uscc, number, ground };
+    act.assisted_by(&bench.world.chain(), clerk, key).unwrap()
 }
 
 #[test]

@@ -8,7 +8,7 @@
 use bincode::{Decode, Encode};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::hash;
+use crate::hash::{self, ChainId};
 use crate::ids::{SpanMs, TimeMs};
 use crate::key::PublicKey;
 use crate::tags;
@@ -142,6 +142,13 @@ const fn times_alpha(element: u8) -> u8 {
     if doubled & 32 == 0 { doubled } else { doubled ^ 0b10_0101 }
 }
 
+/// The salt of codes that a clerk hands over for licences of several bureaus: the first half of the chain's id. Whoever issues
+/// such a licence looks for its code under this salt alone.
+pub fn chain_salt(chain: &ChainId) -> [u8; 16] {
+    let (salt, _) = chain.0.split_first_chunk().expect("an id has 32 bytes");
+    *salt
+}
+
 /// Salted hash of a pickup code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct PickupHash(pub [u8; 32]);
@@ -187,7 +194,11 @@ pub struct PickupEntry {
 impl PickupEntry {
     /// An entry that nobody has redeemed.
     pub fn new(code: &PickupCode, salt: [u8; 16], made: TimeMs) -> Self {
-        Self { version: 1, salt, hash: code.hash(&salt), made, bound: None }
+        Self::of(code.hash(&salt), salt, made)
+    }
+    /// The same where somebody else knows the code.
+    pub const fn of(hash: PickupHash, salt: [u8; 16], made: TimeMs) -> Self {
+        Self { version: 1, salt, hash, made, bound: None }
     }
 
     /// Binds the code to a key whose possession was proved. The key that it is bound to already is never too late.

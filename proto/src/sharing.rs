@@ -113,7 +113,8 @@ pub struct ReadLetter {
     pub asked: Asked,
     /// Random bytes of the commitment to it.
     pub random: [u8; 32],
-    /// Which of the item's reads this is, if the request names a case.
+    /// Which of the item's reads this is, if the request names a case; or which of its asks, where a clerk acts for somebody who
+    /// cannot show it.
     pub read: Option<PartName>,
     /// The consent, if that is the ground.
     pub consent: Option<ConsentShown>,
@@ -316,6 +317,8 @@ pub struct SharedFacts {
     pub in_time: bool,
     /// Time of the evidence.
     pub as_of: TimeMs,
+    /// When it was issued, as it says itself.
+    pub issued: Option<TimeMs>,
 }
 
 /// What a proof shows.
@@ -396,6 +399,7 @@ fn facts(
     let in_time = fixed.expires.is_none_or(|end| as_of < end) && fixed.not_before.is_none_or(|from| as_of >= from);
     Ok(SharedFacts {
         digest: verified.digest,
+        issued: fixed.issued_at,
         vct: verified.fixed.vct,
         claims: verified.claims,
         status: facts.status_at(as_of).status,

@@ -23,8 +23,8 @@ use kanhe_proto::seal::{SealError, SealingSecret};
 use kanhe_proto::transaction::{Payload, PayloadError};
 use kanhe_proto::vote::ChainContext;
 use world::cases::{
-    NOW, acts, assisted, buyer, case, chain, decide, file, id, invitation, joins, letter, letter_key, open, opener,
-    said, signed, spouse,
+    NOW, acts, assisted, buyer, case, chain, decide, file, id, invitation, joins, joins_assisted, letter, letter_key,
+    open, opener, said, signed, spouse,
 };
 use world::{World, bureau, issuing_key, item, item_bound, secret};
 
@@ -77,15 +77,22 @@ fn an_invitation_lets_one_key_into_one_slot_of_one_case() {
     assert!(stolen.verify(&chain(), &id(), 2, &invited).is_err());
 }
 
+fn opening(act: Act) -> Open {
+    match act {
+        Act::Open(open) => open,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_clerk_opens_nothing_else_and_for_nothing_else() {
-    let (open, key) = (assisted(), issuing_key(3).public_key());
-    open.verify_assisted(&chain(), &key).unwrap();
+    let key = issuing_key(3).public_key();
+    assisted().verify_assisted(&chain(), &key).unwrap();
     let changed = |edit: &dyn Fn(&mut Open, &mut Assisted)| {
-        let mut open = open.clone();
+        let mut open = opening(assisted());
         let mut assisted = open.assisted.take().unwrap();
         edit(&mut open, &mut assisted);
-        Open { assisted: Some(assisted), ..open }.verify_assisted(&chain(), &key)
+        Act::Open(Open { assisted: Some(assisted), ..open }).verify_assisted(&chain(), &key)
     };
     changed(&|_, _| ()).unwrap();
     assert!(changed(&|_, assisted| assisted.bureau = bureau(0)).is_err());
@@ -96,15 +103,40 @@ fn a_clerk_opens_nothing_else_and_for_nothing_else() {
     assert!(changed(&|open, _| open.not_after = TimeMs(open.not_after.0 + 1)).is_err());
     assert!(changed(&|open, _| open.files = List::empty()).is_err());
     assert!(changed(&|open, _| open.chosen = List::empty()).is_err());
-    assert!(open.verify_assisted(&chain(), &issuing_key(0).public_key()).is_err());
-    assert_eq!((Act::Open(open).signatures(), Act::Present(joins()).signatures()), (2, 2));
+    assert!(assisted().verify_assisted(&chain(), &issuing_key(0).public_key()).is_err());
+    assert_eq!((assisted().signatures(), Act::Present(joins()).signatures()), (2, 2));
+}
+
+#[test]
+fn a_clerk_presents_nothing_else_and_for_nobody_else() {
+    let key = issuing_key(3).public_key();
+    joins_assisted().verify_assisted(&chain(), &key).unwrap();
+    assert_eq!(joins_assisted().signatures(), 3);
+    let clerk = joins_assisted().assisted().cloned();
+    let changed = |edit: &dyn Fn(&mut Present)| {
+        let mut present = Present { assisted: clerk.clone(), ..joins() };
+        edit(&mut present);
+        Act::Present(present).verify_assisted(&chain(), &key)
+    };
+    changed(&|_| ()).unwrap();
+    assert!(changed(&|present| present.slot = 1).is_err());
+    assert!(changed(&|present| present.round = 1).is_err());
+    assert!(changed(&|present| present.join = None).is_err());
+    assert!(changed(&|present| present.letter_key = letter_key(113)).is_err());
+    assert!(changed(&|present| present.files = List::empty()).is_err());
+    let case = case_id(&chain().chain_id, &secret(99).public_key());
+    assert!(changed(&|present| present.case = case).is_err());
+    // What was signed for an opening is none for a presentation.
+    let of_opening = assisted().assisted().cloned();
+    assert!(changed(&|present| present.assisted = of_opening.clone()).is_err());
+    assert_eq!(Act::Present(joins()).assisted(), None);
 }
 
 #[test]
 fn only_version_3_has_cases() {
     let acts = acts().into_iter().map(|(_, act, key)| signed(act, &key)).collect();
     let payload = CasePayload { acts: List::new(acts).unwrap() };
-    assert_eq!(payload.signatures(), 11);
+    assert_eq!(payload.signatures(), 14);
     let raw = Payload::Case(payload.clone()).to_raw();
     for version in [1, 2] {
         let refused = Payload::from_raw(&raw, ProtocolVersion(version)).unwrap_err();
@@ -118,7 +150,7 @@ fn only_version_3_has_cases() {
 fn the_largest_payload_fits() {
     let key = |n: u8| PublicKey { bytes: Blob::new([n; 65]).unwrap(), ..opener().public_key() };
     let text = |max: usize| "a".repeat(max);
-    let mut open = assisted();
+    let mut open = opening(assisted());
     open.item = Text::new(text(64)).unwrap();
     open.chosen = List::new(vec![bureau(0); 16]).unwrap();
     open.slots = List::new(vec![SlotRequest { party: 1, key: SlotKey::Known(key(1)) }; 15]).unwrap();
@@ -135,9 +167,9 @@ fn the_largest_payload_fits() {
 fn an_opening_fits_its_item() {
     let item = registered();
     open().check(&item).unwrap();
-    assisted().check(&item).unwrap();
+    opening(assisted()).check(&item).unwrap();
     let changed = |edit: &dyn Fn(&mut Open)| {
-        let mut open = assisted();
+        let mut open = opening(assisted());
         edit(&mut open);
         open.check(&item)
     };
@@ -196,6 +228,12 @@ fn a_presentation_fits_its_slot() {
     };
     assert_eq!(changed(&|present| present.files = List::new(vec![file(1)]).unwrap()), Err(ShapeError::Files));
     assert_eq!(changed(&|present| present.letter_key = buyer().public_key()), Err(ShapeError::Keys));
+    let named = |clerk: &str| {
+        let mut assisted = joins_assisted().assisted().cloned();
+        assisted.as_mut().unwrap().clerk = Text::new(clerk).unwrap();
+        changed(&move |present| present.assisted = assisted.clone())
+    };
+    assert_eq!((named("A-17"), named("李四")), (Ok(()), Err(ShapeError::Clerk)));
     let join = |key: PublicKey| changed(&move |present| present.join.as_mut().unwrap().key = key.clone());
     // Neither another's key nor the invitation's own.
     assert_eq!(join(buyer().public_key()), Err(ShapeError::Keys));

@@ -13,9 +13,10 @@ use kanhe_proto::account::{self, AccountPayload, AccountRecord, MandateBody};
 use kanhe_proto::application::Application;
 use kanhe_proto::block::Block;
 use kanhe_proto::bounded::{Blob, List, Text};
-use kanhe_proto::case::{self, CaseEvent, CasePayload, CaseRecord, CaseStatus};
+use kanhe_proto::case::{self, Act, CaseEvent, CasePayload, CaseRecord, CaseStatus};
 use kanhe_proto::case_file::{
-    Attachment, Author, BoundFile, CASE_FILE_VERSION, CaseFile, FilePart, NamedValue, PART_BYTES,
+    Attachment, Author, BoundFile, CASE_FILE_VERSION, CaseFile, FilePart, Helped, HelpedAsk, HelpedPickup, NamedValue,
+    PART_BYTES,
 };
 use kanhe_proto::certificate::Certificate;
 use kanhe_proto::codec::{self, BYTES_MAX, Decode, Encode};
@@ -39,7 +40,7 @@ use kanhe_proto::mail::{MailAnswer, MailRequest, QueueProof};
 use kanhe_proto::map_value::MapValue;
 use kanhe_proto::merkle::log::{self, Frontier, Span, Tree, prove_span};
 use kanhe_proto::merkle::map::{Prefix, prove_subtree};
-use kanhe_proto::pickup::{PickupCode, PickupEntry};
+use kanhe_proto::pickup::{PickupCode, PickupEntry, PickupHash};
 use kanhe_proto::proof::{CertifiedBlock, CertifiedHeader, ProofError, ProvedTransaction};
 use kanhe_proto::record::{BatchRecord, Choice, GovernanceRecord, GovernanceVote, Record};
 use kanhe_proto::registry::{
@@ -411,12 +412,11 @@ fn cases() {
     }
     let chain = world::cases::chain();
     golden_bytes("case-act-sign-bytes.hex", &case::act_bytes(&chain, &all[7].act));
-    let (id, open) = (world::cases::id(), world::cases::open());
+    let id = world::cases::id();
     golden_bytes("case-join-sign-bytes.hex", &case::join_bytes(&chain, &id, 2, &world::cases::spouse().public_key()));
-    let assisted = world::cases::assisted().assisted.unwrap();
-    let (key, clerk, ground) = (&assisted.key, &assisted.clerk, &assisted.ground);
-    let bytes = case::assisted_bytes(&chain, &open, &assisted.bureau, key, clerk, ground);
-    golden_bytes("case-assisted-sign-bytes.hex", &bytes);
+    let (alone, clerk) = (Act::Open(world::cases::open()), world::cases::clerk());
+    let key = world::issuing_key(3).public_key().id();
+    golden_bytes("case-assisted-sign-bytes.hex", &case::assisted_bytes(&chain, &alone, &clerk, &key));
     let leaf = world::cases::case();
     golden_leaf("leaf-case.hex", &leaf);
     let record = |number, before, event, status| CaseRecord {
@@ -889,6 +889,23 @@ fn case_files() {
         }])
         .unwrap(),
         mandate: Some(Blob::new(*b"mandate").unwrap()),
+        helped: Some(Helped {
+            person: consent::Subject {
+                id_type: Text::new("RESIDENT").unwrap(),
+                id_number: Text::new("11010519491231002X").unwrap(),
+            },
+            asks: List::new(vec![HelpedAsk {
+                ask: Text::new("identity").unwrap(),
+                type_code: PERSON_TYPE.parse().unwrap(),
+                source: bureau(2),
+            }])
+            .unwrap(),
+            pickups: List::new(vec![HelpedPickup {
+                yields: Text::new("certificate").unwrap(),
+                hash: PickupHash([7; 32]),
+            }])
+            .unwrap(),
+        }),
     };
     let bound = file(b"pdf").bind([7; 32]).unwrap();
     golden_bytes("case-file.hex", bound.to_bytes());

@@ -155,6 +155,7 @@ fn file_of(
         applications: List::empty(),
         attachments: List::new(vec![paper]).unwrap(),
         mandate: None,
+        helped: None,
     };
     let bound = file.bind([case.0[0]; 32]).unwrap();
     let sealing = Desk::of(network, to).sealing.public_key();

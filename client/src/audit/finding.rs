@@ -1,5 +1,6 @@
 //! What is found of an event of a case.
 
+use kanhe_proto::case::Clerk;
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::{Height, LogIndex, SpanMs, TimeMs};
 use kanhe_proto::key::KeyId;
@@ -96,6 +97,8 @@ pub struct Finding {
     pub step: Option<u8>,
     /// Who.
     pub signer: Signer,
+    /// The clerk who did it for somebody without a wallet.
+    pub clerk: Option<Clerk>,
     /// Whether no officer decided; nothing where nothing was decided.
     pub by_rules: Option<bool>,
     /// How long the step had been ready when it was decided.

@@ -21,8 +21,7 @@ pub(super) fn named(record: &CaseRecord, item: &ServiceItem, chosen: &[Uscc]) ->
     let (step, key) = match &signed.act {
         Act::Decide(decide) => (decide.step, decide.key),
         Act::Issued(issued) => (issued.step, issued.key),
-        Act::Open(open) => return open.assisted.as_ref().map(|assisted| (assisted.bureau, assisted.key)),
-        Act::Present(_) | Act::Withdraw(_) | Act::Rate(_) => return None,
+        act => return act.assisted().map(|assisted| (assisted.bureau, assisted.key)),
     };
     let by = item.steps.get(usize::from(step))?.by;
     chosen.get(usize::from(by)).map(|bureau| (*bureau, key))

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kanhe_proto::case::{
-    Act, Case, CaseEvent, CaseRecord, CaseStatus, Decide, How, OPENER_SLOT, Open, Outcome, Present, Rate, SignedAct,
-    SlotKey, StepState as KeptState, Withdraw,
+    Act, Assisted, Case, CaseEvent, CaseRecord, CaseStatus, Decide, How, OPENER_SLOT, Open, Outcome, Present, Rate,
+    SignedAct, SlotKey, StepState as KeptState, Withdraw,
 };
 use kanhe_proto::hash::CaseId;
 use kanhe_proto::identifiers::Uscc;
@@ -90,6 +90,7 @@ impl Replay {
             done: Done::Expired,
             step: None,
             signer: Signer::Time,
+            clerk: None,
             by_rules: None,
             waited: None,
             late: false,
@@ -186,17 +187,13 @@ impl Replay {
                 (finding.done, finding.signer) = (Done::Opened, Signer::Slot(0));
                 self.open(open, record.time, faults);
                 self.signed_by(signed, Some(open.key.clone()), faults);
-                if let (Some(bureau), Some(keys)) = (bureau, keys) {
-                    match issuing_key(keys, bureau, record.height, faults) {
-                        Some(key) if open.verify_assisted(&self.chain, &key).is_ok() => {}
-                        _ => _ = faults.insert(Fault::SignatureWrong),
-                    }
-                }
+                self.by_clerk(signed, bureau, keys, record.height, finding, faults);
             }
             Act::Present(present) => {
                 (finding.done, finding.signer) = (Done::Presented, Signer::Slot(present.slot));
                 let key = self.present(present, faults);
                 self.signed_by(signed, key, faults);
+                self.by_clerk(signed, bureau, keys, record.height, finding, faults);
             }
             Act::Decide(decide) => {
                 finding.done = match decide.outcome {
@@ -221,6 +218,25 @@ impl Replay {
             }
             Act::Withdraw(withdraw) => self.withdraw(signed, withdraw, finding, faults),
             Act::Rate(rate) => self.rate(signed, rate, finding, faults),
+        }
+    }
+
+    /// Who acts for somebody does so under its bureau's issuing key.
+    fn by_clerk(
+        &self,
+        signed: &SignedAct,
+        bureau: Option<(Uscc, KeyId)>,
+        keys: Option<&Keys>,
+        height: Height,
+        finding: &mut Finding,
+        faults: &mut BTreeSet<Fault>,
+    ) {
+        finding.clerk = signed.act.assisted().map(Assisted::clerk);
+        if let (Some(bureau), Some(keys)) = (bureau, keys) {
+            match issuing_key(keys, bureau, height, faults) {
+                Some(key) if signed.act.verify_assisted(&self.chain, &key).is_ok() => {}
+                _ => _ = faults.insert(Fault::SignatureWrong),
+            }
         }
     }
 

@@ -176,7 +176,12 @@ fn renew(wallet: &Wallet, follower: &mut Follower, items: &mut Items, own: &mut 
     if void && own.refused.is_some() {
         return drop_pending(&Shelf::of(wallet), own);
     }
-    if !void && !pending.is_stale(clock::now()) {
+    // What a clerk says has no presentation that grows old, and is made anew at the counter alone.
+    if own.assisted.is_some() && void {
+        own.refused = Some("case_opening_late".to_owned());
+        return drop_pending(&Shelf::of(wallet), own);
+    }
+    if own.assisted.is_some() || (!void && !pending.is_stale(clock::now())) {
         return Ok(());
     }
     let known = items.get(follower, &own.item, own.version)?;

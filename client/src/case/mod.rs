@@ -3,6 +3,7 @@
 //! Nothing of a node's answer is believed without proof: the case is a leaf under a certified header, its events are a list
 //! that cannot be cut, and an act counts as done only once the proved list has it.
 
+mod assisting;
 mod carry;
 mod consenting;
 mod invitation;
@@ -15,6 +16,7 @@ mod refusal;
 mod send;
 mod timeline;
 
+pub use assisting::{Assisted, ClerkShown, PickupShown, Source, source_of};
 pub use carry::{carry, look_after, settle, store_all, store_files, tidy};
 pub use consenting::{CONSENT_PAPER, ItemRead, item_reads};
 pub use invitation::InvitationCode;

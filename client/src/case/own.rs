@@ -16,6 +16,7 @@ use kanhe_proto::registry::Names;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::assisting::Assisted;
 use super::letters::OwnLetter;
 use crate::talk::{ExitCode, Failure, shape};
 use crate::vault::{Table, Transaction, Vault};
@@ -84,6 +85,9 @@ pub struct Disclosed {
     pub attachments: Vec<String>,
     /// Applications for licences.
     pub applications: usize,
+    /// Asks that it reads of who issued the licence, because a clerk acts for somebody who cannot show it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<String>,
     /// The enterprise for which it was said.
     #[schemars(with = "Option<String>")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -201,6 +205,9 @@ pub struct OwnCase {
     /// Letters of bureaus that were read.
     #[serde(default)]
     pub letters: Vec<OwnLetter>,
+    /// For whom a clerk acts in it.
+    #[serde(default)]
+    pub assisted: Option<Assisted>,
 }
 
 impl OwnCase {
@@ -230,6 +237,7 @@ impl OwnCase {
             row: None,
             acts_for: None,
             letters: Vec::new(),
+            assisted: None,
         })
     }
     /// Another case alike, with keys and invitations of its own.

@@ -28,6 +28,7 @@ use crate::clock;
 use crate::consent;
 use crate::follow::Follower;
 use crate::governance::keys;
+use crate::issuer::Office;
 use crate::node::NodeClient;
 use crate::talk::{ExitCode, Failure};
 use crate::wallet::{Choice, LicenceRecord, Plan, Standing, Wallet, Wish};
@@ -63,6 +64,8 @@ pub struct Maker<'a> {
     pub holders: BTreeMap<Vct, HolderKind>,
     /// For which enterprise the party acts, with which key.
     pub acting: Option<Acting>,
+    /// The counter's bureau, where a clerk acts for somebody.
+    pub office: Option<&'a Office>,
 }
 
 /// What one bureau will see, before anything is made.
@@ -82,6 +85,7 @@ impl Seen<'_> {
         self.choices.is_empty()
             && !reads.any(|read| own.consents.contains_key(&read.code))
             && yields.is_empty()
+            && !own.assisted.as_ref().is_some_and(|assisted| assisted.has_source_for(&self.parcel))
             && !fields.iter().any(|field| own.given.fields.contains_key(&field.code))
             && !papers.iter().any(|paper| own.given.papers.contains_key(&paper.code))
     }
@@ -143,7 +147,11 @@ impl<'a> Maker<'a> {
         let chain = follower.trust().chain;
         let name = follower.trust().chain_ref();
         let acting = acting(wallet, known, own, follower)?;
-        Ok(Self { wallet, known, chain, name, recipients, holders, acting })
+        Ok(Self { wallet, known, chain, name, recipients, holders, acting, office: None })
+    }
+    /// The same at the counter of a bureau.
+    pub fn at(self, office: Option<&'a Office>) -> Self {
+        Self { office, ..self }
     }
 
     fn party(&self, own: &OwnCase) -> Result<&Party, Failure> {
@@ -214,6 +222,9 @@ impl<'a> Maker<'a> {
 
     /// Applications for all that comes of it for this party, made once for all rounds.
     fn apply(&self, own: &mut OwnCase, now: TimeMs) -> Result<(), Failure> {
+        if let Some(assisted) = &mut own.assisted {
+            return assisted.promise(&parcels(self.known, &own.party, &own.chosen)?);
+        }
         for parcel in parcels(self.known, &own.party, &own.chosen)? {
             for given in &parcel.yields {
                 if own.applications.contains_key(&given.code) {
@@ -249,6 +260,7 @@ impl<'a> Maker<'a> {
             applications: self.applications(own, parcel)?,
             attachments: self.attachments(own, parcel)?,
             mandate: self.mandate(own)?,
+            helped: own.assisted.as_ref().map(|assisted| assisted.told(parcel, &self.chain.chain_id)).transpose()?,
         };
         file.bind(clock::random()?).map_err(wrong_file)
     }
@@ -270,6 +282,9 @@ impl<'a> Maker<'a> {
         let parcel = &seen.parcel;
         let shown: Vec<&str> = seen.choices.iter().map(|choice| choice.query.as_str()).collect();
         let none = || Blob::new(Vec::new()).expect("nothing is within any bound");
+        if own.assisted.is_some() {
+            return Ok(none());
+        }
         let Some(query) = self.known.item.query(&own.party, parcel.role, &shown) else { return Ok(none()) };
         if let Some(lacking) = query.credentials.iter().find(|asked| !shown.contains(&asked.id.as_str())) {
             return Err(Failure::of(ExitCode::Failure, "case_licence_missing", &[("ask", &lacking.id)]));
@@ -299,7 +314,7 @@ impl<'a> Maker<'a> {
         parcel: &Parcel<'_>,
     ) -> Result<List<Text<BYTES>, MAX>, Failure> {
         let mut found = Vec::new();
-        for given in &parcel.yields {
+        for given in parcel.yields.iter().filter(|_| own.assisted.is_none()) {
             let record = own.applications.get(&given.code).map(|id| self.wallet.application(id)).transpose()?.flatten();
             let record = record.ok_or_else(|| Failure::of(ExitCode::Failure, "not_our_key", &[]))?;
             found.push(Text::new(&*record.text).map_err(|error| too_much(&error))?);
@@ -368,8 +383,12 @@ impl<'a> Maker<'a> {
                     ),
                     _ => None,
                 };
-                Act::Present(Present { case, slot, round, join, letter_key, files })
+                Act::Present(Present { case, slot, round, join, letter_key, files, assisted: None })
             }
+        };
+        let act = match &own.assisted {
+            Some(assisted) => assisted.sign(act, &self.chain, self.office)?,
+            None => act,
         };
         act.sign(&self.chain, &key).map_err(not_signed)
     }
@@ -490,6 +509,8 @@ fn told(own: &OwnCase, seen: &Seen<'_>, to: &Recipient, round: u32, now: TimeMs)
     }
     let fields = parcel.fields.iter().filter(|field| own.given.fields.contains_key(&field.code));
     let papers = parcel.papers.iter().filter(|paper| own.given.papers.contains_key(&paper.code));
+    let assisted = own.assisted.as_ref();
+    let reads = parcel.asks.iter().filter(|ask| assisted.is_some_and(|of| of.sources.contains_key(&ask.code)));
     Ok(Disclosed {
         bureau: parcel.bureau,
         names: to.names.clone(),
@@ -498,7 +519,8 @@ fn told(own: &OwnCase, seen: &Seen<'_>, to: &Recipient, round: u32, now: TimeMs)
         licences,
         fields: fields.map(|field| field.code.to_string()).collect(),
         attachments: papers.map(|paper| paper.code.to_string()).collect(),
-        applications: parcel.yields.len(),
+        applications: if assisted.is_some() { 0 } else { parcel.yields.len() },
+        reads: reads.map(|ask| ask.code.to_string()).collect(),
         acts_for: own.acts_for,
     })
 }

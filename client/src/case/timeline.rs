@@ -9,6 +9,7 @@ use kanhe_proto::registry::Names;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::assisting::{ClerkShown, PickupShown};
 use super::letters::concerns;
 use super::own::{Disclosed, OwnCase};
 use super::read::{Events, KnownItem};
@@ -57,6 +58,8 @@ pub struct Timeline {
     pub disclosed: Vec<Disclosed>,
     /// Codes for those who were invited and have not joined yet.
     pub invitations: Vec<InvitationShown>,
+    /// Codes for somebody for whom a clerk acts: with them the licences that come of it are picked up.
+    pub pickups: Vec<PickupShown>,
     /// What the applicant said of it, 1 to 5.
     pub stars: Option<u8>,
 }
@@ -131,6 +134,8 @@ pub struct EventShown {
     pub words: Option<String>,
     /// Whether there may be a letter to this wallet that could not be fetched yet.
     pub letter_awaited: bool,
+    /// The clerk who did it for somebody without a wallet.
+    pub clerk: Option<ClerkShown>,
 }
 
 /// What is next.
@@ -222,8 +227,14 @@ impl Sources<'_> {
             next: self.next(case, *time),
             disclosed: self.own.map(|own| own.disclosed.clone()).unwrap_or_default(),
             invitations: self.invitations(case),
+            pickups: self.pickups(case),
             stars: case.stars,
         }
+    }
+
+    fn pickups(&self, case: &Case) -> Vec<PickupShown> {
+        let assisted = self.own.and_then(|own| own.assisted.as_ref());
+        assisted.map_or_else(Vec::new, |assisted| assisted.pickups(&self.known.item, &case.chosen))
     }
 
     fn party(&self, case: &Case, slot: u8) -> Option<String> {
@@ -286,8 +297,10 @@ impl Sources<'_> {
             say: None,
             words: None,
             letter_awaited: false,
+            clerk: None,
         };
         let CaseEvent::Act(signed) = &record.event else { return shown };
+        shown.clerk = signed.act.assisted().map(|assisted| assisted.clerk().into());
         match &signed.act {
             Act::Open(_) => (shown.what, shown.party) = ("opened", self.party(case, 0)),
             Act::Present(present) => (shown.what, shown.party) = ("presented", self.party(case, present.slot)),

@@ -12,10 +12,11 @@ use serde::Serialize;
 
 use super::audit_log::{OfFile, OfLog};
 use super::audit_ratings::OfRatings;
+use super::case_show::by_clerk;
 use super::show::clean;
 use super::{Context, audit_log, audit_ratings, name};
 use crate::audit::{Done, Fault, Finding, Signer, judge, keys_of};
-use crate::case::{Items, KnownItem, events};
+use crate::case::{ClerkShown, Items, KnownItem, events};
 use crate::clock;
 use crate::follow::Follower;
 use crate::node::NodeClient;
@@ -119,6 +120,8 @@ struct Event {
     bureau_names: Option<Names>,
     /// Id of the issuing key that signed.
     key: Option<String>,
+    /// The clerk who did it for somebody without a wallet.
+    clerk: Option<ClerkShown>,
     /// Whether rules alone decided.
     by_rules: Option<bool>,
     /// Whether it came after the step's time limit.
@@ -201,6 +204,7 @@ fn event(
         bureau: bureau.map(|(uscc, _)| uscc.to_string()),
         bureau_names: bureau.and_then(|(uscc, _)| names.get(&uscc).cloned()),
         key: bureau.map(|(_, key)| key.to_string()),
+        clerk: finding.clerk.clone().map(ClerkShown::from),
         by_rules: finding.by_rules,
         late: finding.late,
         faults: finding.faults.clone(),
@@ -220,12 +224,13 @@ fn told(audited: &CaseAudited, known: &KnownItem) -> String {
     for event in &audited.events {
         let step = known.item.step.iter().find(|step| event.step.as_deref() == Some(step.code.as_str()));
         let party = known.item.party.iter().find(|party| event.party.as_deref() == Some(party.code.as_str()));
-        let by = match (&event.bureau_names, &event.bureau, party) {
+        let mut by = match (&event.bureau_names, &event.bureau, party) {
             (Some(names), ..) => clean(name(names)),
             (None, Some(bureau), _) => bureau.clone(),
             (None, None, Some(party)) => clean(name(&party.names)),
             (None, None, None) => words("by", "time"),
         };
+        by.extend(event.clerk.iter().map(by_clerk));
         let how = match event.by_rules {
             Some(true) => words("by", "rules"),
             Some(false) => words("by", "officer"),

@@ -8,10 +8,13 @@ use kanhe_proto::identifiers::Uscc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::case_assist::pickup_lines;
 use super::case_open::{self, Confirm, Correct, Open};
 use super::case_show::{self, Show};
 use super::{Context, case_overdue, collect, wallet};
-use crate::case::{self, Disclosed, InvitationShown, Items, OwnCase, Shelf, carry, explain, keep_act, look_after};
+use crate::case::{
+    self, Disclosed, InvitationShown, Items, OwnCase, PickupShown, Shelf, carry, explain, keep_act, look_after,
+};
 use crate::clock;
 use crate::consent;
 use crate::follow::Follower;
@@ -83,6 +86,8 @@ pub(super) struct Acted {
     pub invitations: Vec<InvitationShown>,
     /// QR codes of the invitations, if they were written.
     pub pictures: Vec<PathBuf>,
+    /// Codes for somebody without a wallet: with them the licences that come of it are picked up later.
+    pub pickups: Vec<PickupShown>,
 }
 
 /// What the commands of the group work with.
@@ -180,6 +185,10 @@ fn withdraw(id: &str, context: &Context) -> Result<ExitCode, Failure> {
 fn rate(id: &str, stars: u8, context: &Context) -> Result<ExitCode, Failure> {
     let mut desk = desk(context)?;
     let own = desk.shelf().find(id)?;
+    // What was done at a counter is not praised there.
+    if own.assisted.is_some() {
+        return Err(Failure::of(ExitCode::Refused, "case_assist_rate", &[]));
+    }
     let act = Act::Rate(Rate { case: own.id, stars });
     plain(&mut desk, own, act, "rated", context)
 }
@@ -195,7 +204,7 @@ fn plain(
     let chain = desk.follower.trust().chain;
     keep_act(&mut own, act, &chain, &desk.shelf())?;
     desk.carry(&mut own, context)?;
-    told(&own, what, Vec::new(), Vec::new(), context)
+    told(&own, what, Vec::new(), (Vec::new(), Vec::new()), context)
 }
 
 /// Refuses to begin something in a case where something else is under way.
@@ -206,12 +215,12 @@ pub(super) fn check_idle(own: &OwnCase) -> Result<(), Failure> {
     }
 }
 
-/// Says what was done.
+/// Says what was done, with pictures of invitations and codes for who has no wallet.
 pub(super) fn told(
     own: &OwnCase,
     what: &'static str,
     disclosed: Vec<Disclosed>,
-    pictures: Vec<PathBuf>,
+    (pictures, pickups): (Vec<PathBuf>, Vec<PickupShown>),
     context: &Context,
 ) -> Result<ExitCode, Failure> {
     let invitations = match what {
@@ -219,7 +228,7 @@ pub(super) fn told(
         _ => Vec::new(),
     };
     let item = format!("{}:{}", own.item, own.version);
-    let acted = Acted { id: own.id.to_string(), item, what, disclosed, invitations, pictures };
+    let acted = Acted { id: own.id.to_string(), item, what, disclosed, invitations, pictures, pickups };
     context.output.data(&acted, || {
         let word = match what {
             "opened" => say("case.was_opened", &[("id", &own.short()), ("item", &acted.item)]),
@@ -231,6 +240,7 @@ pub(super) fn told(
         for invited in &acted.invitations {
             lines.push(say("case.invitation", &[("party", &invited.party), ("code", &invited.code)]));
         }
+        lines.extend(pickup_lines(&acted.pickups));
         lines.extend(acted.pictures.iter().map(|path| say("present.written", &[("path", &path.display())])));
         lines.join("\n")
     })?;

@@ -116,6 +116,7 @@ impl Rows {
 
 /// Opens a case for each row.
 pub fn open(options: &Open, path: &Path, context: &Context) -> Result<ExitCode, Failure> {
+    options.giving.check_alone()?;
     let out = options.out.clone().ok_or_else(|| Failure::of(ExitCode::Usage, "case_out_missing", &[]))?;
     let format = licence::format_of(&out)?;
     // Told before all the work, and not after it.
@@ -174,7 +175,7 @@ fn make(
     let mut own = first.clone();
     give(known, &mut own, &rows.giving(example, &options.giving, known), &desk.wallet, context)?;
     let maker = Maker::new(&desk.wallet, known, &own, &mut desk.follower)?;
-    context.output.talk(announcement(known, &own, &maker, &maker.seen(&own)?)?);
+    context.output.talk(announcement(known, &own, &maker, &maker.seen(&own)?, &mut desk.follower)?);
     context.confirm(&say("case.confirm_many", &[("count", &new.len())]))?;
     let chain = desk.follower.trust().chain.chain_id;
     let mut progress = context.output.progress(&say("case.making", &[]), new.len() as u64);

@@ -13,14 +13,16 @@ use kanhe_proto::limits::ITEM_ROLES_MAX;
 use kanhe_proto::registry::{Bureau, Names};
 
 use super::case::{Desk, check_idle, desk, told};
+use super::case_assist::{Assisting, clerk_line, read_lines};
 use super::{Context, case_batch, item, name, qr, show};
 use crate::case::{
-    self, InvitationCode, InvitationShown, Invited, Kind, KnownItem, Maker, OwnCase, Paper, Seen, field_value,
-    item_reads, paper_name,
+    self, InvitationCode, InvitationShown, Invited, Kind, KnownItem, Maker, OwnCase, Paper, PickupShown, Seen,
+    field_value, item_reads, paper_name,
 };
 use crate::clock;
 use crate::follow::Follower;
 use crate::home;
+use crate::issuer::Office;
 use crate::item::{Fit, Owned, fit};
 use crate::node::NodeClient;
 use crate::talk::{ExitCode, Failure, Lang, answer, say};
@@ -36,7 +38,7 @@ pub struct Named {
     pub(super) value: Option<String>,
 }
 
-fn named(text: &str) -> Result<Named, String> {
+pub(super) fn named(text: &str) -> Result<Named, String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok(Named { name: name.to_owned(), value: Some(value.to_owned()) }),
         Some(_) => Err("NAME=VALUE".to_owned()),
@@ -60,6 +62,9 @@ pub struct Giving {
     /// Acts for this enterprise, by its account on the chain: with a key of the account, or as a delegate within its limits
     #[arg(long = "for", value_name = "USCC")]
     pub(super) acts_for: Option<Uscc>,
+    /// Who acts for somebody without a wallet
+    #[command(flatten)]
+    pub(super) assisting: Assisting,
     /// Gives no consent for this read of the item; an officer decides then, unless the case may go without it
     #[arg(long, value_name = "READ")]
     pub(super) decline: Vec<String>,
@@ -122,11 +127,13 @@ pub fn open(options: &Open, context: &Context) -> Result<ExitCode, Failure> {
     let mut desk = desk(context)?;
     let known = newest_in_force(&options.item, &mut desk)?;
     let mut own = begin(&known, options, &mut desk, context)?;
+    let office = options.giving.assisting.begin(&known, &mut own, &mut desk, context)?;
     give(&known, &mut own, &options.giving, &desk.wallet, context)?;
-    make(&mut desk, &known, &mut own, Kind::Open, &options.giving.decline, context)?;
+    let making = Making { known: &known, kind: Kind::Open, giving: &options.giving, office: office.as_ref() };
+    make(&mut desk, &making, &mut own, context)?;
     let pictures = pictures(&own, options.qr.as_deref())?;
-    let disclosed = own.disclosed.clone();
-    told(&own, "opened", disclosed, pictures, context)
+    let (disclosed, pickups) = (own.disclosed.clone(), pickups(&known, &own));
+    told(&own, "opened", disclosed, (pictures, pickups), context)
 }
 
 /// The newest version of an item, of which cases can be opened.
@@ -192,12 +199,18 @@ pub fn confirm(options: &Confirm, context: &Context) -> Result<ExitCode, Failure
         joined_by: Some(code.secret.clone()),
         ..begun
     };
+    let office = options.giving.assisting.begin(&known, &mut own, &mut desk, context)?;
     give(&known, &mut own, &options.giving, &desk.wallet, context)?;
     let round = proved.case.slots.get(usize::from(code.slot)).map_or(0, |slot| slot.round);
-    let decline = &options.giving.decline;
-    make(&mut desk, &known, &mut own, Kind::Present { round, join: true }, decline, context)?;
-    let disclosed = own.disclosed.clone();
-    told(&own, "presented", disclosed, Vec::new(), context)
+    let kind = Kind::Present { round, join: true };
+    make(
+        &mut desk,
+        &Making { known: &known, kind, giving: &options.giving, office: office.as_ref() },
+        &mut own,
+        context,
+    )?;
+    let (disclosed, pickups) = (own.disclosed.clone(), pickups(&known, &own));
+    told(&own, "presented", disclosed, (Vec::new(), pickups), context)
 }
 
 /// Presents anew.
@@ -216,32 +229,45 @@ pub fn correct(options: &Correct, context: &Context) -> Result<ExitCode, Failure
         return Err(Failure::reported(ExitCode::Refused, "case_presented", ""));
     }
     let known = proved.item;
+    let office = options.giving.assisting.again(&known, &mut own, &mut desk, context)?;
     give(&known, &mut own, &options.giving, &desk.wallet, context)?;
     let before = own.disclosed.len();
-    let join = matches!(slot.key, SlotKey::Invited(_));
-    let decline = &options.giving.decline;
-    make(&mut desk, &known, &mut own, Kind::Present { round: slot.round, join }, decline, context)?;
+    let kind = Kind::Present { round: slot.round, join: matches!(slot.key, SlotKey::Invited(_)) };
+    make(
+        &mut desk,
+        &Making { known: &known, kind, giving: &options.giving, office: office.as_ref() },
+        &mut own,
+        context,
+    )?;
     let disclosed = own.disclosed.get(before..).unwrap_or_default().to_vec();
-    told(&own, "presented", disclosed, Vec::new(), context)
+    told(&own, "presented", disclosed, (Vec::new(), pickups(&known, &own)), context)
+}
+
+/// The codes with which somebody without a wallet gets what comes of the case.
+fn pickups(known: &KnownItem, own: &OwnCase) -> Vec<PickupShown> {
+    own.assisted.as_ref().map_or_else(Vec::new, |assisted| assisted.pickups(&known.item, &own.chosen))
+}
+
+/// An act that is to be made.
+struct Making<'a> {
+    known: &'a KnownItem,
+    kind: Kind,
+    giving: &'a Giving,
+    /// The counter's bureau, where a clerk acts for somebody.
+    office: Option<&'a Office>,
 }
 
 /// Shows what will be disclosed, asks, keeps it, and brings it to its end.
-fn make(
-    desk: &mut Desk,
-    known: &KnownItem,
-    own: &mut OwnCase,
-    kind: Kind,
-    decline: &[String],
-    context: &Context,
-) -> Result<(), Failure> {
-    check_names(&declined(decline), known.item.read.iter().map(|read| read.code.as_str()))?;
+fn make(desk: &mut Desk, making: &Making<'_>, own: &mut OwnCase, context: &Context) -> Result<(), Failure> {
+    let Making { known, kind, giving, office } = *making;
+    check_names(&declined(&giving.decline), known.item.read.iter().map(|read| read.code.as_str()))?;
     let maker = Maker::new(&desk.wallet, known, own, &mut desk.follower)?;
     let seen = maker.seen(own)?;
-    context.output.talk(announcement(known, own, &maker, &seen)?);
+    context.output.talk(announcement(known, own, &maker, &seen, &mut desk.follower)?);
     context.confirm(&say("case.confirm", &[]))?;
     drop(seen);
-    consent(desk, known, own, decline, context)?;
-    let maker = Maker::new(&desk.wallet, known, own, &mut desk.follower)?;
+    consent(desk, known, own, &giving.decline, context)?;
+    let maker = Maker::new(&desk.wallet, known, own, &mut desk.follower)?.at(office);
     maker.make(own, kind, clock::now())?;
     desk.carry(own, context)
 }
@@ -260,6 +286,10 @@ fn consent(
     context: &Context,
 ) -> Result<(), Failure> {
     own.consents.clear();
+    // Who has no wallet shows no source who consents: an officer decides without what would be read.
+    if own.assisted.is_some() {
+        return Ok(());
+    }
     let party = own.party.clone();
     for one in item_reads(known, &party, &own.chosen.clone()) {
         let declined = decline.iter().any(|read| one.read.code.as_str() == read);
@@ -292,7 +322,7 @@ fn consent(
     Ok(())
 }
 
-fn sentence(words: &Words) -> String {
+pub(super) fn sentence(words: &Words) -> String {
     show::clean(if Lang::current() == Lang::Zh { &words.zh } else { &words.en })
 }
 
@@ -302,6 +332,7 @@ pub(super) fn announcement(
     own: &OwnCase,
     maker: &Maker<'_>,
     seen: &[Seen<'_>],
+    follower: &mut Follower,
 ) -> Result<String, Failure> {
     let item = &known.item;
     let title = show::clean(name(&item.names));
@@ -310,6 +341,7 @@ pub(super) fn announcement(
         let word = if acting.is_owner() { "case.acts_as_owner" } else { "case.acts_as_delegate" };
         lines.push(say(word, &[("uscc", &acting.uscc())]));
     }
+    lines.extend(clerk_line(own));
     for one in seen {
         let to = maker.recipients.get(&one.parcel.bureau).map_or("", |recipient| name(&recipient.names));
         lines.push(say("case.will_see", &[("bureau", &show::clean(to)), ("uscc", &one.parcel.bureau)]));
@@ -324,6 +356,7 @@ pub(super) fn announcement(
                 lines.push(format!("      {}: {}", show::clean(&shown.path), show::clean(&shown.value)));
             }
         }
+        lines.extend(read_lines(own, one, follower));
         for field in &one.parcel.fields {
             if let Some(value) = own.given.fields.get(&field.code) {
                 lines.push(format!("    {}: {}", show::clean(name(&field.names)), show::clean(value)));
@@ -335,8 +368,9 @@ pub(super) fn announcement(
                 lines.push(say("case.will_see_paper", &[("paper", &named), ("bytes", &kept.bytes)]));
             }
         }
+        let word = if own.assisted.is_some() { "case.will_promise" } else { "case.will_apply" };
         for given in &one.parcel.yields {
-            lines.push(say("case.will_apply", &[("type", &given.type_ref)]));
+            lines.push(say(word, &[("type", &given.type_ref)]));
         }
     }
     let role = |code: &PartName| {
@@ -474,7 +508,7 @@ pub(super) fn give(
     check_names(&giving.licence, asks.iter().map(|ask| ask.code.as_str()))?;
     let last = |given: &[Named], code: &str| given.iter().rev().find(|named| named.name == code).cloned();
     let owned = Owned::all(wallet, clock::now())?;
-    for ask in asks {
+    for ask in asks.into_iter().filter(|_| own.assisted.is_none()) {
         let named = last(&giving.licence, &ask.code);
         if named.is_none() && own.given.licences.contains_key(&ask.code) {
             continue;
@@ -520,7 +554,7 @@ pub(super) fn give(
     Ok(())
 }
 
-fn check_names<'a>(given: &[Named], known: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+pub(super) fn check_names<'a>(given: &[Named], known: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
     let known: Vec<&str> = known.collect();
     match given.iter().find(|named| !known.contains(&named.name.as_str())) {
         Some(unknown) => Err(unknown_part(&unknown.name, &known.join(", "))),

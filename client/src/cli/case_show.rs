@@ -12,10 +12,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::case::{Desk, desk};
+use super::case_assist::pickup_lines;
 use super::case_open::{bureau_names, code, invited};
 use super::{Context, name, show};
 use crate::case::{
-    self, EventShown, NextShown, OwnCase, Sentence, Sources, Timeline, events, parcels, read_letters, tidy,
+    self, ClerkShown, EventShown, NextShown, OwnCase, Sentence, Sources, Timeline, events, parcels, read_letters, tidy,
 };
 use crate::clock;
 use crate::talk::{ExitCode, Failure, Lang, Table, moment, say, shape};
@@ -303,11 +304,18 @@ fn happened(event: &EventShown, shown: &Timeline, bureaus: &BTreeMap<Uscc, Names
         "rated" => say("case.event_rated", &args[..1]),
         _ => say("case.event_expired", &[]),
     };
+    let text = text + &event.clerk.as_ref().map(by_clerk).unwrap_or_default();
     match (&event.say, &event.reason) {
         (Some(said), _) => format!("{text}: {}", sentence(said)),
         (None, Some(reason)) => format!("{text}: {}", show::clean(reason)),
         (None, None) => text,
     }
+}
+
+/// Who acts for somebody.
+pub(super) fn by_clerk(clerk: &ClerkShown) -> String {
+    let (number, ground) = (show::clean(&clerk.number), show::clean(&clerk.ground));
+    say("case.by_clerk", &[("clerk", &number), ("bureau", &clerk.bureau), ("ground", &ground)])
 }
 
 /// The bureau's own words below what it did.
@@ -356,6 +364,7 @@ fn text(shown: &Timeline, bureaus: &BTreeMap<Uscc, Names>) -> String {
             lines.push(format!("    {}", others.join(", ")));
         }
     }
+    lines.extend(pickup_lines(&shown.pickups));
     for open in &shown.invitations {
         lines.push(say("case.invitation", &[("party", &open.party), ("code", &open.code)]));
     }

@@ -9,6 +9,7 @@ mod audit_ratings;
 mod backup;
 mod batches;
 mod case;
+mod case_assist;
 mod case_batch;
 mod case_open;
 mod case_overdue;

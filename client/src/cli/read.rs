@@ -267,7 +267,9 @@ pub(super) fn ask(options: &Request, follower: &mut crate::follow::Follower) -> 
     let code = |given: &str| Text::new(given).map_err(|error| Failure::reported(ExitCode::Usage, "read_scope", error));
     let scope = scope_of(options.licence_type.code.clone(), options.claims.iter().cloned())?;
     let case = match (&options.case, &options.read) {
-        (Some(case), Some(read)) => Some(CaseRead { case: *case, step: 0, round: 0, slot: 0, read: code(read)? }),
+        (Some(case), Some(read)) => {
+            Some(CaseRead { case: *case, step: 0, round: 0, slot: 0, read: code(read)?, is_ask: false })
+        }
         _ => None,
     };
     let (ground, purpose) = match options.basis {

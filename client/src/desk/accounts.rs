@@ -9,7 +9,7 @@ use kanhe_proto::bounded::List;
 use super::row::{Fault, Granted};
 use crate::account::{explain, read, send, signed_by_bureau};
 use crate::follow::Follower;
-use crate::issuer::Office;
+use crate::issuer::{Office, Way};
 use crate::talk::{ExitCode, Failure};
 
 /// What an officer is to know before a licence is granted: the enterprise has an account already, whose keys stay as they are.
@@ -26,7 +26,8 @@ pub(super) fn open(office: &Office, follower: &mut Follower, granted: &Granted) 
         return Ok(());
     }
     let grant = &granted.grant;
-    let application = Application::verify(&grant.application, &office.chain.chain_id, &office.issuer, grant.as_of)
+    let Way::Application(text) = &grant.way else { return Ok(()) };
+    let application = Application::verify(text, &office.chain.chain_id, &office.issuer, grant.as_of)
         .map_err(|error| Failure::reported(ExitCode::Refused, error.code(), error))?;
     let keys = application.keys.iter().take(1).cloned().collect();
     let opening = Opening {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use kanhe_proto::bounded::{Blob, List};
-use kanhe_proto::case::Case;
-use kanhe_proto::case_file::{Author, BoundFile, CASE_FILE_VERSION, CaseFile};
+use kanhe_proto::case::{Case, Clerk};
+use kanhe_proto::case_file::{Author, BoundFile, CASE_FILE_VERSION, CaseFile, Helped};
 use kanhe_proto::identifiers::Did;
 use kanhe_proto::ids::TimeMs;
 use kanhe_proto::item::{Item, Outcome, Step};
@@ -17,8 +17,8 @@ use super::files::FileFault;
 use super::form::fill;
 use super::mandate::{Acted, Brought, Place, judge};
 use super::passing;
-use super::presented::{Shown, shown};
-use super::reading::Readings;
+use super::presented::{Shown, instead, shown};
+use super::reading::{ReadShown, Readings};
 use super::row::{AttachmentSeen, Checked, Fault, RowKey, RuleSeen, Trouble};
 use super::wanted::Wanted;
 use super::yields::{self, Taker};
@@ -41,6 +41,13 @@ pub struct Opened {
     pub trouble: Option<Failure>,
     /// The mandate in it.
     pub brought: Option<Brought>,
+}
+
+impl Opened {
+    /// For whom a clerk acts, and which clerk: the file says who, the act under two signatures that it is so.
+    pub fn helped(&self) -> Option<(&Helped, &Clerk)> {
+        self.file.as_ref().ok()?.file().helped.as_ref().zip(self.wanted.clerk.as_ref())
+    }
 }
 
 /// A step that is looked at.
@@ -89,7 +96,7 @@ impl Checking<'_> {
         let Some(step) = self.step() else { return Ok(Err(trouble("desk_step_unknown"))) };
         let mut found = Found::default();
         for (slot, _) in (0u8..).zip(self.case.slots.iter()) {
-            if let Err(trouble) = self.slot(slot, opened, &mut found) {
+            if let Err(trouble) = self.slot(slot, opened, read.shown.get(&slot), &mut found) {
                 return Ok(Err(trouble));
             }
         }
@@ -114,13 +121,13 @@ impl Checking<'_> {
     pub(super) fn parts(&self, opened: &[Opened]) -> Result<Vec<Part>, Trouble> {
         let mut found = Found::default();
         for (slot, _) in (0u8..).zip(self.case.slots.iter()) {
-            self.slot(slot, opened, &mut found)?;
+            self.slot(slot, opened, None, &mut found)?;
         }
         Ok(found.known.parts)
     }
 
     /// What one slot says to this bureau. Who presented and sent nothing that it was asked for has said nothing.
-    fn slot(&self, slot: u8, opened: &[Opened], found: &mut Found) -> Result<(), Trouble> {
+    fn slot(&self, slot: u8, opened: &[Opened], read: Option<&ReadShown>, found: &mut Found) -> Result<(), Trouble> {
         let Some(known) = self.case.slots.get(usize::from(slot)) else { return Ok(()) };
         let place = self.place();
         let public = self.public.parties.get(usize::from(known.party));
@@ -147,7 +154,10 @@ impl Checking<'_> {
         let asked = Shown { item, case, bureau: &bureau, place, party, slot, round, presented };
         let none = Evidences::default();
         let fresh = sent.map_or(&none, |sent| &sent.fresh);
-        let judged = shown(&asked, &file.presentation, fresh, self.trust, self.now);
+        let judged = match sent.and_then(Opened::helped) {
+            Some(_) => instead(&asked, read),
+            None => shown(&asked, &file.presentation, fresh, self.trust, self.now),
+        };
         // A node that is away makes no licence doubtful: it is looked at again.
         if let (Some(_), Some(failure)) = (&judged.undecided, sent.and_then(|sent| sent.trouble.as_ref())) {
             return Err(Trouble { code: failure.code.clone(), message: failure.message.clone() });
@@ -198,6 +208,7 @@ impl Checking<'_> {
             applications: List::empty(),
             attachments: List::empty(),
             mandate: None,
+            helped: None,
         }
     }
 
@@ -299,7 +310,8 @@ impl Checking<'_> {
             let several = self.case.slots.iter().filter(|other| other.party == of.party).count() > 1;
             let own = if several { self.again(step, known, slot) } else { None };
             let made = own.as_ref().unwrap_or(made);
-            let taker = Taker { slot, party: &party.code, file: bound.file(), presented, made };
+            let helped = sent.and_then(Opened::helped).map(|(helped, _)| helped);
+            let taker = Taker { slot, party: &party.code, file: bound.file(), helped, presented, made };
             let (some, faults) = yields::grants(self.item, step, &taker, chain, issuer);
             granted.extend(some);
             blocked.extend(faults);

@@ -221,6 +221,7 @@ mod tests {
             applications: List::empty(),
             attachments: List::empty(),
             mandate: None,
+            helped: None,
         }
     }
 
@@ -248,7 +249,8 @@ mod tests {
         change(&mut file);
         let bound = file.bind([5; 32]).unwrap();
         let (author, round, presented) = (Author::Slot(1), 3, TimeMs(0));
-        let mut wanted = Wanted { author, key: KeyId([1; 16]), round, file: bound.reference(4), presented };
+        let mut wanted =
+            Wanted { author, key: KeyId([1; 16]), round, file: bound.reference(4), presented, clerk: None };
         chain(&mut wanted);
         check_file(&bound, &wanted, &CHAIN, &CASE, &us())
     }

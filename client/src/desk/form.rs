@@ -140,6 +140,7 @@ mod tests {
             applications: List::empty(),
             attachments: List::new(attachments.iter().map(attachment).collect()).unwrap(),
             mandate: None,
+            helped: None,
         }
     }
 

@@ -227,8 +227,8 @@ impl At<'_, '_, '_> {
     fn give(&mut self, rows: &[&Row]) -> Result<Vec<Given>, Failure> {
         let all: Vec<String> = rows.iter().copied().flat_map(names_of).collect();
         let journaled: BTreeSet<String> = {
-            let known = self.keeping.register()?.journaled(&all)?;
-            all.iter().zip(known).filter(|(_, known)| known.is_some()).map(|(name, _)| name.clone()).collect()
+            let known = self.keeping.register()?.are_named(&all)?;
+            all.iter().zip(known).filter(|(_, is_known)| *is_known).map(|(name, _)| name.clone()).collect()
         };
         // What a register that is older than the issuing does not know is asked of the chain.
         let new: Vec<&Row> =

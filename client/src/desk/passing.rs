@@ -59,6 +59,7 @@ pub(super) fn files(
             applications: List::empty(),
             attachments: List::empty(),
             mandate: None,
+            helped: None,
         };
         made.push((to, file.bind(clock::random()?).map_err(|error| wrong(&error))?));
     }

@@ -13,6 +13,7 @@ use kanhe_proto::trust::Trust;
 use kanhe_proto::verdict::{LicenceVerdict, Outcome, Verdict, verify_presented};
 use serde_json::{Map, Value, json};
 
+use super::reading::ReadShown;
 use super::row::{Fault, VerdictSeen};
 use crate::verifier::{Evidences, replaced};
 
@@ -97,6 +98,20 @@ pub fn shown(shown: &Shown<'_>, presentation: &[u8], fresh: &Evidences, trust: &
     let verdict = verify_presented(&response.to_bytes(), &request, trust, now, shown.presented);
     take(shown, &response, &verdict, &mut judged);
     judged
+}
+
+/// The same for somebody for whom a clerk acts: what was read instead was proved when it came.
+pub fn instead(shown: &Shown<'_>, read: Option<&ReadShown>) -> Judged {
+    let Some(read) = read else { return Judged::default() };
+    let seen = |ask: &String| VerdictSeen {
+        party: shown.party.code.to_string(),
+        slot: shown.slot,
+        ask: ask.clone(),
+        outcome: Outcome::Valid,
+        code: "read_instead".to_owned(),
+    };
+    let verdicts = read.given.keys().map(seen).collect();
+    Judged { given: read.given.clone(), evidence: read.evidence.clone(), verdicts, ..Judged::default() }
 }
 
 fn take(shown: &Shown<'_>, response: &Response, verdict: &Verdict, judged: &mut Judged) {

@@ -1,17 +1,19 @@
-//! What the item lets the bureau read of others for a step: asked by itself, each read on its own ground.
+//! What the bureau reads of others for a step: asked by itself, each read on its own ground. The item lets it read some; and
+//! what somebody would show who has no wallet is read instead, where a clerk acts.
 //!
 //! On a rule the request names the case; under a consent it shows what the party's file has for it. What was asked is kept
 //! before it leaves, so that after a crash nothing is asked twice. A read that is refused keeps the rules alone from
 //! deciding: an officer sees its code. One that is optional is absent then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use kanhe_proto::case::Case;
-use kanhe_proto::case_file::Author;
+use kanhe_proto::bounded::Text;
+use kanhe_proto::case::{Case, Clerk};
+use kanhe_proto::case_file::{Author, Helped};
 use kanhe_proto::consent::Subject;
-use kanhe_proto::identifiers::Uscc;
-use kanhe_proto::item::{Basis, PartName, SharedRead};
-use serde_json::{Map, Value};
+use kanhe_proto::identifiers::{Day, Uscc, Vct};
+use kanhe_proto::item::{Ask, Basis, PartName, SharedRead};
+use serde_json::{Map, Value, json};
 
 use super::checking::{Opened, trouble};
 use super::document::Part;
@@ -21,7 +23,7 @@ use crate::clock;
 use crate::consent::{Ticket, scope_of};
 use crate::follow::Follower;
 use crate::issuer::{ENTERPRISE_ID_TYPE, Office, PERSON_ID_TYPE, Register, subject};
-use crate::reads::{Ask, Asked, AskedState, CaseRead, Ground, Reader, fetch, receive, refuse, send};
+use crate::reads::{Ask as Request, Asked, AskedState, CaseRead, Ground, Reader, fetch, receive, refuse, send};
 use crate::talk::{ExitCode, Failure};
 
 /// How often a read is asked anew that could not be given in time or came out of turn.
@@ -36,8 +38,19 @@ const HOLDER: &str = "CZZTDM";
 pub struct Readings {
     /// Claims by read.
     pub values: Map<String, Value>,
+    /// What was read instead of being shown, by the slot for whose party a clerk acts.
+    pub shown: BTreeMap<u8, ReadShown>,
     /// Why something is not there.
     pub faults: Vec<Fault>,
+}
+
+/// Licences that were read instead of being shown.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadShown {
+    /// Claims by ask.
+    pub given: Map<String, Value>,
+    /// What evidence says, by ask.
+    pub evidence: Map<String, Value>,
 }
 
 /// A step that reads.
@@ -55,9 +68,38 @@ pub(super) struct Reading<'a> {
 /// How one read stands.
 enum Stands {
     Pending,
-    Values(Value),
+    Given(Box<Asked>),
     Absent,
     Fault(String),
+}
+
+/// Something that is to be read.
+enum Want<'a> {
+    /// What the item lets the bureau read.
+    Read(&'a SharedRead),
+    /// What a party would show, if a clerk did not act for it.
+    Ask(&'a Ask, &'a Helped, &'a Clerk),
+}
+
+impl Want<'_> {
+    const fn code(&self) -> &PartName {
+        match self {
+            Self::Read(read) => &read.code,
+            Self::Ask(ask, ..) => &ask.code,
+        }
+    }
+    const fn is_optional(&self) -> bool {
+        match self {
+            Self::Read(read) => read.optional,
+            Self::Ask(ask, ..) => ask.optional,
+        }
+    }
+    const fn is_ask(&self) -> bool {
+        matches!(self, Self::Ask(..))
+    }
+    fn missing(&self, code: &str) -> Stands {
+        if self.is_optional() { Stands::Absent } else { Stands::Fault(code.to_owned()) }
+    }
 }
 
 impl Reading<'_> {
@@ -69,41 +111,84 @@ impl Reading<'_> {
         let asked = self.register.asked_for(self.key)?;
         let mut pending = false;
         for read in item.read.iter().filter(|read| read.by == step.by) {
-            match self.one(read, &asked, follower)? {
+            let Some(slot) = self.slot_of(&read.of) else { continue };
+            match self.one(&Want::Read(read), slot, &asked, follower)? {
                 Stands::Pending => pending = true,
-                Stands::Values(values) => drop(found.values.insert(read.code.to_string(), values)),
+                Stands::Given(of) => drop(found.values.insert(read.code.to_string(), claims(&of))),
                 Stands::Absent => {}
                 Stands::Fault(code) => {
                     found.faults.push(Fault::of(&code, Some(&read.of), format!("read.{}", read.code)));
                 }
             }
         }
+        for opened in self.opened {
+            let (Author::Slot(slot), Some((helped, clerk))) = (opened.wanted.author, opened.helped()) else { continue };
+            let (shown, faults) = match self.asks(slot, &step.by, (helped, clerk), &asked, follower)? {
+                Some(read) => read,
+                None => {
+                    pending = true;
+                    continue;
+                }
+            };
+            found.shown.insert(slot, shown);
+            found.faults.extend(faults);
+        }
         Ok(if pending { Err(trouble("reads_pending")) } else { Ok(found) })
     }
 
-    fn one(&self, read: &SharedRead, asked: &[Asked], follower: &mut Follower) -> Result<Stands, Failure> {
+    /// What the item asks of a party for whom a clerk acts, and this bureau is to see; nothing while an answer is waited for.
+    fn asks(
+        &self,
+        slot: u8,
+        role: &PartName,
+        (helped, clerk): (&Helped, &Clerk),
+        asked: &[Asked],
+        follower: &mut Follower,
+    ) -> Result<Option<(ReadShown, Vec<Fault>)>, Failure> {
+        let item = &self.known.item;
+        let party = self.case.slots.get(usize::from(slot)).and_then(|slot| item.party.get(usize::from(slot.party)));
+        let Some(party) = party else { return Ok(Some(Default::default())) };
+        let (mut shown, mut faults, mut pending) = (ReadShown::default(), Vec::new(), false);
+        for ask in item.ask.iter().filter(|ask| ask.of == party.code && ask.to.contains(role)) {
+            let name = ask.code.to_string();
+            match self.one(&Want::Ask(ask, helped, clerk), slot, asked, follower)? {
+                Stands::Pending => pending = true,
+                Stands::Given(of) => {
+                    shown.evidence.insert(name.clone(), evidence(&of, self.case, slot));
+                    shown.given.insert(name, within(ask, claims(&of)));
+                }
+                Stands::Absent => {}
+                Stands::Fault(code) => faults.push(Fault::of(&code, Some(&party.code), format!("given.{name}"))),
+            }
+        }
+        Ok((!pending).then_some((shown, faults)))
+    }
+
+    /// The slot of a party that has said something.
+    fn slot_of(&self, party: &PartName) -> Option<u8> {
         let slot = (0u8..).zip(self.case.slots.iter()).find(|(_, slot)| {
-            let party = self.known.item.party.get(usize::from(slot.party));
-            slot.presented.is_some() && party.is_some_and(|party| party.code == read.of)
+            let known = self.known.item.party.get(usize::from(slot.party));
+            slot.presented.is_some() && known.is_some_and(|known| known.code == *party)
         });
-        let Some((slot, _)) = slot else { return Ok(Stands::Absent) };
-        let mut tries: Vec<Asked> = asked
-            .iter()
-            .filter(|asked| asked.case.as_ref().is_some_and(|of| of.read == read.code && of.slot == slot))
-            .cloned()
-            .collect();
-        let Some(mut last) = tries.pop() else { return self.begin(read, slot, follower) };
+        slot.map(|(slot, _)| slot)
+    }
+
+    fn one(&self, want: &Want<'_>, slot: u8, asked: &[Asked], follower: &mut Follower) -> Result<Stands, Failure> {
+        let is_it = |of: &CaseRead| (&of.read, of.slot, of.is_ask) == (want.code(), slot, want.is_ask());
+        let mut tries: Vec<Asked> =
+            asked.iter().filter(|asked| asked.case.as_ref().is_some_and(is_it)).cloned().collect();
+        let Some(mut last) = tries.pop() else { return self.begin(want, slot, follower) };
         if last.state == AskedState::Asked {
             self.look(&mut last, follower)?;
         }
         let refused = last.code.clone().filter(|_| last.state == AskedState::Refused);
         match (last.state, refused) {
             (AskedState::Asked, _) => Ok(Stands::Pending),
-            (AskedState::Given, _) => Ok(given(read, &last)),
+            (AskedState::Given, _) => Ok(given(want, last)),
             (AskedState::Refused, Some(code)) if AGAIN.contains(&code.as_str()) && tries.len() + 1 < TRIES => {
-                self.begin(read, slot, follower)
+                self.begin(want, slot, follower)
             }
-            (AskedState::Refused, code) => Ok(missing(read, code.as_deref().unwrap_or("read_unanswered"))),
+            (AskedState::Refused, code) => Ok(want.missing(code.as_deref().unwrap_or("read_unanswered"))),
         }
     }
 
@@ -119,41 +204,70 @@ impl Reading<'_> {
         }
     }
 
-    fn begin(&self, read: &SharedRead, slot: u8, follower: &mut Follower) -> Result<Stands, Failure> {
-        let item = &self.known.item;
-        let Some(about) = self.about(slot) else { return Ok(missing(read, "read_no_subject")) };
-        let Some(source) = self.played_by(&read.from) else { return Ok(missing(read, "read_no_subject")) };
-        let case =
-            CaseRead { case: self.key.case, step: self.key.step, round: self.key.round, slot, read: read.code.clone() };
-        let ground = match read.basis {
-            Basis::Statute => Ground::Statute { ground: item.purpose.clone(), case: Some(case.clone()) },
-            Basis::Consent => match self.ticket(read, slot) {
-                Some(ticket) => Ground::Consent(Box::new(ticket)),
-                None => return Ok(missing(read, "read_no_consent")),
-            },
+    fn begin(&self, want: &Want<'_>, slot: u8, follower: &mut Follower) -> Result<Stands, Failure> {
+        let (case, step, round) = (self.key.case, self.key.step, self.key.round);
+        let case = CaseRead { case, step, round, slot, read: want.code().clone(), is_ask: want.is_ask() };
+        let ask = match want {
+            Want::Read(read) => self.read(read, case)?,
+            Want::Ask(ask, helped, clerk) => self.instead(ask, helped, clerk, case)?,
         };
-        let claims = read.claims.iter().filter_map(|claim| claim.split(['.', '[']).next()).map(str::to_owned);
-        let ask = Ask {
-            source,
-            subject: about,
-            scope: scope_of(read.type_ref.code().clone(), claims)?,
-            purpose: item.purpose.clone(),
-            ground,
-            case: Some(case),
+        let ask = match ask {
+            Ok(ask) => ask,
+            Err(code) => return Ok(want.missing(code)),
         };
         let made = Reader { office: self.office, register: self.register }.make(ask, follower);
         let asked = match made {
             Ok(asked) => asked,
             // The chain has no such consent: its word, under its certificate.
-            Err(failure) if failure.exit == ExitCode::Refused => return Ok(missing(read, &failure.code)),
+            Err(failure) if failure.exit == ExitCode::Refused => return Ok(want.missing(&failure.code)),
             Err(failure) => return Err(failure),
         };
         send(&asked, follower.nodes()).or_else(passing)?;
         Ok(Stands::Pending)
     }
 
-    /// The party by the number in a licence that it gave.
+    /// What the item lets this bureau read, or why it cannot be asked for.
+    fn read(&self, read: &SharedRead, case: CaseRead) -> Result<Result<Request, &'static str>, Failure> {
+        let item = &self.known.item;
+        let Some((subject, source)) = self.about(case.slot).zip(self.played_by(&read.from)) else {
+            return Ok(Err("read_no_subject"));
+        };
+        let ground = match read.basis {
+            Basis::Statute => Ground::Statute { ground: item.purpose.clone(), case: Some(case.clone()) },
+            Basis::Consent => match self.ticket(read, case.slot) {
+                Some(ticket) => Ground::Consent(Box::new(ticket)),
+                None => return Ok(Err("read_no_consent")),
+            },
+        };
+        let scope = scope_of(read.type_ref.code().clone(), outer(&read.claims))?;
+        Ok(Ok(Request { source, subject, scope, purpose: item.purpose.clone(), ground, case: Some(case) }))
+    }
+
+    /// What a person would have shown, on the ground that the clerk's act names, of whom the clerk names; or why it cannot be
+    /// asked for.
+    fn instead(
+        &self,
+        ask: &Ask,
+        helped: &Helped,
+        clerk: &Clerk,
+        case: CaseRead,
+    ) -> Result<Result<Request, &'static str>, Failure> {
+        let Some(of) = helped.asks.iter().find(|of| of.ask == ask.code) else { return Ok(Err("read_no_source")) };
+        if !ask.types.iter().any(|known| *known.code() == of.type_code) {
+            return Ok(Err("read_no_source"));
+        }
+        let scope = scope_of(of.type_code.clone(), outer(&ask.claims))?;
+        let ground = Ground::Statute { ground: clerk.ground.clone(), case: Some(case.clone()) };
+        let (subject, purpose) = (helped.person.clone(), self.known.item.purpose.clone());
+        Ok(Ok(Request { source: of.source, subject, scope, purpose, ground, case: Some(case) }))
+    }
+
+    /// The party by the number that a clerk has seen, or else in a licence that it gave.
     fn about(&self, slot: u8) -> Option<Subject> {
+        let sent = self.opened.iter().find(|opened| opened.wanted.author == Author::Slot(slot));
+        if let Some((helped, _)) = sent.and_then(Opened::helped) {
+            return Some(helped.person.clone());
+        }
         let part = self.parts.iter().find(|part| part.slot == slot)?;
         let numbers = part.given.values().filter_map(|claims| claims.get(HOLDER)?.as_str());
         // Of several people an officer decides who is meant.
@@ -183,17 +297,50 @@ fn passing(failure: Failure) -> Result<(), Failure> {
     if failure.exit == ExitCode::Unreachable { Ok(()) } else { Err(failure) }
 }
 
-fn missing(read: &SharedRead, code: &str) -> Stands {
-    if read.optional { Stands::Absent } else { Stands::Fault(code.to_owned()) }
+/// Names of claims as a source knows them.
+fn outer<const BYTES: usize>(claims: &[Text<BYTES>]) -> impl Iterator<Item = String> + '_ {
+    claims.iter().filter_map(|claim| claim.split(['.', '[']).next()).map(str::to_owned)
 }
 
-/// Claims of what was given: one good licence of the kind, or it is nothing that rules could name.
-fn given(read: &SharedRead, asked: &Asked) -> Stands {
-    let good: Vec<_> = asked.licences.iter().filter(|licence| licence.good).collect();
-    match good.as_slice() {
-        [licence] => Stands::Values(Value::Object(licence.claims.clone())),
-        [] if asked.licences.is_empty() => missing(read, "read_nothing"),
-        [] => missing(read, "read_not_good"),
+/// What was given: one good licence of the kind, or it is nothing that rules could name.
+fn given(want: &Want<'_>, mut asked: Asked) -> Stands {
+    let is_none = asked.licences.is_empty();
+    asked.licences.retain(|licence| licence.good);
+    match asked.licences.len() {
+        1 => Stands::Given(Box::new(asked)),
+        0 if is_none => want.missing("read_nothing"),
+        0 => want.missing("read_not_good"),
         _ => Stands::Fault("read_several".to_owned()),
     }
+}
+
+/// Claims of the one licence that was given.
+fn claims(asked: &Asked) -> Value {
+    asked.licences.first().map_or(Value::Null, |licence| Value::Object(licence.claims.clone()))
+}
+
+/// No more of a licence than is asked for.
+fn within(ask: &Ask, claims: Value) -> Value {
+    let Value::Object(mut claims) = claims else { return claims };
+    claims.retain(|name, _| outer(&ask.claims).any(|known| known == *name));
+    Value::Object(claims)
+}
+
+/// What rules may know of a licence that was read, as of the act: the same names as of one that was shown.
+fn evidence(asked: &Asked, case: &Case, slot: u8) -> Value {
+    let mut known = Map::new();
+    known.insert("issuer".to_owned(), asked.source.to_string().into());
+    if let Some(licence) = asked.licences.first() {
+        if let Ok(vct) = licence.vct.parse::<Vct>() {
+            known.insert("type".to_owned(), vct.code.to_string().into());
+            known.insert("version".to_owned(), vct.version.0.into());
+        }
+        known.insert("status".to_owned(), json!(licence.status));
+        if let Some(issued) = licence.issued {
+            known.insert("issued".to_owned(), Day::of(issued).to_string().into());
+        }
+    }
+    let presented = case.slots.get(usize::from(slot)).and_then(|slot| slot.presented);
+    known.extend(presented.map(|at| ("as_of".to_owned(), Day::of(at).to_string().into())));
+    Value::Object(known)
 }

@@ -370,6 +370,7 @@ pub(super) mod tests {
     use kanhe_proto::bounded::Text;
 
     use super::*;
+    use crate::issuer::Way;
 
     fn names(zh: &str, en: &str) -> Names {
         Names { zh: Text::new(zh).unwrap(), en: Text::new(en).unwrap() }
@@ -404,7 +405,7 @@ pub(super) mod tests {
     pub(in crate::desk) fn checked(automatic: Option<Outcome>) -> Checked {
         let salt = |byte: u8| Blob::new([byte; 32]).unwrap();
         let vct: Vct = "urn:kanhe:type:DEMO-1:1".parse().unwrap();
-        let grant = Grant { vct, claims: Map::new(), application: "a.b.c".to_owned(), as_of: TimeMs(1) };
+        let grant = Grant { vct, claims: Map::new(), way: Way::Application("a.b.c".to_owned()), as_of: TimeMs(1) };
         Checked {
             at: TimeMs(2),
             verdicts: Vec::new(),

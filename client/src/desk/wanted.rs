@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kanhe_proto::case::{Act, Case, CaseEvent, CaseRecord, FileRef, OPENER_SLOT, Outcome};
+use kanhe_proto::case::{Act, Assisted, Case, CaseEvent, CaseRecord, Clerk, FileRef, OPENER_SLOT, Outcome};
 use kanhe_proto::case_file::Author;
 use kanhe_proto::ids::{LogIndex, TimeMs};
 use kanhe_proto::key::KeyId;
@@ -21,6 +21,8 @@ pub struct Wanted {
     pub file: FileRef,
     /// Time of the block that has the act: what was presented is judged as of then.
     pub presented: TimeMs,
+    /// The clerk who said it for somebody, under a signature that the chain has verified.
+    pub clerk: Option<Clerk>,
 }
 
 /// What the slots say now to the bureau at this place of the item, by slot; and what the steps before this one pass to it.
@@ -35,13 +37,13 @@ pub fn wanted(item: &ServiceItem, case: &Case, events: &[(LogIndex, CaseRecord)]
                 Act::Present(present) if present.slot == at && present.round == slot.round => &present.files,
                 _ => return None,
             };
-            Some((record.time, to_us(files)))
+            Some((record.time, to_us(files), act(record)?.assisted().map(Assisted::clerk)))
         });
         // Who has not presented in this round says nothing now, whatever it said before.
-        if let Some((presented, Some(file))) = said.filter(|_| slot.presented.is_some()) {
+        if let Some((presented, Some(file), clerk)) = said.filter(|_| slot.presented.is_some()) {
             // Who presented has a key of its own, also where it was invited.
             let key = slot.key.key().id();
-            found.push(Wanted { author: Author::Slot(at), key, round: slot.round, file, presented });
+            found.push(Wanted { author: Author::Slot(at), key, round: slot.round, file, presented, clerk });
         }
     }
     for before in before(item, step) {
@@ -53,7 +55,7 @@ pub fn wanted(item: &ServiceItem, case: &Case, events: &[(LogIndex, CaseRecord)]
         });
         if let Some((presented, (key, round), Some(file))) = passed {
             let author = Author::Bureau { place: item.steps[usize::from(before)].by, step: before };
-            found.push(Wanted { author, key, round, file, presented });
+            found.push(Wanted { author, key, round, file, presented, clerk: None });
         }
     }
     found
@@ -147,7 +149,15 @@ mod tests {
     }
     fn present(slot: u8, round: u32, files: Vec<FileRef>) -> Act {
         let (case, letter_key) = (CaseId([7; 32]), key(9));
-        Act::Present(Present { case, slot, round, join: None, letter_key, files: List::new(files).unwrap() })
+        Act::Present(Present {
+            case,
+            slot,
+            round,
+            join: None,
+            letter_key,
+            files: List::new(files).unwrap(),
+            assisted: None,
+        })
     }
     fn decide(step: u8, outcome: Outcome, passed: Vec<FileRef>) -> Act {
         Act::Decide(Decide {
@@ -200,7 +210,7 @@ mod tests {
                 Author::Slot(slot) => key(slot + 1).id(),
                 Author::Bureau { .. } => KeyId([8; 16]),
             };
-            Wanted { author, key, round, file, presented: TimeMs(presented) }
+            Wanted { author, key, round, file, presented: TimeMs(presented), clerk: None }
         };
         assert_eq!(wanted(&item, &case, &events, 0), [of(Author::Slot(0), 0, reference(0, 1), 0)]);
         assert_eq!(wanted(&item, &case, &events, 1), [of(Author::Slot(1), 1, reference(1, 4), 30)]);

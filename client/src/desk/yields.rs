@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use kanhe_proto::application::Application;
-use kanhe_proto::case_file::CaseFile;
-use kanhe_proto::hash::ChainId;
+use kanhe_proto::case_file::{CaseFile, Helped};
+use kanhe_proto::hash::{ChainId, Hash};
 use kanhe_proto::identifiers::{Uscc, Vct};
 use kanhe_proto::ids::TimeMs;
 use kanhe_proto::item::{Item, Step, Yield};
 use serde_json::{Map, Value};
 
 use super::row::{Fault, Granted};
-use crate::issuer::Grant;
+use crate::issuer::{Grant, Way};
 use crate::rules::{Answer, Job, Made};
 
 /// What came out for each value, by its name.
@@ -71,6 +71,12 @@ fn application<'a>(
     file.applications.iter().map(|text| text.as_str()).find(is_it)
 }
 
+/// The code that a clerk has handed over for a yield. An account needs a key, which nobody has yet.
+fn promised(helped: &Helped, given: &Yield) -> Option<Way> {
+    let pickup = helped.pickups.iter().find(|pickup| pickup.yields == given.code)?;
+    given.account.is_none().then_some(Way::Pickup(Hash(pickup.hash.0)))
+}
+
 /// Where a party's licences go.
 pub(super) struct Taker<'a> {
     /// Its slot.
@@ -79,6 +85,8 @@ pub(super) struct Taker<'a> {
     pub party: &'a str,
     /// Its file.
     pub file: &'a CaseFile,
+    /// Set if a clerk acts for it.
+    pub helped: Option<&'a Helped>,
     /// When it was presented.
     pub presented: TimeMs,
     /// Values of the run for this slot.
@@ -96,8 +104,14 @@ pub(super) fn grants(
     let (mut granted, mut faults) = (Vec::<Granted>::new(), Vec::new());
     for given in of_step(item, step).filter(|given| given.to.as_str() == taker.party) {
         let vct = &given.type_ref.0;
-        let used = |text: &str| granted.iter().any(|known| known.grant.application == text);
-        let Some(text) = application(taker.file, vct, chain, issuer, taker.presented, used) else {
+        let used =
+            |text: &str| granted.iter().any(|known| matches!(&known.grant.way, Way::Application(of) if of == text));
+        let way = match taker.helped {
+            Some(helped) => promised(helped, given),
+            None => application(taker.file, vct, chain, issuer, taker.presented, used)
+                .map(|text| Way::Application(text.to_owned())),
+        };
+        let Some(way) = way else {
             faults.push(Fault::of("application_missing", Some(taker.party), given.code.as_str()));
             continue;
         };
@@ -106,7 +120,7 @@ pub(super) fn grants(
             Ok((account, claims)) => granted.push(Granted {
                 code: given.code.clone(),
                 slot: taker.slot,
-                grant: Grant { vct: vct.clone(), claims, application: text.to_owned(), as_of: taker.presented },
+                grant: Grant { vct: vct.clone(), claims, way, as_of: taker.presented },
                 account,
             }),
             Err(fault) => faults.push(Fault { party: Some(taker.party.to_owned()), ..fault }),

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kanhe_proto::genesis::Genesis;
-use kanhe_proto::hash::LicenceDigest;
+use kanhe_proto::hash::{Hash, LicenceDigest};
 use kanhe_proto::identifiers::{Day, TypeCode, Vct};
 use kanhe_proto::ids::{LogIndex, TimeMs};
 use kanhe_proto::key::{KeyId, PublicKey};
+use kanhe_proto::pickup::{PickupEntry, PickupHash, chain_salt};
 use kanhe_proto::text;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,11 +20,15 @@ use serde_json::{Map, Value};
 use super::batch::{Signing, fresh_number};
 use super::journal::{Planned, anchor, plan, wait_for};
 use super::prepare::bind;
+use super::records::{Awaiting, pickup_bytes};
 use super::{BatchEntry, Definition, Office, Prepared, Register};
 use crate::clock;
 use crate::follow::Follower;
 use crate::sheet::Row;
 use crate::talk::{ExitCode, Failure};
+
+/// Stands in the place of a run for licences that a clerk hands over codes for.
+const COUNTERS: &str = "counters";
 
 /// A licence to be issued.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -32,10 +37,20 @@ pub struct Grant {
     pub vct: Vct,
     /// Claims, but for those that the issuer fills in.
     pub claims: Map<String, Value>,
-    /// The holder's application.
-    pub application: String,
+    /// How its holder gets it.
+    pub way: Way,
     /// The application is judged as of then.
     pub as_of: TimeMs,
+}
+
+/// How a licence reaches its holder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// It is signed for the keys of this application.
+    Application(String),
+    /// It awaits whoever brings a code, of which this is the hash with the chain's salt.
+    Pickup(Hash),
 }
 
 impl std::fmt::Debug for Grant {
@@ -100,15 +115,20 @@ impl Types {
 #[derive(Debug, Clone, Default)]
 pub struct Taken {
     keys: BTreeSet<KeyId>,
+    codes: BTreeSet<PickupHash>,
     values: BTreeSet<(TypeCode, String, String)>,
 }
 
+/// A licence that can be issued.
+enum Ready {
+    /// To keys.
+    Bound(Prepared),
+    /// To whoever comes with a code.
+    Promised(Awaiting, PickupHash),
+}
+
 /// Names are those of a row with a place after the last slash: what cannot be issued whole is not issued in part.
-fn leave_out_parts(
-    names: &[String],
-    ends: &mut [Result<(), Failure>],
-    new: &mut BTreeMap<Vct, Vec<(usize, Prepared)>>,
-) {
+fn leave_out_parts<T>(names: &[String], ends: &mut [Result<(), Failure>], new: &mut BTreeMap<Vct, Vec<(usize, T)>>) {
     let row = |at: usize| names[at].rsplit_once('/').map_or(names[at].as_str(), |(row, _)| row);
     let failed = ends.iter().enumerate().filter_map(|(at, end)| Some((row(at), end.as_ref().err()?.clone())));
     let failed: BTreeMap<&str, Failure> = failed.collect();
@@ -151,21 +171,30 @@ impl Granting<'_> {
         follower: &mut Follower,
     ) -> Result<Vec<Result<(), Failure>>, Failure> {
         let names: Vec<String> = due.iter().map(|due| due.name.clone()).collect();
-        let journaled = self.register.journaled(&names)?;
+        let known = self.register.are_named(&names)?;
         let (mut types, mut taken) = (Types::default(), Taken::default());
         let mut ends: Vec<Result<(), Failure>> = Vec::with_capacity(due.len());
         let mut new: BTreeMap<Vct, Vec<(usize, Prepared)>> = BTreeMap::new();
-        for (at, (due, known)) in due.iter().zip(journaled).enumerate() {
-            if known.is_some() {
+        let mut promised: BTreeMap<Vct, Vec<(usize, (Awaiting, PickupHash))>> = BTreeMap::new();
+        for (at, (due, is_known)) in due.iter().zip(known).enumerate() {
+            if is_known {
                 ends.push(Ok(()));
                 continue;
             }
-            let prepared = self.prepare(due.grant, at, &mut types, &mut taken, follower);
-            ends.push(prepared.map(|(_, prepared)| {
-                new.entry(due.grant.vct.clone()).or_default().push((at, prepared));
+            let vct = due.grant.vct.clone();
+            ends.push(self.prepare(due.grant, at, &mut types, &mut taken, follower).map(|ready| match ready {
+                Ready::Bound(prepared) => new.entry(vct).or_default().push((at, prepared)),
+                Ready::Promised(row, hash) => promised.entry(vct).or_default().push((at, (row, hash))),
             }));
         }
         leave_out_parts(&names, &mut ends, &mut new);
+        leave_out_parts(&names, &mut ends, &mut promised);
+        for (vct, some) in promised {
+            let definition = types.get(self, &vct, follower)?;
+            let named: Vec<String> = some.iter().map(|(at, _)| names[*at].clone()).collect();
+            let rows: Vec<(Awaiting, PickupHash)> = some.into_iter().map(|(_, row)| row).collect();
+            self.register.await_pickup(&definition, COUNTERS, &self.salt(), &rows, &named)?;
+        }
         for (vct, mut left) in new {
             let definition = types.get(self, &vct, follower)?;
             while !left.is_empty() {
@@ -235,17 +264,34 @@ impl Granting<'_> {
         types: &mut Types,
         taken: &mut Taken,
         follower: &mut Follower,
-    ) -> Result<(Arc<Definition>, Prepared), Failure> {
+    ) -> Result<Ready, Failure> {
         let definition = types.get(self, &grant.vct, follower)?;
         let line = u32::try_from(place).expect("a portion is bounded");
-        let row = Row { line, claims: grant.claims.clone(), application: None };
-        let prepared = bind(self.office, &definition, row, &grant.application, grant.as_of)
-            .map_err(|fault| Failure::reported(ExitCode::Refused, "grant_application_wrong", fault.message()))?;
-        for key in &prepared.keys {
-            if taken.keys.contains(&key.id()) || self.register.of_application(&key.id())?.is_some() {
-                return Err(used());
+        let number = fresh_number(self.office, &definition)?;
+        let ready = match &grant.way {
+            Way::Application(text) => {
+                let row = Row { line, claims: grant.claims.clone(), application: None };
+                let prepared = bind(self.office, &definition, row, text, grant.as_of).map_err(|fault| {
+                    Failure::reported(ExitCode::Refused, "grant_application_wrong", fault.message())
+                })?;
+                for key in &prepared.keys {
+                    if taken.keys.contains(&key.id()) || self.register.of_application(&key.id())?.is_some() {
+                        return Err(used());
+                    }
+                }
+                Ready::Bound(prepared)
             }
-        }
+            Way::Pickup(hash) => {
+                let hash = PickupHash(hash.0);
+                if taken.codes.contains(&hash) || self.register.has_code(&hash)? {
+                    return Err(Failure::of(ExitCode::Refused, "grant_code_taken", &[]));
+                }
+                let entry = PickupEntry::of(hash, self.salt(), clock::now());
+                let (vct, claims, pickup) = (grant.vct.clone(), grant.claims.clone(), pickup_bytes(&entry));
+                let awaiting = Awaiting { number: number.clone(), vct, claims, pickup, run: COUNTERS.to_owned(), line };
+                Ready::Promised(awaiting, hash)
+            }
+        };
         let mut values = Vec::new();
         for column in definition.columns.list().iter().filter(|column| column.unique && column.claim) {
             let Some(value) = grant.claims.get(&column.code).and_then(Value::as_str) else { continue };
@@ -256,11 +302,18 @@ impl Granting<'_> {
             }
             values.push(id);
         }
-        let number = fresh_number(self.office, &definition)?;
-        definition.fill(prepared.row.claims.clone(), &number, self.issuer_name, Day::of(clock::now()))?;
-        taken.keys.extend(prepared.keys.iter().map(PublicKey::id));
+        definition.fill(grant.claims.clone(), &number, self.issuer_name, Day::of(clock::now()))?;
+        match &ready {
+            Ready::Bound(prepared) => taken.keys.extend(prepared.keys.iter().map(PublicKey::id)),
+            Ready::Promised(_, hash) => drop(taken.codes.insert(*hash)),
+        }
         taken.values.extend(values);
-        Ok((definition, prepared))
+        Ok(ready)
+    }
+
+    /// Codes are hashed where the bureau is not known yet that will look for them.
+    fn salt(&self) -> [u8; 16] {
+        chain_salt(&self.office.chain.chain_id)
     }
 }
 

@@ -30,7 +30,7 @@ pub use abandon::{Unfinished, unfinished};
 pub use anchor::{Expected, Settled, settle, transaction};
 pub use definition::{Definition, issuer_name};
 pub use extract::Extracting;
-pub use grant::{Due, Given, Grant, Granting, Taken, Types, await_batches};
+pub use grant::{Due, Given, Grant, Granting, Taken, Types, Way, await_batches};
 pub use holder_requests::{HolderRequests, Round};
 pub use journal::anchor_open;
 pub use office::Office;

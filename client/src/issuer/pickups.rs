@@ -53,5 +53,5 @@ pub fn hand_out(
     }
     let bytes = file.bytes().map_err(|error| Failure::reported(ExitCode::Failure, "sheet_not_written", error))?;
     home::write_private(path, &bytes)?;
-    register.await_pickup(definition, &run.id, &salt, &all)
+    register.await_pickup(definition, &run.id, &salt, &all, &[])
 }

@@ -31,6 +31,8 @@ pub(super) const PICKUPS: Table<Awaiting> = Table::new("pickups");
 pub(super) const EXTRACTS: Table<LicenceNumber> = Table::new("extracts");
 /// Hash of a pickup code → the number that it is for.
 pub(super) const CODES: Table<LicenceNumber> = Table::new("codes");
+/// Name of what something is for → the number of the row that awaits pickup for it.
+pub(super) const PROMISED: Table<LicenceNumber> = Table::new("promised");
 /// The salt of each run's pickup codes.
 pub(super) const SALTS: Table<Blob<16>> = Table::new("salts");
 

@@ -17,8 +17,8 @@ use serde_json::{Map, Value};
 
 use super::people::add_holder;
 use super::records::{
-    Anchored, Awaiting, BATCHES, CODES, EXTRACTS, JOURNALED, Journaled, LICENCES, OPEN, PATHS, PICKUPS, RUNS, SALTS,
-    UNIQUE, Use,
+    Anchored, Awaiting, BATCHES, CODES, EXTRACTS, JOURNALED, Journaled, LICENCES, OPEN, PATHS, PICKUPS, PROMISED, RUNS,
+    SALTS, UNIQUE, Use,
 };
 use super::{BatchEntry, Definition, IssuedCopy, LicenceEntry, Run};
 use crate::talk::{ExitCode, Failure, Passphrase};
@@ -102,6 +102,16 @@ impl Register {
             Ok(licence.map(|licence| (journaled, licence)))
         });
         found.collect()
+    }
+    /// Whether something was journaled under each name, or awaits pickup under it.
+    pub fn are_named(&self, names: &[String]) -> Result<Vec<bool>, Failure> {
+        let journaled = self.journaled(names)?;
+        let promised = self.vault.read()?.get_many(&PROMISED, names)?;
+        Ok(journaled
+            .iter()
+            .zip(promised)
+            .map(|(journaled, promised)| journaled.is_some() || promised.is_some())
+            .collect())
     }
     /// Keeps a batch as it is now.
     pub fn put_batch(&self, batch: &BatchEntry) -> Result<(), Failure> {
@@ -197,16 +207,22 @@ impl Register {
         Ok(batch)
     }
 
-    /// Prepares licences for pickup; a run has one salt for all its codes.
+    /// Prepares licences for pickup, and keeps the names of what they are for; a run has one salt for all its codes.
     pub fn await_pickup(
         &self,
         definition: &Definition,
         run: &str,
         salt: &[u8; 16],
         all: &[(Awaiting, PickupHash)],
+        names: &[String],
     ) -> Result<(), Failure> {
+        assert!(names.is_empty() || names.len() == all.len(), "each row has a name, or none has");
         let unique = unique(definition);
         self.vault.write::<_, Failure>(|transaction| {
+            for (name, (awaiting, _)) in names.iter().zip(all) {
+                assert!(transaction.get(&PROMISED, name)?.is_none(), "nothing is promised twice");
+                transaction.put(&PROMISED, name, &awaiting.number)?;
+            }
             for (awaiting, hash) in all {
                 for (key, used) in uses_of(&unique, &awaiting.vct.code, &awaiting.claims, &awaiting.number) {
                     transaction.put(&UNIQUE, &key, &used)?;
@@ -219,6 +235,10 @@ impl Register {
             }
             Ok(transaction.put(&SALTS, run, &Blob::new(*salt).expect("16 of 16 bytes"))?)
         })
+    }
+    /// Whether something awaits this code.
+    pub fn has_code(&self, hash: &PickupHash) -> Result<bool, Failure> {
+        Ok(self.vault.get(&CODES, &text::hex(&hash.0))?.is_some())
     }
     /// Whether the pickup codes of a run were made.
     pub fn has_codes(&self, run: &str) -> Result<bool, Failure> {

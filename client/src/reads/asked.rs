@@ -49,6 +49,9 @@ pub struct GivenLicence {
     pub good: bool,
     /// Its status then.
     pub status: kanhe_proto::status::Status,
+    /// When it was issued, as it says.
+    #[serde(default)]
+    pub issued: Option<TimeMs>,
 }
 
 impl std::fmt::Debug for GivenLicence {
@@ -106,8 +109,11 @@ pub struct CaseRead {
     pub round: u32,
     /// Slot of the party that it is about.
     pub slot: u8,
-    /// The item's read.
+    /// The item's read, or its ask.
     pub read: PartName,
+    /// Whether it is an ask, read because a clerk acts for who would have shown it.
+    #[serde(default)]
+    pub is_ask: bool,
 }
 
 impl std::fmt::Debug for Asked {

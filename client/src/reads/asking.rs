@@ -218,7 +218,7 @@ pub fn refuse(asked: &mut Asked, code: &str, register: &Register) -> Result<(), 
 fn given(facts: SharedFacts) -> GivenLicence {
     let good = facts.status == Status::Active && facts.in_time;
     let (digest, vct) = (facts.digest, facts.vct.to_string());
-    GivenLicence { digest, vct, claims: facts.claims, good, status: facts.status }
+    GivenLicence { digest, vct, claims: facts.claims, good, status: facts.status, issued: facts.issued }
 }
 
 fn proof_of(letter: &ReadLetter, shared: Shared, certified: CertifiedHeader, record: ProvedRecord) -> SharedProof {

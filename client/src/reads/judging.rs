@@ -1,7 +1,10 @@
 //! Whether a reader may: judged by the source before anything is signed, and by the chain again.
 
-use kanhe_proto::consent::{Basis, ReadRequest, Statutory, Subject, Under};
-use kanhe_proto::item::Basis as ItemBasis;
+use kanhe_proto::case::{Act, CaseEvent, CaseRecord, OPENER_SLOT};
+use kanhe_proto::consent::{Basis, ReadRequest, Statutory, Subject, TypeClaims, Under};
+use kanhe_proto::hash::CaseId;
+use kanhe_proto::ids::LogIndex;
+use kanhe_proto::item::{Ask, Basis as ItemBasis};
 use kanhe_proto::key::KeyId;
 use kanhe_proto::registry::{KeyEntry, KeyRole, Purpose, PurposeClass};
 use kanhe_proto::sd_jwt::{HOLDER_BINDING_CLAIM, KEPT_CLAIMS};
@@ -123,7 +126,7 @@ impl Judging<'_> {
             if !found.case.runs_at(found.time) {
                 return Ok(Err("read_case"));
             }
-            if !is_declared(letter, &found) {
+            if !is_declared(letter, &found) && !is_instead(letter, statutory, id, &found, follower)? {
                 return Ok(Err("read_beyond_item"));
             }
         }
@@ -162,6 +165,47 @@ fn is_declared(letter: &ReadLetter, found: &case::ProvedCase) -> bool {
         && played_by(&read.from) == Some(request.source)
         && asked.type_code == *read.type_ref.code()
         && asked.claims.iter().all(|claim| declared(claim))
+}
+
+/// Whether a clerk acts in the case, on this ground, for somebody of whom the item asks this for the reader: proved by the
+/// act's record, which the chain has under the signature of the clerk's bureau.
+fn is_instead(
+    letter: &ReadLetter,
+    statutory: &Statutory,
+    case: &CaseId,
+    found: &case::ProvedCase,
+    follower: &mut Follower,
+) -> Result<bool, Failure> {
+    let (item, request) = (&found.item.item, &letter.request.request);
+    let ask = item.ask.iter().find(|ask| Some(&ask.code) == letter.read.as_ref());
+    let [asked] = &letter.asked.scope[..] else { return Ok(false) };
+    let Some(ask) = ask.filter(|ask| is_asked(ask, asked) && item.purpose == request.purpose) else {
+        return Ok(false);
+    };
+    let roles = item.bureau.iter().zip(found.case.chosen.iter());
+    let mut played = roles.filter(|(_, bureau)| **bureau == request.reader);
+    if !played.any(|(role, _)| ask.to.contains(&role.code)) {
+        return Ok(false);
+    }
+    let Some(events) = case::events(follower, case)? else { return Ok(false) };
+    let is_helped = |(_, record): &(LogIndex, CaseRecord)| {
+        let CaseEvent::Act(signed) = &record.event else { return false };
+        let slot = match &signed.act {
+            Act::Present(present) => present.slot,
+            _ => OPENER_SLOT,
+        };
+        let slot = events.case.slots.get(usize::from(slot));
+        let party = slot.and_then(|slot| item.party.get(usize::from(slot.party)));
+        party.is_some_and(|party| party.code == ask.of)
+            && signed.act.assisted().is_some_and(|assisted| assisted.ground == statutory.ground)
+    };
+    Ok(events.events.iter().any(is_helped))
+}
+
+/// Whether an ask is for this, and for no less.
+fn is_asked(ask: &Ask, asked: &TypeClaims) -> bool {
+    let named = |claim: &str| ask.claims.iter().any(|known| known.split(['.', '[']).next() == Some(claim));
+    ask.types.iter().any(|known| *known.code() == asked.type_code) && asked.claims.iter().all(|claim| named(claim))
 }
 
 /// Whether a purpose is in force and of public benefit.

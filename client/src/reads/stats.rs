@@ -250,6 +250,7 @@ mod tests {
             claims,
             good: true,
             status: Status::Active,
+            issued: None,
         };
         Asked {
             id: ReadId(digest),

@@ -102,6 +102,7 @@ impl Rogue {
             applications: List::empty(),
             attachments: List::empty(),
             mandate: None,
+            helped: None,
         };
         change(&mut file);
         file.bind(random()).unwrap()
@@ -152,6 +153,7 @@ impl Rogue {
             join: (round == 0).then(joins),
             letter_key: self.letter.public_key(),
             files: List::new(vec![said.reference.clone()]).unwrap(),
+            assisted: None,
         };
         let signed = Act::Present(present).sign(&context, &self.key).unwrap();
         chain.acts(&CasePayload { acts: List::new(vec![signed]).unwrap() }.to_bytes()).map(|_| ())

@@ -217,6 +217,7 @@ impl Flat {
             join: None,
             letter_key: letter_key(1_000 + self.number),
             files: List::new(to).unwrap(),
+            assisted: None,
         }
     }
     pub fn present(&self, slot: u8, round: u32) -> SignedAct {

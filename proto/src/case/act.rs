@@ -85,7 +85,7 @@ pub struct FileRef {
 /// Files of one act, strictly ascending by bureau.
 pub type FileRefs = List<FileRef, ITEM_ROLES_MAX>;
 
-/// A clerk opens the case for somebody.
+/// A clerk acts for somebody who has no wallet.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct Assisted {
     /// The clerk's bureau.
@@ -94,10 +94,28 @@ pub struct Assisted {
     pub key: KeyId,
     /// The bureau's own number of the clerk; no name.
     pub clerk: Text<CLERK_BYTES_MAX>,
-    /// The purpose on whose ground bureaus read.
+    /// The purpose on whose ground bureaus read what the person cannot show.
     pub ground: PurposeCode,
     /// Over [`assisted_bytes`].
     pub signature: Signature,
+}
+
+impl Assisted {
+    /// The clerk.
+    pub fn clerk(&self) -> Clerk {
+        Clerk { bureau: self.bureau, number: self.clerk.clone(), ground: self.ground.clone() }
+    }
+}
+
+/// A clerk who acts for somebody, as its bureau says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clerk {
+    /// The bureau.
+    pub bureau: Uscc,
+    /// Its own number of the clerk; no name.
+    pub number: Text<CLERK_BYTES_MAX>,
+    /// The purpose on whose ground bureaus read.
+    pub ground: PurposeCode,
 }
 
 /// Opens a case, and is the opener's presentation of round 0.
@@ -149,6 +167,8 @@ pub struct Present {
     pub letter_key: PublicKey,
     /// What it says to bureaus.
     pub files: FileRefs,
+    /// Set if a clerk does it for somebody.
+    pub assisted: Option<Assisted>,
 }
 
 /// What was decided.
@@ -278,10 +298,38 @@ impl Act {
     }
     /// Signatures that are verified for it.
     pub const fn signatures(&self) -> usize {
+        let joins = matches!(self, Self::Present(Present { join: Some(_), .. }));
+        1 + joins as usize + self.assisted().is_some() as usize
+    }
+    /// The clerk who does it for somebody, if one does.
+    pub const fn assisted(&self) -> Option<&Assisted> {
         match self {
-            Self::Open(Open { assisted: Some(_), .. }) | Self::Present(Present { join: Some(_), .. }) => 2,
-            _ => 1,
+            Self::Open(open) => open.assisted.as_ref(),
+            Self::Present(present) => present.assisted.as_ref(),
+            Self::Decide(_) | Self::Issued(_) | Self::Withdraw(_) | Self::Rate(_) => None,
         }
+    }
+    /// The same with or without a clerk; what no clerk does stays as it is.
+    fn with(self, assisted: Option<Assisted>) -> Self {
+        match self {
+            Self::Open(open) => Self::Open(Open { assisted, ..open }),
+            Self::Present(present) => Self::Present(Present { assisted, ..present }),
+            other => other,
+        }
+    }
+    /// The same, done by a clerk for somebody: signed by the bureau's issuing key, before the party's own signature.
+    pub fn assisted_by(self, chain: &ChainContext, clerk: Clerk, signer: &dyn Signer) -> Result<Self, SignError> {
+        let key = signer.public_key().id();
+        let alone = self.with(None);
+        let signature = signer.sign(&assisted_bytes(chain, &alone, &clerk, &key))?;
+        let Clerk { bureau, number, ground } = clerk;
+        Ok(alone.with(Some(Assisted { bureau, key, clerk: number, ground, signature })))
+    }
+    /// Whether the clerk's bureau signed it, if a clerk does it.
+    pub fn verify_assisted(&self, chain: &ChainContext, key: &PublicKey) -> Result<(), KeyError> {
+        let Some(assisted) = self.assisted() else { return Ok(()) };
+        let alone = self.clone().with(None);
+        key.verify(&assisted_bytes(chain, &alone, &assisted.clerk(), &assisted.key), &assisted.signature)
     }
     /// Signs it.
     pub fn sign(self, chain: &ChainContext, signer: &dyn Signer) -> Result<SignedAct, SignError> {
@@ -330,30 +378,6 @@ impl Join {
     }
 }
 
-impl Open {
-    /// The same, opened by a clerk: signed by the bureau's issuing key.
-    pub fn assisted_by(
-        self,
-        chain: &ChainContext,
-        bureau: Uscc,
-        clerk: Text<CLERK_BYTES_MAX>,
-        ground: PurposeCode,
-        signer: &dyn Signer,
-    ) -> Result<Self, SignError> {
-        let key = signer.public_key().id();
-        let plain = Self { assisted: None, ..self };
-        let signature = signer.sign(&assisted_bytes(chain, &plain, &bureau, &key, &clerk, &ground))?;
-        Ok(Self { assisted: Some(Assisted { bureau, key, clerk, ground, signature }), ..plain })
-    }
-    /// Whether the clerk's bureau signed it, if a clerk opens it.
-    pub fn verify_assisted(&self, chain: &ChainContext, key: &PublicKey) -> Result<(), KeyError> {
-        let Some(assisted) = &self.assisted else { return Ok(()) };
-        let plain = Self { assisted: None, ..self.clone() };
-        let Assisted { bureau, key: id, clerk, ground, signature } = assisted;
-        key.verify(&assisted_bytes(chain, &plain, bureau, id, clerk, ground), signature)
-    }
-}
-
 /// H(tag ‖ chain id ‖ opener's key).
 pub fn case_id(chain: &ChainId, opener: &PublicKey) -> CaseId {
     CaseId(hash::tagged(tags::CASE_ID, &(chain, opener)))
@@ -369,14 +393,7 @@ pub fn join_bytes(chain: &ChainContext, case: &CaseId, slot: u8, key: &PublicKey
     vote::preimage(tags::CASE_JOIN, chain, &(case, slot, key))
 }
 
-/// tag ‖ chain ‖ opening without assistance ‖ bureau ‖ key id ‖ clerk ‖ ground: what the clerk's bureau signs.
-pub fn assisted_bytes(
-    chain: &ChainContext,
-    open: &Open,
-    bureau: &Uscc,
-    key: &KeyId,
-    clerk: &Text<CLERK_BYTES_MAX>,
-    ground: &PurposeCode,
-) -> Vec<u8> {
-    vote::preimage(tags::CASE_ASSISTED, chain, &(open, bureau, key, clerk, ground))
+/// tag ‖ chain ‖ act without assistance ‖ bureau ‖ key id ‖ clerk ‖ ground: what the clerk's bureau signs.
+pub fn assisted_bytes(chain: &ChainContext, alone: &Act, clerk: &Clerk, key: &KeyId) -> Vec<u8> {
+    vote::preimage(tags::CASE_ASSISTED, chain, &(alone, &clerk.bureau, key, &clerk.number, &clerk.ground))
 }

@@ -19,11 +19,11 @@ mod letter;
 mod shape;
 
 pub use act::{
-    Act, Assisted, CasePayload, Decide, FileRef, How, Invitation, Issued, Join, Open, Outcome, Present, Rate, Run,
-    SignedAct, SlotKey, SlotRequest, Withdraw, act_bytes, assisted_bytes, case_id, join_bytes,
+    Act, Assisted, CasePayload, Clerk, Decide, FileRef, How, Invitation, Issued, Join, Open, Outcome, Present, Rate,
+    Run, SignedAct, SlotKey, SlotRequest, Withdraw, act_bytes, assisted_bytes, case_id, join_bytes,
 };
 pub use commitment::{case_nonce, commitment};
 pub use event::{CaseEvent, CaseRecord, EventError, EventList};
 pub use leaf::{Case, CaseStatus, CaseStep, OPENER_SLOT, Slot, StepState, case_key};
 pub use letter::{LETTER_VERSION, Letter, LetterContent, LetterError, WantedLetter, letter_id, letter_slots};
-pub use shape::ShapeError;
+pub use shape::{ShapeError, is_clerk};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::act::{Decide, FileRef, How, Issued, Open, Outcome, Present, Rate};
+use super::act::{Assisted, Decide, FileRef, How, Issued, Open, Outcome, Present, Rate};
 use super::leaf::{Case, Slot};
 use crate::item::is_part_name;
 use crate::key::{Algorithm, PublicKey};
@@ -64,6 +64,17 @@ fn sends(item: &ServiceItem, party: u8, to: u8) -> bool {
     item.parties.get(usize::from(party)).is_some_and(|party| party.sends_to.contains(&to))
 }
 
+/// A clerk is a number and no name.
+fn check_clerk(assisted: Option<&Assisted>) -> Result<(), ShapeError> {
+    let Some(clerk) = assisted.map(|assisted| assisted.clerk.as_str()) else { return Ok(()) };
+    require(is_clerk(clerk), ShapeError::Clerk)
+}
+
+/// Whether this may number a clerk: letters, digits and hyphens.
+pub fn is_clerk(number: &str) -> bool {
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 /// Place of the party that opens cases of an item.
 pub(super) fn opener(item: &ServiceItem) -> Option<u8> {
     (0u8..).zip(item.parties.iter()).find(|(_, party)| party.opens).map(|(at, _)| at)
@@ -92,11 +103,7 @@ impl Open {
         let all = distinct.len() == 1 + self.slots.len() && keys.into_iter().all(|key| key.verifier().is_ok());
         require(all && is_letter_key(&self.letter_key), ShapeError::Keys)?;
         check_files(&self.files, |to| sends(item, opener, to))?;
-        self.assisted.as_ref().map_or(Ok(()), |assisted| {
-            let clerk = assisted.clerk.as_str();
-            let named = clerk.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-            require(named && !clerk.is_empty(), ShapeError::Clerk)
-        })
+        check_clerk(self.assisted.as_ref())
     }
 }
 
@@ -108,6 +115,7 @@ impl Present {
             let new = case.slots.iter().all(|slot| *slot.key.key() != join.key);
             require(new && join.key.verifier().is_ok(), ShapeError::Keys)?;
         }
+        check_clerk(self.assisted.as_ref())?;
         check_files(&self.files, |to| sends(item, slot.party, to))
     }
 }

@@ -12,6 +12,7 @@
 //!
 //! Source: `docs/adr/0010-items-cases-and-consent.md`, section 3
 
+mod helped;
 mod part;
 
 use bincode::{Decode, Encode};
@@ -29,6 +30,7 @@ use crate::limits::{
 };
 use crate::seal::{SealError, SealInfo, SealPurpose, SealingSecret, seal};
 
+pub use helped::{Helped, HelpedAsk, HelpedPickup};
 pub use part::{FilePart, PartBody};
 
 /// The layout of files that is written and read.
@@ -118,6 +120,8 @@ pub struct CaseFile {
     pub attachments: List<Attachment, ATTACHMENTS_MAX>,
     /// An encoded [`crate::account::Mandate`], where the party acts for an enterprise.
     pub mandate: Option<MandateBytes>,
+    /// Set if a clerk says it for somebody who has no wallet; counts only if the act says so too.
+    pub helped: Option<Helped>,
 }
 
 /// Why a file is not what was committed to, or cannot be made.
@@ -225,6 +229,7 @@ impl CaseFile {
         }
         let ordered = ascending(self.values.iter().map(|value| value.name.as_str()))
             && ascending(self.attachments.iter().map(|attachment| attachment.name.as_str()));
+        let ordered = ordered && self.helped.as_ref().is_none_or(Helped::is_ordered);
         if !ordered || !self.attachments.iter().all(|attachment| is_plain(attachment.name.as_str())) {
             return Err(CaseFileError::Names);
         }

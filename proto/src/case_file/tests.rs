@@ -1,5 +1,7 @@
 use super::*;
+use crate::consent::Subject;
 use crate::key::{Algorithm, SecretKey, Signature};
+use crate::pickup::PickupHash;
 
 const CHAIN: ChainId = ChainId([7; 32]);
 
@@ -23,6 +25,25 @@ fn file(attachment: usize) -> CaseFile {
         }])
         .unwrap(),
         mandate: Some(Blob::new(*b"mandate").unwrap()),
+        helped: Some(helped(&["a", "b"], &["c", "d"])),
+    }
+}
+
+fn helped(asks: &[&str], pickups: &[&str]) -> Helped {
+    let text = |text: &str| Text::new(text).unwrap();
+    let ask = |name: &&str| HelpedAsk {
+        ask: text(name),
+        type_code: "DEMOJMSFZ001".parse().unwrap(),
+        source: "11370100MB1A0001X2".parse().unwrap(),
+    };
+    let pickup = |name: &&str| HelpedPickup { yields: text(name), hash: PickupHash([7; 32]) };
+    Helped {
+        person: Subject {
+            id_type: Text::new("RESIDENT").unwrap(),
+            id_number: Text::new("11010519491231002X").unwrap(),
+        },
+        asks: List::new(asks.iter().map(ask).collect()).unwrap(),
+        pickups: List::new(pickups.iter().map(pickup).collect()).unwrap(),
     }
 }
 
@@ -121,6 +142,8 @@ fn hostile_files_and_parts_are_refused() {
     };
     assert_eq!(bind(|file| file.version = 1), CaseFileError::Version(1));
     assert_eq!(bind(|file| file.values.as_mut_slice().swap(0, 1)), CaseFileError::Names);
+    assert_eq!(bind(|file| file.helped = Some(helped(&["b", "a"], &[]))), CaseFileError::Names);
+    assert_eq!(bind(|file| file.helped = Some(helped(&[], &["c", "c"]))), CaseFileError::Names);
     for name in ["", ".hidden", "../up", "a/b", "line\nfeed"] {
         let mut file = file(10);
         file.attachments = List::new(vec![attachment(name, 1)]).unwrap();

@@ -2,8 +2,8 @@
 
 use kanhe_proto::bounded::{List, Text};
 use kanhe_proto::case::{
-    Act, Case, CaseStatus, CaseStep, Decide, FileRef, How, Issued, Join, LETTER_VERSION, Letter, LetterContent, Open,
-    Outcome, Present, Rate, Run, SignedAct, Slot, SlotKey, SlotRequest, StepState, Withdraw, case_id, commitment,
+    Act, Case, CaseStatus, CaseStep, Clerk, Decide, FileRef, How, Issued, Join, LETTER_VERSION, Letter, LetterContent,
+    Open, Outcome, Present, Rate, Run, SignedAct, Slot, SlotKey, SlotRequest, StepState, Withdraw, case_id, commitment,
 };
 use kanhe_proto::hash::{CaseId, Commitment, Hash};
 use kanhe_proto::ids::{LogIndex, TimeMs};
@@ -62,9 +62,15 @@ pub fn open() -> Open {
     }
 }
 
-pub fn assisted() -> Open {
-    let (clerk, ground) = (Text::new("A-17").unwrap(), Text::new("registration").unwrap());
-    open().assisted_by(&chain(), bureau(3), clerk, ground, &issuing_key(3)).unwrap()
+pub fn clerk() -> Clerk {
+    let (number, ground) = (Text::new("A-17").unwrap(), Text::new("registration").unwrap());
+    Clerk { bureau: bureau(3), number, ground }
+}
+pub fn assisted() -> Act {
+    Act::Open(open()).assisted_by(&chain(), clerk(), &issuing_key(3)).unwrap()
+}
+pub fn joins_assisted() -> Act {
+    Act::Present(joins()).assisted_by(&chain(), clerk(), &issuing_key(3)).unwrap()
 }
 
 pub fn joins() -> Present {
@@ -75,6 +81,7 @@ pub fn joins() -> Present {
         join: Some(Join::sign(&chain(), &id(), 2, spouse().public_key(), &invitation()).unwrap()),
         letter_key: letter_key(112),
         files: List::new(vec![file(0)]).unwrap(),
+        assisted: None,
     }
 }
 
@@ -118,13 +125,14 @@ pub fn acts() -> Vec<(&'static str, Act, SecretKey)> {
     };
     vec![
         ("case-open", Act::Open(open()), opener()),
-        ("case-open-assisted", Act::Open(assisted()), opener()),
+        ("case-open-assisted", assisted(), opener()),
         ("case-present-joins", Act::Present(joins()), spouse()),
         ("case-present", Act::Present(Present { join: None, round: 1, ..joins() }), spouse()),
         ("case-decide-approved", Act::Decide(decide()), issuing_key(2)),
         ("case-decide-returned", Act::Decide(returned), issuing_key(2)),
         ("case-issued", Act::Issued(issued), issuing_key(0)),
         ("case-withdraw", Act::Withdraw(Withdraw { case: id(), slot: 1 }), buyer()),
+        ("case-present-assisted", joins_assisted(), spouse()),
         ("case-rate", Act::Rate(Rate { case: id(), stars: 5 }), buyer()),
     ]
 }

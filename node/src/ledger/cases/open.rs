@@ -26,7 +26,7 @@ pub(super) fn open<V: View>(turn: &mut Turn<'_, '_, V>, signed: &SignedAct, open
     for bureau in &open.chosen {
         require(turn.execution.registry.is_member(*bureau)?, Code::NotMember)?;
     }
-    check_assisted(turn, open)?;
+    turn.verify_assisted(signed)?;
     turn.verify(signed, &open.key)?;
 
     let opener = item.parties.iter().position(|party| party.opens).ok_or(Code::CaseShape)?;
@@ -58,12 +58,4 @@ pub(super) fn open<V: View>(turn: &mut Turn<'_, '_, V>, signed: &SignedAct, open
     settle(&mut case, &item, time);
     turn.record(case, signed);
     Ok(())
-}
-
-/// A clerk acts under a bureau's issuing key, on the ground of a purpose of public benefit.
-fn check_assisted<V: View>(turn: &mut Turn<'_, '_, V>, open: &Open) -> Result<(), Refusal> {
-    let Some(assisted) = &open.assisted else { return Ok(()) };
-    require(turn.execution.registry.is_public_purpose(&assisted.ground)?, Code::CaseGround)?;
-    let key = turn.issuing_key(assisted.bureau, assisted.key)?;
-    open.verify_assisted(&turn.context().chain, &key).map_err(|_| Code::CaseSignature.into())
 }

@@ -30,6 +30,7 @@ pub(super) fn present<V: View>(
         // Who was not invited does not join, and who was must.
         (SlotKey::Known(_), Some(_)) | (SlotKey::Invited(_), None) => return Err(Code::CaseNotNamed.into()),
     };
+    turn.verify_assisted(signed)?;
     turn.verify(signed, &key)?;
     let slot = &mut case.slots.as_mut_slice()[place];
     (slot.key, slot.presented) = (SlotKey::Known(key), Some(time));

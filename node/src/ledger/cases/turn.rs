@@ -59,6 +59,13 @@ impl<V: View> Turn<'_, '_, V> {
         let found = self.execution.registry.issuing_key(bureau, key)?;
         found.cloned().ok_or_else(|| Code::CaseNotNamed.into())
     }
+    /// A clerk acts under a bureau's issuing key, on the ground of a purpose of public benefit.
+    pub fn verify_assisted(&mut self, signed: &SignedAct) -> Result<(), Refusal> {
+        let Some(assisted) = signed.act.assisted() else { return Ok(()) };
+        require(self.execution.registry.is_public_purpose(&assisted.ground)?, Code::CaseGround)?;
+        let key = self.issuing_key(assisted.bureau, assisted.key)?;
+        signed.act.verify_assisted(&self.context().chain, &key).map_err(|_| Code::CaseSignature.into())
+    }
     pub fn verify(&self, signed: &SignedAct, key: &PublicKey) -> Result<(), Refusal> {
         signed.verify(&self.context().chain, key).map_err(|_| Code::CaseSignature.into())
     }
