@@ -1,5 +1,6 @@
 //! Consent and reads by the command: two bureaus and a person over a chain in memory, from the consent to the log.
 
+mod assisted;
 mod cases;
 mod refusals;
 mod sharing;

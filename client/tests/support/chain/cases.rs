@@ -88,6 +88,11 @@ impl Chain {
         let chain = self.genesis.chain();
         let id = signed.act.case(&chain.chain_id);
         let by = |key: &PublicKey| signed.verify(&chain, key).map_err(|_| "case_signature");
+        if let Some(assisted) = signed.act.assisted() {
+            self.is_public(&assisted.ground).map_err(|_| "case_ground")?;
+            let key = self.public_key(assisted.bureau, assisted.key).ok_or("case_not_named")?;
+            signed.act.verify_assisted(&chain, &key).map_err(|_| "case_signature")?;
+        }
         if let Act::Open(open) = &signed.act {
             require(self.find_case(&id).is_none(), "case_exists")?;
             by(&open.key)?;

@@ -75,7 +75,7 @@ impl Chain {
         Some(KeyEntry::from_value(&value).unwrap().key)
     }
 
-    fn is_public(&self, code: &Text<64>) -> Result<(), Refused> {
+    pub(super) fn is_public(&self, code: &Text<64>) -> Result<(), Refused> {
         let found = self.registry_now().remove(&Purpose::key_of(code)).ok_or("purpose_unknown")?;
         let class = Purpose::from_value(&found).unwrap().class;
         require(class == PurposeClass::PublicBenefit, "purpose_commercial")
