@@ -374,3 +374,34 @@ fn earlier_versions_know_no_accounts() {
     }
     check_stateless(&transaction, &bench.world.chain(), ProtocolVersion(3)).unwrap();
 }
+
+/// On a chain with its database.
+#[test]
+fn acts_on_an_account_are_shown_page_by_page_and_no_others() {
+    let (dir, bench) = (tempfile::tempdir().unwrap(), Bench::new());
+    let node = bench.world.create(dir.path());
+    let own = |sequence, change| bench.sign(sequence, By::Own(key(1).public_key().id()), change, &key(1));
+    let acts = [bench.open(0, &[1]), own(1, Change::AddKey(key(2).public_key())), own(2, Change::Close)];
+    for act in &acts {
+        let payload = AccountPayload { acts: List::new(vec![act.clone()]).unwrap() };
+        let expiry = TimeMs(node.now().0 + 60_000);
+        let transaction = bench.world.transaction(0, expiry, &Payload::EnterpriseAccount(payload));
+        node.block(&bench.world, &[transaction]);
+    }
+    assert_eq!(*node.source.rejected.lock().unwrap(), []);
+    let snapshot = node.chain.snapshot().unwrap();
+    let (mut shown, mut from) = (Vec::new(), None);
+    loop {
+        let page = snapshot.account_acts(&company(), from, 2).unwrap().unwrap();
+        let records = page.records.iter().map(|proved| AccountRecord::from_record(&proved.record).unwrap());
+        shown.extend(records.map(|record| record.signed));
+        let Some(next) = page.next else { break };
+        from = Some(next);
+    }
+    shown.reverse();
+    assert_eq!(shown, acts);
+    let other = bench.world.offices[0].uscc;
+    assert!(snapshot.account_acts(&other, None, 2).unwrap().unwrap().records.is_empty());
+    assert!(snapshot.account_acts(&other, Some(LogIndex(0)), 2).unwrap().is_none());
+    assert!(snapshot.account_acts(&company(), Some(LogIndex(999)), 2).unwrap().is_none());
+}
