@@ -3,16 +3,21 @@
 
 mod common;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use common::{MemoryView, RARE_TYPE, START, TYPE, World};
-use kanhe_node::ledger::{BlockContext, Code, Execution, Outcome, Refusal, SignatureCheck, check_stateless};
+use kanhe_node::ledger::map::ReadError;
+use kanhe_node::ledger::{
+    BlockContext, CaseDue, Code, ConsentDue, Execution, Outcome, Refusal, SignatureCheck, SpentKey, View,
+    check_stateless,
+};
 use kanhe_proto::account::{
     AccountAct, AccountHistory, AccountPayload, AccountRecord, By, Change, EnterpriseAccount, Grant, Opening,
     SignedAccountAct, account_key,
 };
 use kanhe_proto::bounded::{List, Text};
+use kanhe_proto::hash::MapKey;
 use kanhe_proto::identifiers::{TypeVersion, Uscc};
 use kanhe_proto::ids::{Height, LogIndex, ProtocolVersion, TimeMs};
 use kanhe_proto::key::{PublicKey, SecretKey, Signer};
@@ -263,6 +268,74 @@ fn of_two_acts_at_once_the_chain_takes_the_first() {
     assert_eq!((account.keys.len(), account.sequence, outcome.records.len()), (2, 2, 1));
 }
 
+/// A view that counts how often the account is read.
+struct Counted<'a> {
+    view: &'a MemoryView,
+    reads: Cell<usize>,
+}
+
+impl View for Counted<'_> {
+    fn registry(&self, key: &MapKey) -> Result<Option<Vec<u8>>, ReadError> {
+        self.view.registry(key)
+    }
+    fn state(&self, key: &MapKey) -> Result<Option<Vec<u8>>, ReadError> {
+        self.reads.set(self.reads.get() + usize::from(*key == account_key(&company())));
+        self.view.state(key)
+    }
+    fn expired(&self, before: TimeMs, max: usize) -> Result<Vec<SpentKey>, ReadError> {
+        self.view.expired(before, max)
+    }
+    fn due_cases(&self, before: TimeMs, max: usize) -> Result<Vec<CaseDue>, ReadError> {
+        self.view.due_cases(before, max)
+    }
+    fn due_consents(&self, before: TimeMs, max: usize) -> Result<Vec<ConsentDue>, ReadError> {
+        self.view.due_consents(before, max)
+    }
+    fn log_size(&self) -> u64 {
+        self.view.log_size()
+    }
+}
+
+#[test]
+fn many_acts_in_one_block_do_the_same_as_one_by_one_and_read_the_account_once() {
+    let mut bench = Bench::opened();
+    let own = |sequence, change| bench.sign(sequence, By::Own(key(1).public_key().id()), change, &key(1));
+    let acts: Vec<_> = (0..20).map(|n| own(1 + u32::from(n), Change::SetDelegate(bench.grant(100 + n)))).collect();
+    let one = |act: &SignedAccountAct, office: usize| {
+        let payload = AccountPayload { acts: List::new(vec![act.clone()]).unwrap() };
+        let payload = Payload::EnterpriseAccount(payload);
+        bench.world.checked(&bench.world.transaction(office, TimeMs(bench.time.0 + 1_000), &payload))
+    };
+    let counted = Counted { view: &bench.view, reads: Cell::new(0) };
+    let mut execution = Execution::begin(&counted, bench.context()).unwrap();
+    for act in &acts {
+        // What is refused does not have the account read again either.
+        let early = own(act.act.sequence + 1, Change::Close);
+        assert!(execution.apply(&one(&early, 1), SignatureCheck::Verify).is_err());
+        execution.apply(&one(act, 2), SignatureCheck::Verify).unwrap();
+        assert!(execution.apply(&one(act, 3), SignatureCheck::Verify).is_err());
+    }
+    let together = execution.finish().unwrap();
+    assert_eq!(counted.reads.get(), 1);
+    let leaf = together.state[&account_key(&company())].clone().unwrap();
+    let together_account = EnterpriseAccount::from_value(&leaf).unwrap();
+    let records = |outcome: &Outcome| -> Vec<(Option<LogIndex>, SignedAccountAct)> {
+        let records = outcome.records.iter().map(|record| AccountRecord::from_record(record).unwrap());
+        records.map(|record| (record.before, record.signed)).collect()
+    };
+    let mut apart = Vec::new();
+    for act in acts {
+        apart.extend(records(&bench.commit(&[act])));
+    }
+    assert_eq!(records(&together), apart);
+    let mut apart_account = bench.account();
+    // Each block has a time of its own.
+    for delegate in apart_account.delegates.as_mut_slice() {
+        delegate.set = together_account.delegates[0].set;
+    }
+    assert_eq!(together_account, apart_account);
+}
+
 #[test]
 fn a_block_has_room_for_so_many_accounts_and_signatures() {
     let bench = Bench::new();
@@ -300,4 +373,35 @@ fn earlier_versions_know_no_accounts() {
         assert_eq!(refused.unwrap_err(), Code::UnknownKind);
     }
     check_stateless(&transaction, &bench.world.chain(), ProtocolVersion(3)).unwrap();
+}
+
+/// On a chain with its database.
+#[test]
+fn acts_on_an_account_are_shown_page_by_page_and_no_others() {
+    let (dir, bench) = (tempfile::tempdir().unwrap(), Bench::new());
+    let node = bench.world.create(dir.path());
+    let own = |sequence, change| bench.sign(sequence, By::Own(key(1).public_key().id()), change, &key(1));
+    let acts = [bench.open(0, &[1]), own(1, Change::AddKey(key(2).public_key())), own(2, Change::Close)];
+    for act in &acts {
+        let payload = AccountPayload { acts: List::new(vec![act.clone()]).unwrap() };
+        let expiry = TimeMs(node.now().0 + 60_000);
+        let transaction = bench.world.transaction(0, expiry, &Payload::EnterpriseAccount(payload));
+        node.block(&bench.world, &[transaction]);
+    }
+    assert_eq!(*node.source.rejected.lock().unwrap(), []);
+    let snapshot = node.chain.snapshot().unwrap();
+    let (mut shown, mut from) = (Vec::new(), None);
+    loop {
+        let page = snapshot.account_acts(&company(), from, 2).unwrap().unwrap();
+        let records = page.records.iter().map(|proved| AccountRecord::from_record(&proved.record).unwrap());
+        shown.extend(records.map(|record| record.signed));
+        let Some(next) = page.next else { break };
+        from = Some(next);
+    }
+    shown.reverse();
+    assert_eq!(shown, acts);
+    let other = bench.world.offices[0].uscc;
+    assert!(snapshot.account_acts(&other, None, 2).unwrap().unwrap().records.is_empty());
+    assert!(snapshot.account_acts(&other, Some(LogIndex(0)), 2).unwrap().is_none());
+    assert!(snapshot.account_acts(&company(), Some(LogIndex(999)), 2).unwrap().is_none());
 }

@@ -4,101 +4,53 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are outside the tests themselves")]
 
+mod golden_formats;
 mod world;
 
-use std::fmt::Debug;
-use std::path::Path;
-
-use kanhe_proto::account::{self, AccountPayload, AccountRecord, MandateBody};
+use golden_formats::{golden, golden_bytes, golden_leaf, golden_text};
 use kanhe_proto::application::Application;
 use kanhe_proto::block::Block;
 use kanhe_proto::bounded::{Blob, List, Text};
-use kanhe_proto::case::{self, Act, CaseEvent, CasePayload, CaseRecord, CaseStatus};
-use kanhe_proto::case_file::{
-    Attachment, Author, BoundFile, CASE_FILE_VERSION, CaseFile, FilePart, Helped, HelpedAsk, HelpedPickup, NamedValue,
-    PART_BYTES,
-};
 use kanhe_proto::certificate::Certificate;
-use kanhe_proto::codec::{self, BYTES_MAX, Decode, Encode};
-use kanhe_proto::consent::{self, AccessRecord, ConsentPayload, ConsentRecord, Note, ReadPayload, SourceReads};
-use kanhe_proto::equivocation::{EquivocationPayload, EquivocationRecord, SignedVote};
+use kanhe_proto::codec;
 use kanhe_proto::evidence::{Evidence, LicencePath};
 use kanhe_proto::exchange::{Answer, Ask, DeliveredLicence, HolderRequest, Outcome, Refusal, RequestBody};
 use kanhe_proto::genesis::{Genesis, PROTOCOL_VERSION};
-use kanhe_proto::governance::{
-    Action, Alive, CardBody, FOUNDING, GovernancePayload, LastSigned, NewKey, OpenProposal, OpenProposals, Proposal,
-    ProposalContent, ProposalVotes, activate_bytes, withdraw_bytes,
-};
 use kanhe_proto::hand_over::HandOver;
-use kanhe_proto::hash::{CaseId, ChainId, Hash, HeaderHash, ProposalId};
+use kanhe_proto::hash::{ChainId, Hash, HeaderHash, ProposalId};
 use kanhe_proto::header::Header;
-use kanhe_proto::ids::{Era, Height, LogIndex, Power, ProtocolVersion, Round, SpanMs, TimeMs};
-use kanhe_proto::item::{Item, ItemVersion};
+use kanhe_proto::ids::{Era, Height, LogIndex, ProtocolVersion, Round, TimeMs};
 use kanhe_proto::key::Signer;
 use kanhe_proto::key_file::{self, KdfCost, KeyFileRole, Passphrase};
 use kanhe_proto::mail::{MailAnswer, MailRequest, QueueProof};
 use kanhe_proto::map_value::MapValue;
 use kanhe_proto::merkle::log::{self, Frontier, Span, Tree, prove_span};
 use kanhe_proto::merkle::map::{Prefix, prove_subtree};
-use kanhe_proto::pickup::{PickupCode, PickupEntry, PickupHash};
+use kanhe_proto::pickup::{PickupCode, PickupEntry};
 use kanhe_proto::proof::{CertifiedBlock, CertifiedHeader, ProofError, ProvedTransaction};
 use kanhe_proto::record::{BatchRecord, Choice, GovernanceRecord, GovernanceVote, Record};
 use kanhe_proto::registry::{
-    Accreditation, Authority, Bureau, CatalogueEntry, DataCatalogue, DataClass, DataDeclaration, DataEntry, Due,
-    Effect, HolderKind, Intervals, ItemCatalogue, KeyEntry, KeyRole, LicenceType, Membership, Parameters,
-    RegistryRecord, Schedule, Scheduled, ScheduledWhat, Seat, SeatState, Seats,
+    Accreditation, Authority, Bureau, Effect, KeyEntry, LicenceType, Membership, Parameters, RegistryRecord,
 };
 use kanhe_proto::request::UnverifiedRequest;
 use kanhe_proto::response::Response;
 use kanhe_proto::sd_jwt::{ExpectedBinding, Holding, UnverifiedSdJwt, holder_binding, jwk};
 use kanhe_proto::seal::{SealInfo, SealPurpose, SealingSecret, seal};
-use kanhe_proto::sharing::{ReadAnswer, ReadOutcome, answer_nonce};
 use kanhe_proto::snapshot::{self, Content, FullLeaf, HandOverPart, Leaves, Offer, Piece, Records, SNAPSHOT_VERSION};
 use kanhe_proto::status::{
     BatchStatus, LicenceStatus, Reaffirmation, Reason, SpentId, Status, batch_status_key, licence_status_key,
     spent_id_key,
 };
-use kanhe_proto::tags;
-use kanhe_proto::text;
 use kanhe_proto::transaction::{
     ChangeStatus, IssueBatch, Payload, StatusChange, StatusTarget, TRANSACTION_VERSION, Transaction, TransactionBody,
 };
 use kanhe_proto::trust::Trust;
-use kanhe_proto::validator_file;
 use kanhe_proto::validators::Address;
 use kanhe_proto::vote::{self, Vote, VoteType};
+use kanhe_proto::{tags, text, validator_file};
 use world::{
     DAY, Held, PERSON_TYPE, START, World, bank_key, bureau, governance_key, issuing_key, sealing, secret, vct,
 };
-
-/// Compares with a file, or writes it.
-fn golden_text(file: &str, content: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
-    if std::env::var_os("KANHE_BLESS").is_some() {
-        std::fs::write(&path, content).unwrap();
-    }
-    let kept = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
-    assert_eq!(kept, content, "{file} differs: a change of format");
-}
-
-/// Bytes as lines of hexadecimal.
-fn golden_bytes(file: &str, bytes: &[u8]) {
-    let lines: Vec<String> = bytes.chunks(40).map(text::hex).collect();
-    golden_text(file, &format!("{}\n", lines.join("\n")));
-}
-
-/// A value of the codec: its bytes, and that they are read as the same value.
-fn golden<T: Encode + Decode<()> + PartialEq + Debug>(file: &str, value: &T) {
-    let bytes = codec::encode(value);
-    golden_bytes(file, &bytes);
-    assert_eq!(&codec::decode::<T>(&bytes, BYTES_MAX).unwrap(), value, "{file}");
-}
-
-/// A leaf of a map: kind, version and value.
-fn golden_leaf<T: MapValue + PartialEq + Debug>(file: &str, value: &T) {
-    golden_bytes(file, &value.to_value());
-    assert_eq!(&T::from_value(&value.to_value()).unwrap(), value, "{file}");
-}
 
 /// A world where everything has happened once.
 fn eventful() -> (World, Held) {
@@ -235,347 +187,6 @@ fn records() {
     let index = world.decide(&[(0, Choice::Yes), (2, Choice::No)]);
     let record = GovernanceRecord::from_record(&world.records[index.0 as usize]).unwrap();
     golden_bytes("record-governance.hex", &record.to_record());
-}
-
-/// Every action once, for the format only: some would not be decided together.
-fn proposals_of_all(world: &World) -> [Proposal; 3] {
-    let chain = world.genesis.chain();
-    let (code, issuer) = (PERSON_TYPE.parse::<kanhe_proto::identifiers::TypeCode>().unwrap(), bureau(0));
-    let key = |role, seed| NewKey::prove(&chain, &bureau(3), role, &secret(seed)).unwrap();
-    let keys = vec![key(KeyRole::Governance, 90), NewKey::sealing(sealing().public_key())];
-    let addresses = List::new(vec![Text::new("/ip4/192.0.2.1/tcp/4001").unwrap()]).unwrap();
-    let names = world::names("新局", "A new bureau");
-    let id = issuing_key(3).public_key().id();
-    let effect = Effect::VoidFrom(Height(9));
-    let version = vct(PERSON_TYPE).version;
-    let (supervisor, type_code) = (bureau(1), code.clone());
-    let party = world::relying_party();
-    let purpose = world::purpose();
-    let bureau = bureau(3);
-    let region = Text::new("370100").unwrap();
-    let actions = [
-        vec![
-            Action::AdmitBureau {
-                bureau,
-                names: names.clone(),
-                region,
-                addresses: addresses.clone(),
-                keys: List::new(keys).unwrap(),
-            },
-            Action::FreezeBureau { bureau },
-            Action::ThawBureau { bureau },
-            Action::RemoveBureau { bureau },
-            world::seat(3, &secret(91), 2),
-            world::unseat(3, &secret(91)),
-            Action::RegisterType {
-                code: code.clone(),
-                version,
-                names,
-                holder: HolderKind::Person,
-                schema: Text::new(world::SCHEMA).unwrap(),
-                max_age: SpanMs(DAY),
-            },
-            Action::RetireType { code, version, effect: Effect::Keep },
-            Action::Accredit { issuer, type_code: type_code.clone() },
-            Action::WithdrawAccreditation { issuer, type_code: type_code.clone(), effect },
-            Action::Supervise { supervisor, issuer, type_code: type_code.clone() },
-            Action::EndSupervision { supervisor, issuer, type_code },
-        ],
-        vec![
-            Action::RegisterRelyingParty {
-                uscc: party.uscc,
-                names: party.names,
-                request_key: party.request_key,
-                may_ask: party.may_ask,
-                purposes: party.purposes,
-            },
-            Action::RemoveRelyingParty { uscc: party.uscc },
-            Action::RegisterPurpose { code: purpose.code.clone(), names: purpose.names, class: purpose.class },
-            Action::RetirePurpose { code: purpose.code },
-        ],
-        vec![
-            Action::SetParameters { parameters: Box::new(world.get::<Parameters>(&())) },
-            Action::ActivateProtocol { version: ProtocolVersion(3), at: Height(99) },
-            Action::RotateKey { bureau, new: key(KeyRole::Issuing, 92), old: Some(id), overlap: SpanMs(DAY) },
-            Action::EndKey { bureau, key: id },
-            Action::DistrustKey { bureau, key: id, since: Height(5) },
-            Action::Reaffirm { bureau, batches: List::new(vec![LogIndex(1), LogIndex(4)]).unwrap() },
-            Action::SetAddresses { bureau, addresses },
-            Action::Veto { proposal: ProposalId([8; 32]) },
-        ],
-    ];
-    let items = vec![
-        Action::RegisterItem {
-            file: Text::new(world::item().to_json()).unwrap(),
-            bound: List::new(world::item_bound()).unwrap(),
-        },
-        Action::RetireItem { code: world::item().code },
-    ];
-    [world.proposal(actions[..2].concat()), world.proposal(actions[2].clone()), world.proposal(items)]
-}
-
-#[test]
-fn governance() {
-    let world = World::new();
-    let chain = world.genesis.chain();
-    let [first, second, items] = proposals_of_all(&world);
-    golden("proposal-items.hex", &items);
-    golden("proposal-members-and-catalogue.hex", &first);
-    golden("proposal-keys-and-parameters.hex", &second);
-    let json = serde_json::to_string_pretty(&second).unwrap();
-    golden_text("proposal.json", &format!("{json}\n"));
-    assert_eq!(serde_json::from_str::<Proposal>(&json).unwrap(), second);
-    let id = first.id();
-    let propose = GovernancePayload::Propose {
-        proposal: Blob::new(first.to_bytes()).unwrap(),
-        votes: List::new(vec![world.vote(0, &id, Choice::Yes)]).unwrap(),
-    };
-    let vote =
-        GovernancePayload::Vote { proposal: id, votes: List::new(vec![world.vote(1, &id, Choice::No)]).unwrap() };
-    let (signer, validator) = (governance_key(0), secret(91));
-    let withdraw = GovernancePayload::Withdraw {
-        proposal: id,
-        bureau: bureau(0),
-        key: signer.public_key().id(),
-        signature: signer.sign(&withdraw_bytes(&chain, &id)).unwrap(),
-    };
-    let activate = GovernancePayload::Activate {
-        bureau: bureau(3),
-        key: validator.public_key(),
-        proposal: id,
-        signature: validator.sign(&activate_bytes(&chain, &bureau(3), &id)).unwrap(),
-    };
-    golden("governance-propose.hex", &propose);
-    golden("governance-vote.hex", &vote);
-    golden("governance-withdraw.hex", &withdraw);
-    golden("governance-activate.hex", &activate);
-    golden_bytes("governance-withdraw-sign-bytes.hex", &withdraw_bytes(&chain, &id));
-    golden_bytes("governance-activate-sign-bytes.hex", &activate_bytes(&chain, &bureau(3), &id));
-    golden_bytes(
-        "governance-possession-sign-bytes.hex",
-        &NewKey::possession_bytes(&chain, &bureau(3), KeyRole::Issuing),
-    );
-    let keys = vec![NewKey::prove(&FOUNDING, &bureau(0), KeyRole::Governance, &signer).unwrap()];
-    let Bureau { names, region, addresses, .. } = world.get(&bureau(0));
-    let (version, keys) = (CardBody::VERSION, List::new(keys).unwrap());
-    let body = CardBody { version, chain: FOUNDING, created: START, bureau: bureau(0), names, region, addresses, keys };
-    golden("membership-card.hex", &body.sign(&signer).unwrap());
-}
-
-#[test]
-fn governance_leaves() {
-    let world = World::new();
-    let [proposal, ..] = proposals_of_all(&world);
-    let (id, address) = (proposal.id(), Address::of(&world.validators[0].public_key()));
-    let mut seats = world.get::<Seats>(&()).all().to_vec();
-    let until = proposal.expires;
-    let seat = |key: u8, state| Seat {
-        bureau: bureau(3),
-        key: secret(key).public_key(),
-        power: Power(2),
-        state,
-        by: Some(id),
-    };
-    seats.push(seat(91, SeatState::Decided { until }));
-    seats.push(seat(92, SeatState::Replacing { old: world.validators[3].public_key(), until }));
-    golden_leaf("leaf-seats.hex", &Seats::new(seats).unwrap());
-    let key = issuing_key(3).public_key().id();
-    let entries = [
-        (Due::Time(until), ScheduledWhat::KeyBegins { bureau: bureau(3), key }),
-        (Due::Time(until), ScheduledWhat::KeyEnds { bureau: bureau(3), key }),
-        (Due::Time(until), ScheduledWhat::SeatLapses { key: secret(91).public_key() }),
-        (Due::Height(Height(99)), ScheduledWhat::Protocol { version: ProtocolVersion(3) }),
-    ];
-    let entries = entries.map(|(due, what)| Scheduled { due, what, by: id }).to_vec();
-    golden_leaf("leaf-schedule.hex", &Schedule { entries: List::new(entries).unwrap() });
-    let content = Blob::new(proposal.to_bytes()).unwrap();
-    golden_leaf("leaf-proposal-content.hex", &ProposalContent { proposal: content });
-    let votes = List::new(vec![world.vote(0, &id, Choice::Yes)]).unwrap();
-    golden_leaf(
-        "leaf-proposal-votes.hex",
-        &ProposalVotes { proposer: bureau(0), expires: until, height: Height(7), votes },
-    );
-    let open = OpenProposal { id, proposer: bureau(0), expires: until };
-    golden_leaf("leaf-open-proposals.hex", &OpenProposals { open: List::new(vec![open]).unwrap() });
-    let last = LastSigned { address, height: Height(7) };
-    golden_leaf("leaf-alive.hex", &Alive { last: List::new(vec![last]).unwrap() });
-}
-
-#[test]
-fn cases() {
-    let world = World::new();
-    let mut all = Vec::new();
-    for (name, act, key) in world::cases::acts() {
-        let act = world::cases::signed(act, &key);
-        golden(&format!("{name}.hex"), &act);
-        all.push(act);
-    }
-    let chain = world::cases::chain();
-    golden_bytes("case-act-sign-bytes.hex", &case::act_bytes(&chain, &all[7].act));
-    let id = world::cases::id();
-    golden_bytes("case-join-sign-bytes.hex", &case::join_bytes(&chain, &id, 2, &world::cases::spouse().public_key()));
-    let (alone, clerk) = (Act::Open(world::cases::open()), world::cases::clerk());
-    let key = world::issuing_key(3).public_key().id();
-    golden_bytes("case-assisted-sign-bytes.hex", &case::assisted_bytes(&chain, &alone, &clerk, &key));
-    let leaf = world::cases::case();
-    golden_leaf("leaf-case.hex", &leaf);
-    let record = |number, before, event, status| CaseRecord {
-        case: id,
-        number,
-        before,
-        item: leaf.item.clone(),
-        version: leaf.version,
-        event,
-        status,
-        height: Height(7),
-        time: world.time,
-    };
-    let opened = record(0, None, CaseEvent::Act(all[0].clone()), CaseStatus::Open);
-    golden_bytes("record-case.hex", &opened.to_record());
-    let expired = record(4, Some(LogIndex(17)), CaseEvent::Expired, CaseStatus::Expired);
-    golden_bytes("record-case-expired.hex", &expired.to_record());
-    for record in [opened, expired] {
-        assert_eq!(CaseRecord::from_record(&record.to_record()).unwrap(), record);
-    }
-    let payload = CasePayload { acts: List::new(all[7..].to_vec()).unwrap() };
-    let body = TransactionBody {
-        version: TRANSACTION_VERSION,
-        chain,
-        sender: bureau(1),
-        key: issuing_key(1).public_key().id(),
-        expiry: TimeMs(world.time.0 + 600_000),
-        payload: Payload::Case(payload).to_raw(),
-    };
-    golden("transaction-case.hex", &body.sign(&issuing_key(1)).unwrap());
-    let letter = world::cases::letter();
-    golden("letter.hex", &letter);
-    golden("letter-mail.hex", &letter.seal(bureau(2), &world::cases::letter_key(110), [9; 32]).unwrap());
-    let lines = [
-        ("case id", id.to_string()),
-        ("case key", case::case_key(&id).to_string()),
-        ("commitment", world::cases::said("file").to_string()),
-        ("nonce", case::case_nonce(&id, 2, 1, 0)),
-        ("letter", letter.commitment().to_string()),
-    ];
-    golden_text("hashes-cases.txt", &lines.map(|(name, value)| format!("{name} {value}\n")).concat());
-}
-
-#[test]
-fn consents_and_reads() {
-    use world::consents::{
-        SOURCE, asked, chain, consent, grant, granted, id, read, request, signed_read, signed_request, statutory,
-        terms, trace, under, withdrawn,
-    };
-    let (world, chain) = (World::new(), chain());
-    golden("consent-grant.hex", &granted());
-    golden("consent-withdraw.hex", &withdrawn());
-    golden_bytes("consent-act-sign-bytes.hex", &consent::act_bytes(&chain, &withdrawn().act));
-    golden("consent-terms.hex", &terms());
-    golden("read-asked.hex", &asked());
-    golden("read-request.hex", &signed_request(under(2)));
-    golden_bytes("read-request-sign-bytes.hex", &consent::request_bytes(&chain, &request(under(2))));
-    golden("read.hex", &signed_read(under(2), 7));
-    golden("read-statutory.hex", &signed_read(statutory(), 8));
-    golden_bytes("read-sign-bytes.hex", &consent::read_bytes(&chain, &read(signed_request(under(2)), 7)));
-    golden_leaf("leaf-consent.hex", &consent());
-    let (height, time) = (Height(7), world.time);
-    golden_leaf("leaf-source-reads.hex", &SourceReads { source: bureau(SOURCE), count: 9, last: LogIndex(17) });
-    let acted = ConsentRecord { consent: id(), before: Some(LogIndex(17)), act: withdrawn(), height, time };
-    golden_bytes("record-consent.hex", &acted.to_record());
-    assert_eq!(ConsentRecord::from_record(&acted.to_record()).unwrap(), acted);
-    let read = AccessRecord { number: 8, before: Some(LogIndex(9)), read: signed_read(under(2), 7), height, time };
-    golden_bytes("record-access.hex", &read.to_record());
-    assert_eq!(AccessRecord::from_record(&read.to_record()).unwrap(), read);
-    let body = |payload: Payload| TransactionBody {
-        version: TRANSACTION_VERSION,
-        chain,
-        sender: bureau(1),
-        key: issuing_key(1).public_key().id(),
-        expiry: TimeMs(world.time.0 + 600_000),
-        payload: payload.to_raw(),
-    };
-    let acts = ConsentPayload { acts: List::new(vec![granted(), withdrawn()]).unwrap() };
-    golden("transaction-consent.hex", &body(Payload::Consent(acts)).sign(&issuing_key(1)).unwrap());
-    let reads = ReadPayload { reads: List::new(vec![signed_read(statutory(), 8)]).unwrap() };
-    golden("transaction-access.hex", &body(Payload::AccessRecord(reads)).sign(&issuing_key(1)).unwrap());
-    // What cannot be seen in the bytes of a read.
-    let note = trace().open(&chain, &request(under(2)), 7, &signed_read(under(2), 7).read.note).unwrap();
-    assert_eq!(note, Note::of(&asked().scope));
-    let lines = [
-        ("consent id", id().to_string()),
-        ("consent key", consent::consent_key(&id()).to_string()),
-        ("source key", consent::source_reads_key(&bureau(SOURCE)).to_string()),
-        ("terms", grant().terms.to_string()),
-        ("request id", request(under(2)).id(&chain).to_string()),
-        ("presentation nonce", consent::consent_nonce(&id(), &grant().terms)),
-        ("claim of the trace key", trace().to_claim().to_string()),
-        ("tag 7", text::hex(&trace().tag(7).0)),
-    ];
-    golden_text("hashes-consents.txt", &lines.map(|(name, value)| format!("{name} {value}\n")).concat());
-}
-
-#[test]
-fn what_readers_and_sources_say() {
-    use world::sharing::{answer, letter, parcel};
-    let (mut world, held) = world::sharing::world();
-    golden("read-letter.hex", &letter());
-    let mail = MailRequest::seal_letter(&letter(), &sealing().public_key(), [4; 32]).unwrap();
-    golden("mail-read-request.hex", &mail);
-    let given = parcel(&world, &held, &["ZZMC", "name"]);
-    golden("read-parcel.hex", &given);
-    let refused = ReadAnswer::new(ReadOutcome::Refused(Text::new("consent_over").unwrap()));
-    golden("read-answer.hex", &refused);
-    golden("mail-read-answer.hex", &MailAnswer::seal_read(&letter(), &refused, [5; 32]).unwrap());
-    golden("read-shared-proof.hex", &world::sharing::proof(&mut world, &given));
-    let nonce = text::hex(&answer_nonce(&answer().public_key()));
-    golden_text("hashes-sharing.txt", &format!("nonce {nonce}\n"));
-}
-
-#[test]
-fn data_classes() {
-    let world = World::new();
-    let declared = DataDeclaration {
-        code: Text::new("households").unwrap(),
-        names: world::names("户籍", "Households"),
-        type_code: Some(PERSON_TYPE.parse().unwrap()),
-        count: 9_400_000,
-        as_of: world.time,
-    };
-    let intervals = Intervals::from(Height(7), Authority::Bureau(bureau(0)));
-    golden_leaf("leaf-data-class.hex", &DataClass { bureau: bureau(0), declared: declared.clone(), intervals });
-    let entry = |code: &str, in_force| DataEntry { code: Text::new(code).unwrap(), in_force };
-    let catalogue = DataCatalogue::empty(bureau(0)).with(entry("households", true)).unwrap();
-    let catalogue = catalogue.with(entry("births", false)).unwrap();
-    golden_leaf("leaf-data-catalogue.hex", &catalogue);
-    assert_eq!(catalogue.with(entry("births", true)).unwrap().classes.len(), 2);
-    let (bureau, other) = (bureau(0), DataDeclaration { type_code: None, count: 0, ..declared.clone() });
-    let classes = vec![declared, DataDeclaration { code: Text::new("moves").unwrap(), ..other }];
-    let actions = vec![
-        Action::DeclareData { bureau, classes: List::new(classes).unwrap() },
-        Action::RetireData { bureau, classes: List::new(vec![Text::new("births").unwrap()]).unwrap() },
-    ];
-    let proposal = world.proposal(actions);
-    assert_eq!(proposal.decided_by(), kanhe_proto::governance::DecidedBy::Own);
-    golden("proposal-data.hex", &proposal);
-    let json = serde_json::to_string(&proposal).unwrap();
-    assert_eq!(serde_json::from_str::<Proposal>(&json).unwrap(), proposal);
-}
-
-#[test]
-fn double_signatures() {
-    let world = World::new();
-    let key = &world.validators[0];
-    let (chain, address) = (world.genesis.chain(), Address::of(&key.public_key()));
-    let signed = |value| {
-        let vote = Vote { vote_type: VoteType::Precommit, height: Height(7), round: Round(2), value, address };
-        SignedVote { vote, signature: key.sign(&vote.sign_bytes(&chain)).unwrap() }
-    };
-    let proof = EquivocationPayload::new(signed(Some(HeaderHash([7; 32]))), signed(None));
-    golden("equivocation.hex", &proof);
-    let (height, time) = (Height(9), world.time);
-    let record = EquivocationRecord { bureau: bureau(0), key: key.public_key(), proof, height, time };
-    golden_bytes("record-equivocation.hex", &record.to_record());
-    assert_eq!(EquivocationRecord::from_record(&record.to_record()).unwrap(), record);
 }
 
 #[test]
@@ -840,119 +451,4 @@ fn hashes() {
     ];
     let text: String = lines.iter().map(|(name, hash)| format!("{name}: {hash}\n")).collect();
     golden_text("hashes.txt", &text);
-}
-
-#[test]
-fn service_items() {
-    let item = world::item();
-    golden_text("item.json", &item.to_json());
-    assert_eq!(Item::from_json(&item.to_json()).unwrap(), item);
-    let mut record = item.service_item(&world::item_bound()).unwrap();
-    record.intervals = Intervals::from(Height(7), Authority::Vote(ProposalId([8; 32])));
-    golden_leaf("leaf-service-item.hex", &record);
-    let entry = |code: &str, newest, in_force| CatalogueEntry {
-        code: Text::new(code).unwrap(),
-        newest: ItemVersion(newest),
-        in_force,
-    };
-    let catalogue = ItemCatalogue::default().with(entry("flat-purchase", 1, true)).unwrap();
-    let catalogue = catalogue.with(entry("enrolment", 3, false)).unwrap();
-    golden_leaf("leaf-item-catalogue.hex", &catalogue);
-    assert_eq!(catalogue.find("enrolment").unwrap().newest, ItemVersion(3));
-    assert_eq!(catalogue.with(entry("enrolment", 4, true)).unwrap().items.len(), 2);
-    golden_text(
-        "hashes-items.txt",
-        &format!("file {}\nitem {}\ncatalogue {}\n", item.digest(), record.key(), catalogue.key()),
-    );
-}
-
-#[test]
-fn case_files() {
-    let chain = World::new().genesis.chain_id();
-    let file = |attachment: &[u8]| CaseFile {
-        version: CASE_FILE_VERSION,
-        chain,
-        case: CaseId([3; 32]),
-        to: bureau(0),
-        from: Author::Bureau { place: 1, step: 2 },
-        round: 4,
-        values: List::new(vec![NamedValue {
-            name: Text::new("area").unwrap(),
-            value: Text::new("\"370102\"").unwrap(),
-        }])
-        .unwrap(),
-        presentation: Blob::new(*b"response").unwrap(),
-        applications: List::new(vec![Text::new("a.b.c").unwrap()]).unwrap(),
-        attachments: List::new(vec![Attachment {
-            name: Text::new("contract.pdf").unwrap(),
-            content: Blob::new(attachment).unwrap(),
-        }])
-        .unwrap(),
-        mandate: Some(Blob::new(*b"mandate").unwrap()),
-        helped: Some(Helped {
-            person: consent::Subject {
-                id_type: Text::new("RESIDENT").unwrap(),
-                id_number: Text::new("11010519491231002X").unwrap(),
-            },
-            asks: List::new(vec![HelpedAsk {
-                ask: Text::new("identity").unwrap(),
-                type_code: PERSON_TYPE.parse().unwrap(),
-                source: bureau(2),
-            }])
-            .unwrap(),
-            pickups: List::new(vec![HelpedPickup {
-                yields: Text::new("certificate").unwrap(),
-                hash: PickupHash([7; 32]),
-            }])
-            .unwrap(),
-        }),
-    };
-    let bound = file(b"pdf").bind([7; 32]).unwrap();
-    golden_bytes("case-file.hex", bound.to_bytes());
-    assert_eq!(BoundFile::from_bytes(bound.to_bytes().to_vec()).unwrap(), bound);
-
-    // The last of two parts, so that it is short.
-    let bound = file(&vec![5; PART_BYTES]).bind([7; 32]).unwrap();
-    let parts = bound.seal(&secret(60), &sealing().public_key(), [[8; 32], [9; 32]].into_iter()).unwrap();
-    golden("file-part.hex", &parts[1]);
-    assert_eq!(FilePart::decode(&parts[1].encode(), &chain).unwrap(), parts[1]);
-    assert_eq!(BoundFile::open(&parts, &sealing()).unwrap(), bound);
-}
-
-#[test]
-fn accounts() {
-    let world = World::new();
-    let mut all = Vec::new();
-    for (name, act, key) in world::accounts::acts() {
-        let act = world::accounts::signed(act, &key);
-        golden(&format!("{name}.hex"), &act);
-        all.push(act);
-    }
-    let chain = world::cases::chain();
-    golden_bytes("account-act-sign-bytes.hex", &account::account_act_bytes(&chain, &all[2].act));
-    let leaf = world::accounts::account();
-    golden_leaf("leaf-account.hex", &leaf);
-    let record =
-        AccountRecord { before: Some(LogIndex(5)), signed: all[2].clone(), height: Height(7), time: world.time };
-    golden_bytes("record-account.hex", &record.to_record());
-    assert_eq!(AccountRecord::from_record(&record.to_record()).unwrap(), record);
-    let body = TransactionBody {
-        version: TRANSACTION_VERSION,
-        chain,
-        sender: bureau(1),
-        key: issuing_key(1).public_key().id(),
-        expiry: TimeMs(world.time.0 + 600_000),
-        payload: Payload::EnterpriseAccount(AccountPayload { acts: List::new(all).unwrap() }).to_raw(),
-    };
-    golden("transaction-account.hex", &body.sign(&issuing_key(1)).unwrap());
-    let mut shown = World::new();
-    let place = account::account_key(&leaf.uscc);
-    shown.state.insert(place, leaf.to_value());
-    let key = world::accounts::delegate();
-    let item = leaf.delegates[0].grant.items[1].clone();
-    let (case, slot, account, public) = (world::cases::id(), 0, leaf.uscc, key.public_key());
-    let body = MandateBody { version: account::MANDATE_VERSION, case, slot, item, account, key: public };
-    golden_bytes("mandate-sign-bytes.hex", &account::mandate_bytes(&chain, &body));
-    golden("mandate.hex", &body.sign(&chain, &key, shown.certified(), shown.state_leaf(place)).unwrap());
-    golden_text("hashes-accounts.txt", &format!("account key {place}\n"));
 }

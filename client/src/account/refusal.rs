@@ -1,6 +1,6 @@
 //! What the chain's codes of refusal mean for an account, and what to do.
 
-use crate::talk::{ExitCode, Failure, say};
+use crate::talk::{Failure, say};
 
 /// Codes that the catalogue explains under `account.refused` and `account.hint`.
 const CODES: [&str; 11] = [
@@ -28,16 +28,10 @@ pub fn explain(failure: Failure) -> Failure {
     Failure::reported(failure.exit, &failure.code, message).with_hint(hint)
 }
 
-/// A refusal by this code.
-pub(super) fn refused(code: &str) -> Failure {
-    let message = say("issue.rejected", &[("code", &code)]);
-    explain(Failure::reported(ExitCode::Refused, code, message))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::talk::{Lang, say_in};
+    use crate::talk::{ExitCode, Lang, say_in};
 
     #[test]
     fn every_code_is_explained_in_both_languages() {
@@ -47,7 +41,7 @@ mod tests {
                 assert!(!say_in(lang, &key, &[]).ends_with(&key), "{key}");
             }
         }
-        let known = refused("account_closed");
+        let known = explain(Failure::reported(ExitCode::Refused, "account_closed", "x"));
         assert!(known.message.contains("account_closed") && known.hint.is_some() && known.exit == ExitCode::Refused);
     }
 }

@@ -26,7 +26,6 @@ pub use parcel::{Parcel, TEXT_CHARS_MAX, field_value, paper_name, parcels};
 pub use prepare::{Kind, Maker, Recipient, Seen, copies, keep_act, recipient};
 pub use read::{Events, Items, KnownItem, ProvedCase, events, events_many, read, read_many};
 pub use refusal::explain;
-pub(crate) use send::{Fate, attempt};
 pub use send::{Sent, found, found_many, send, send_each};
 pub use timeline::{
     EventShown, InvitationShown, NextShown, PartyShown, Sentence, Sources, StepShown, Timeline, status,

@@ -7,13 +7,11 @@ use axum::extract;
 use axum::http::StatusCode;
 use kanhe_proto::account::AccountPayload;
 use kanhe_proto::api::{ACCOUNT_ACTS_PAGE, AccountActsAnswer, LeafAnswer, Problem, TransactionStatus};
-use kanhe_proto::codec;
 use kanhe_proto::identifiers::Uscc;
-use kanhe_proto::ids::LogIndex;
 use kanhe_proto::transaction::Payload;
 
-use super::body::{Body, Query, Segments, blob, parse};
-use super::cases::EventsQuery;
+use super::body::{Body, Query, Segments, parse};
+use super::history::{self, EventsQuery, Told};
 use super::problem::ApiError;
 use super::sponsor;
 use super::state::{self, State};
@@ -52,16 +50,12 @@ pub async fn history(
     Query(query): Query<EventsQuery>,
 ) -> Result<Json<AccountActsAnswer>, ApiError> {
     let uscc: Uscc = parse("USCC", &uscc)?;
-    let answer = state.read(move |_, snapshot| {
-        let from = query.from.map(LogIndex);
-        let Some(found) = snapshot.account_acts(&uscc, from, ACCOUNT_ACTS_PAGE)? else {
-            return Err(state::absent(snapshot, "the log has no such act on this account".to_owned()));
-        };
-        let acts = found.records.iter().map(|record| blob(codec::encode(record))).collect::<Result<_, _>>()?;
-        let leaf = blob(codec::encode(&found.leaf))?;
-        Ok(AccountActsAnswer { certified: state::certified(snapshot)?, leaf, acts, next: found.next })
+    let absent = "the log has no such act on this account";
+    let told = history::told(&state, query, absent, move |snapshot, from| {
+        snapshot.account_acts(&uscc, from, ACCOUNT_ACTS_PAGE)
     });
-    answer.await.map(Json)
+    let Told { certified, leaf, records: acts, next } = told.await?;
+    Ok(Json(AccountActsAnswer { certified, leaf, acts, next }))
 }
 
 /// Hands in signed acts on accounts, all or none; this node makes the transaction. The same acts again, while they are not

@@ -45,7 +45,8 @@ fn refused(error: &CaseFileError) -> ApiError {
     ApiError::malformed(error.code(), error.to_string())
 }
 
-/// Hands in a part of a case file. It is durable here when this is answered; the same part again changes nothing.
+/// Hands in a part of a case file. It is durable here when this is answered; the same part again changes nothing, but its
+/// file stays as long as a new one.
 #[utoipa::path(
     post, path = "/v1/cases/files", tag = "cases",
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "A `FilePart`"),

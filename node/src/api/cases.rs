@@ -14,26 +14,18 @@ use kanhe_proto::case::CasePayload;
 use kanhe_proto::codec;
 use kanhe_proto::hash::CaseId;
 use kanhe_proto::identifiers::Uscc;
-use kanhe_proto::ids::{LogIndex, TimeMs};
+use kanhe_proto::ids::TimeMs;
 use kanhe_proto::transaction::Payload;
 use serde::Deserialize;
 
 use super::body::{Body, Query, Segments, blob, parse};
+use super::history::{self, EventsQuery, Told};
 use super::problem::ApiError;
 use super::sponsor;
 use super::state::{self, State};
 use crate::chain::{OverduePlace, Snapshot};
 
 type Shared = extract::State<Arc<State>>;
-
-/// From where on back.
-#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct EventsQuery {
-    /// Index of an event in the log; without one from the last.
-    pub(super) from: Option<u64>,
-}
 
 /// From where on.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -84,16 +76,11 @@ pub async fn events(
     Query(query): Query<EventsQuery>,
 ) -> Result<Json<CaseEventsAnswer>, ApiError> {
     let id: CaseId = parse("case id", &id)?;
-    let answer = state.read(move |_, snapshot| {
-        let from = query.from.map(LogIndex);
-        let Some(found) = snapshot.case_events(&id, from, CASE_EVENTS_PAGE)? else {
-            return Err(state::absent(snapshot, "the log has no such event of this case".to_owned()));
-        };
-        let events = found.records.iter().map(|record| blob(codec::encode(record))).collect::<Result<_, _>>()?;
-        let leaf = blob(codec::encode(&found.leaf))?;
-        Ok(CaseEventsAnswer { certified: state::certified(snapshot)?, leaf, events, next: found.next })
-    });
-    answer.await.map(Json)
+    let absent = "the log has no such event of this case";
+    let told =
+        history::told(&state, query, absent, move |snapshot, from| snapshot.case_events(&id, from, CASE_EVENTS_PAGE));
+    let Told { certified, leaf, records: events, next } = told.await?;
+    Ok(Json(CaseEventsAnswer { certified, leaf, events, next }))
 }
 
 /// Steps of open cases that are not decided in time, the longest overdue first, at most 256 in one answer.

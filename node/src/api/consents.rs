@@ -6,33 +6,22 @@ use axum::Json;
 use axum::extract;
 use axum::http::StatusCode;
 use kanhe_proto::api::{
-    CASE_EVENTS_PAGE, ConsentAnswer, ConsentEventsAnswer, Problem, READS_PAGE, ReadsAnswer, RecordBytes,
-    TransactionStatus,
+    CASE_EVENTS_PAGE, ConsentAnswer, ConsentEventsAnswer, Problem, READS_PAGE, ReadsAnswer, TransactionStatus,
 };
 use kanhe_proto::codec;
 use kanhe_proto::consent::ConsentPayload;
 use kanhe_proto::hash::ConsentId;
 use kanhe_proto::identifiers::Uscc;
-use kanhe_proto::ids::LogIndex;
-use kanhe_proto::proof::ProvedRecord;
 use kanhe_proto::transaction::Payload;
 use serde::Deserialize;
 
 use super::body::{Body, Query, Segments, blob, parse};
+use super::history::{self, EventsQuery, Told};
 use super::problem::ApiError;
 use super::sponsor;
 use super::state::{self, State};
 
 type Shared = extract::State<Arc<State>>;
-
-/// From where on back.
-#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct EventsQuery {
-    /// Index of an event in the log; without one from the last.
-    from: Option<u64>,
-}
 
 /// Whose reads, and from where on.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -84,15 +73,12 @@ pub async fn events(
     Query(query): Query<EventsQuery>,
 ) -> Result<Json<ConsentEventsAnswer>, ApiError> {
     let id: ConsentId = parse("consent id", &id)?;
-    let answer = state.read(move |_, snapshot| {
-        let from = query.from.map(LogIndex);
-        let Some(found) = snapshot.consent_events(&id, from, CASE_EVENTS_PAGE)? else {
-            return Err(state::absent(snapshot, "the log has no such event of this consent".to_owned()));
-        };
-        let (leaf, events) = (blob(codec::encode(&found.leaf))?, proved(&found.records)?);
-        Ok(ConsentEventsAnswer { certified: state::certified(snapshot)?, leaf, events, next: found.next })
+    let absent = "the log has no such event of this consent";
+    let told = history::told(&state, query, absent, move |snapshot, from| {
+        snapshot.consent_events(&id, from, CASE_EVENTS_PAGE)
     });
-    answer.await.map(Json)
+    let Told { certified, leaf, records: events, next } = told.await?;
+    Ok(Json(ConsentEventsAnswer { certified, leaf, events, next }))
 }
 
 /// Reads that a source recorded, ascending by number, at most 128 in one answer. The leaf says how many there are, so none
@@ -112,14 +98,10 @@ pub async fn reads(
     let source: Uscc = parse("source", &query.source)?;
     let answer = state.read(move |_, snapshot| {
         let found = snapshot.reads_of(&source, query.from, READS_PAGE)?;
-        let (leaf, reads) = (blob(codec::encode(&found.leaf))?, proved(&found.records)?);
+        let (leaf, reads) = (blob(codec::encode(&found.leaf))?, history::encoded(&found.records)?);
         Ok(ReadsAnswer { certified: state::certified(snapshot)?, leaf, reads, next: found.next })
     });
     answer.await.map(Json)
-}
-
-fn proved(records: &[ProvedRecord]) -> Result<Vec<RecordBytes>, ApiError> {
-    records.iter().map(|record| blob(codec::encode(record))).collect()
 }
 
 /// Hands in signed acts, all or none; this node makes the transaction. Acts that only withdraw count on nobody's quota, and

@@ -17,6 +17,7 @@ mod consents;
 mod diagnosis;
 mod evidence;
 mod health;
+mod history;
 mod limits;
 mod listener;
 mod log;

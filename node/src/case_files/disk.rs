@@ -12,7 +12,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kanhe_proto::case_file::{FilePart, PART_ENCODED_BYTES_MAX, PART_HEAD_BYTES, PART_VERSION, PARTS_MAX};
 use kanhe_proto::codec;
@@ -314,6 +314,24 @@ impl Disk {
     /// Writes that the recipient has all parts, durably.
     pub(super) fn write_mark(&self, file: &FileId, parts: u16) -> Result<(), FilesError> {
         self.put(file, DELIVERED, &codec::encode(&(MARK_VERSION, parts)))
+    }
+
+    /// Takes that back, durably.
+    pub(super) fn remove_mark(&self, file: &FileId) -> Result<(), FilesError> {
+        let folder = self.folder(file);
+        let path = folder.join(DELIVERED);
+        none_if_missing(fs::remove_file(&path)).map_err(at(&path))?;
+        sync_folder(&folder)
+    }
+
+    /// Has a part pass for one that was written at a time, durably. Whether it is there.
+    pub(super) fn touch(&self, file: &FileId, place: u16, time: TimeMs) -> Result<bool, FilesError> {
+        let path = self.part(file, place);
+        let touched = File::options().write(true).open(&path).and_then(|part| {
+            part.set_modified(UNIX_EPOCH + Duration::from_millis(time.0))?;
+            part.sync_all()
+        });
+        Ok(none_if_missing(touched).map_err(at(&path))?.is_some())
     }
 
     fn put(&self, file: &FileId, name: &str, content: &[u8]) -> Result<(), FilesError> {

@@ -9,7 +9,7 @@ use kanhe_proto::api::{CaseFileListed, CaseFileState};
 use kanhe_proto::case_file::FilePart;
 use kanhe_proto::hash::{CaseId, ChainId, Commitment};
 use kanhe_proto::identifiers::Uscc;
-use kanhe_proto::ids::TimeMs;
+use kanhe_proto::ids::{SpanMs, TimeMs};
 use kanhe_proto::key::KeyId;
 
 use super::disk::{Disk, FileId, FilesError, Found};
@@ -20,6 +20,9 @@ const FILE_BYTES: u64 = 16 << 10;
 const BLOCK_BYTES: u64 = 4 << 10;
 /// Others that may say of one file that it is theirs, before the chain says whose it is.
 pub const AUTHORS_MAX: usize = 4;
+/// A file that was delivered, and that the chain does not want yet, may be dropped where it was delivered to: a mark older
+/// than this does not keep it from being taken and delivered again. Longer than it takes to hand in all of a file.
+const MARK_BELIEVED: SpanMs = SpanMs(10 * 60_000);
 
 /// How much may be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,6 +160,10 @@ impl Entry {
     fn is_whole(&self) -> bool {
         self.delivered || self.places.len() == usize::from(self.parts)
     }
+    /// Whether its recipient is known to have it still.
+    fn is_there(&self, now: TimeMs) -> bool {
+        self.delivered && (self.wanted || now.since(self.since) <= MARK_BELIEVED)
+    }
 }
 
 impl Store {
@@ -214,8 +221,8 @@ impl Store {
         lock(&self.index).files.get(file).is_some_and(|entry| entry.wanted)
     }
 
-    /// Keeps a part, durably, that came at this time; `wanted` if the chain commits to its file. One that is here stays as it
-    /// is.
+    /// Keeps a part, durably, that came at this time; `wanted` if the chain commits to its file. One that is here stays as
+    /// it is, and its file stays from now on as long as a new one.
     pub fn keep(&self, part: &FilePart, wanted: bool, now: TimeMs) -> Result<CaseFileState, FilesError> {
         let (file, parts, place) = (FileId::of(part), part.body.parts, part.body.place);
         let _writing = lock(&self.writing);
@@ -226,12 +233,12 @@ impl Store {
         if wanted {
             self.want(&file);
         }
+        if let Some(told) = self.keep_known(&file, place, now)? {
+            return Ok(told);
+        }
         let bytes = {
             let index = lock(&self.index);
             let entry = index.files.get(&file);
-            if let Some(entry) = entry.filter(|entry| entry.delivered || entry.places.contains(&place)) {
-                return Ok(self.told(&file, entry));
-            }
             let wanted = wanted || entry.is_some_and(|entry| entry.wanted);
             let bytes = taken(content.len() as u64) + if entry.is_none() { FILE_BYTES } else { 0 };
             index.has_room(&file, wanted, bytes, &self.room)?;
@@ -241,9 +248,14 @@ impl Store {
             return Err(FilesError::Full);
         }
         self.disk.write(&file, place, &content)?;
+        // The part first: a kill in between leaves the mark, and nobody was told of the part.
+        if lock(&self.index).files.get(&file).is_some_and(|entry| entry.delivered) {
+            self.disk.remove_mark(&file)?;
+        }
         let mut index = lock(&self.index);
         let new = Entry { parts, places: BTreeSet::new(), bytes: 0, delivered: false, wanted, since: now };
         let entry = index.files.entry(file).or_insert(new);
+        entry.delivered = false;
         entry.places.insert(place);
         entry.bytes += bytes;
         entry.since = entry.since.max(now);
@@ -253,6 +265,26 @@ impl Store {
         }
         index.count(&file, wanted, 0, bytes);
         Ok(told)
+    }
+
+    /// What is known of a file of which nothing is to be written, because the part is here or its recipient has all.
+    fn keep_known(&self, file: &FileId, place: u16, now: TimeMs) -> Result<Option<CaseFileState>, FilesError> {
+        let Some(entry) = lock(&self.index).files.get(file).cloned() else { return Ok(None) };
+        if entry.is_there(now) {
+            return Ok(Some(self.told(file, &entry)));
+        }
+        if !entry.places.contains(&place) {
+            return Ok(None);
+        }
+        let since = entry.since.max(now);
+        // What the chain wants stays as long as its case, whenever it came.
+        if !entry.wanted && !self.disk.touch(file, place, since)? {
+            return Ok(None);
+        }
+        if let Some(entry) = lock(&self.index).files.get_mut(file) {
+            entry.since = since;
+        }
+        Ok(Some(self.told(file, &entry)))
     }
 
     /// The chain commits to a file.

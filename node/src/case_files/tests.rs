@@ -12,6 +12,7 @@ use crate::case_files::CaseFiles;
 const CHAIN: ChainId = ChainId([7; 32]);
 const ROOM: u64 = 1 << 20;
 const NOW: TimeMs = TimeMs(1_000);
+const HOUR: u64 = 3_600_000;
 
 fn ours() -> Uscc {
     "11370100MB28900011".parse().unwrap()
@@ -229,6 +230,54 @@ fn only_what_is_old_is_dropped() {
     assert_eq!((store.bytes(), store.count(), store.waiting_count()), (0, 0, 0));
     let left: Vec<_> = fs::read_dir(dir.path().join("case-files")).unwrap().map(|entry| entry.unwrap()).collect();
     assert_eq!(left.len(), 2, "layout and unfinished: {left:?}");
+}
+
+#[test]
+fn what_is_stored_again_stays_as_long_as_what_is_new() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), ROOM);
+    // Later than the clock of the disk.
+    let (part, late) = (part(ours(), 1, 0, 1), TimeMs(4_000_000_000_000));
+    let file = FileId::of(&part);
+    store.keep(&part, false, NOW).unwrap();
+    let bytes = store.bytes();
+    assert_eq!(store.keep(&part, false, late).unwrap(), told(1, 1, true));
+    assert_eq!(store.keep(&part, false, NOW).unwrap(), told(1, 1, true), "a clock that was set back");
+    for store in [&store, &open(dir.path(), ROOM)] {
+        assert!(!store.drop_older_than(late, &file).unwrap());
+        assert_eq!((store.state(&file), store.bytes()), (Some(told(1, 1, true)), bytes));
+    }
+    // One that is gone from the disk is written anew, and not only said to be there.
+    fs::remove_file(path_of(dir.path(), &part)).unwrap();
+    assert_eq!(store.keep(&part, false, late).unwrap(), told(1, 1, true));
+    assert_eq!(store.read(&file, 0).unwrap(), Some(part.encode()));
+}
+
+#[test]
+fn what_its_recipient_may_have_dropped_is_taken_and_delivered_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), ROOM);
+    let parts = [part(theirs(), 1, 0, 2), part(theirs(), 1, 1, 2)];
+    let file = FileId::of(&parts[0]);
+    for part in &parts {
+        store.keep(part, false, NOW).unwrap();
+    }
+    store.mark_delivered(&file).unwrap();
+    let (soon, late) = (TimeMs(NOW.0 + MARK_BELIEVED.0), TimeMs(NOW.0 + HOUR));
+    assert_eq!(store.keep(&parts[0], false, soon).unwrap(), told(2, 2, true));
+    assert!(!store.is_waiting(&file) && !path_of(dir.path(), &parts[0]).exists());
+    // Its recipient has it no longer, or not for long.
+    assert_eq!(store.keep(&parts[0], false, late).unwrap(), told(2, 1, false));
+    assert!(store.is_waiting(&file));
+    assert_eq!(open(dir.path(), ROOM).state(&file), Some(told(2, 1, false)), "the mark is gone");
+    // Its recipient had it still, and keeps it from now on: the other part need not be taken.
+    store.mark_delivered(&file).unwrap();
+    assert_eq!(store.keep(&parts[1], false, TimeMs(late.0 + 1)).unwrap(), told(2, 2, true));
+    assert_eq!((store.waiting_count(), store.bytes()), (0, FILE_BYTES));
+    assert!(!store.drop_older_than(late, &file).unwrap());
+    // What the chain wants stays with its recipient.
+    store.want(&file);
+    assert_eq!(store.keep(&parts[1], true, TimeMs(late.0 + HOUR)).unwrap(), told(2, 2, true));
 }
 
 #[test]

@@ -7,27 +7,17 @@ use kanhe_proto::hash::CaseId;
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::{LogIndex, TimeMs};
 use kanhe_proto::map_value::MapValue;
-use kanhe_proto::proof::{ProvedLeaf, ProvedRecord};
+use kanhe_proto::proof::ProvedLeaf;
 use kanhe_proto::record::Record;
 use kanhe_proto::registry::ServiceItem;
 
 use super::error::ChainError;
+use super::history::History;
 use super::snapshot::{Snapshot, value_of};
 use crate::ledger::map::LeafReader;
 
 /// Place of a step in the order of overdue ones: when it was due, its case, its place in the item.
 pub type OverduePlace = (TimeMs, CaseId, u8);
-
-/// Events of a case, newest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Events {
-    /// The case, or its absence.
-    pub leaf: ProvedLeaf,
-    /// Some of them.
-    pub records: Vec<ProvedRecord>,
-    /// The one before these.
-    pub next: Option<LogIndex>,
-}
 
 /// A step that is ready for longer than its limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,19 +52,12 @@ impl Snapshot<'_> {
     }
 
     /// Events of a case from one on back, at most `max`; without one from the last. None if `from` is no event of it.
-    pub fn case_events(&self, id: &CaseId, from: Option<LogIndex>, max: usize) -> Result<Option<Events>, ChainError> {
+    pub fn case_events(&self, id: &CaseId, from: Option<LogIndex>, max: usize) -> Result<Option<History>, ChainError> {
         let (case, leaf) = self.case(id)?;
-        let mut next = from.or(case.map(|case| case.last));
-        let mut records = Vec::new();
-        while let Some(index) = next.filter(|_| records.len() < max) {
-            let Some(proved) = self.record(index)? else { return Ok(None) };
-            let Some(record) = CaseRecord::from_record(&proved.record).ok().filter(|record| record.case == *id) else {
-                return Ok(None);
-            };
-            next = record.before;
-            records.push(proved);
-        }
-        Ok(Some(Events { leaf, records, next }))
+        self.history(leaf, from.or(case.map(|case| case.last)), max, |record| {
+            let record = CaseRecord::from_record(record).ok();
+            record.filter(|record| record.case == *id).map(|record| record.before)
+        })
     }
 
     /// Steps that were due before this block's time and are not decided, the longest overdue first, after one of them.

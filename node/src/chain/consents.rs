@@ -8,18 +8,8 @@ use kanhe_proto::proof::{ProvedLeaf, ProvedRecord};
 use kanhe_proto::registry::{DataCatalogue, DataClass};
 
 use super::error::ChainError;
+use super::history::History;
 use super::snapshot::{Snapshot, value_of};
-
-/// Events of a consent, newest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConsentEvents {
-    /// The consent, or its absence.
-    pub leaf: ProvedLeaf,
-    /// Some of them.
-    pub records: Vec<ProvedRecord>,
-    /// The one before these.
-    pub next: Option<LogIndex>,
-}
 
 /// Reads of a source, ascending by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,18 +44,12 @@ impl Snapshot<'_> {
         id: &ConsentId,
         from: Option<LogIndex>,
         max: usize,
-    ) -> Result<Option<ConsentEvents>, ChainError> {
+    ) -> Result<Option<History>, ChainError> {
         let (consent, leaf) = self.consent(id)?;
-        let mut next = from.or(consent.map(|consent| consent.last));
-        let mut records = Vec::new();
-        while let Some(index) = next.filter(|_| records.len() < max) {
-            let Some(proved) = self.record(index)? else { return Ok(None) };
-            let event = ConsentEvent::from_record(&proved.record).ok();
-            let Some(event) = event.filter(|event| event.consent() == Some(*id)) else { return Ok(None) };
-            next = event.before();
-            records.push(proved);
-        }
-        Ok(Some(ConsentEvents { leaf, records, next }))
+        self.history(leaf, from.or(consent.map(|consent| consent.last)), max, |record| {
+            let event = ConsentEvent::from_record(record).ok();
+            event.filter(|event| event.consent() == Some(*id)).map(|event| event.before())
+        })
     }
 
     /// Reads that a source recorded from a number on, at most `max`.

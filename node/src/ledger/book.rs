@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kanhe_proto::account::{EnterpriseAccount, account_key};
 use kanhe_proto::case::{Case, case_key};
 use kanhe_proto::consent::{Consent, SourceReads, consent_key, source_reads_key};
 use kanhe_proto::hash::{CaseId, ConsentId, MapKey};
@@ -30,6 +31,12 @@ impl Kept for Consent {
     type Id = ConsentId;
     fn key_of(id: &ConsentId) -> MapKey {
         consent_key(id)
+    }
+}
+impl Kept for EnterpriseAccount {
+    type Id = Uscc;
+    fn key_of(uscc: &Uscc) -> MapKey {
+        account_key(uscc)
     }
 }
 impl Kept for SourceReads {

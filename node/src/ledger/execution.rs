@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use kanhe_proto::account::EnterpriseAccount;
 use kanhe_proto::case::Case;
 use kanhe_proto::consent::{Consent, SourceReads};
 use kanhe_proto::hash::{CaseId, ConsentId, Hash, MapKey};
@@ -77,8 +78,10 @@ pub struct Execution<'v, V: View> {
     pub(super) view: &'v V,
     pub(super) context: BlockContext,
     pub(super) registry: Registry<'v, V>,
-    /// Leaves of statuses and of enterprises' accounts that the block changed so far.
+    /// Leaves of statuses that the block changed so far.
     pub(super) statuses: BTreeMap<MapKey, Vec<u8>>,
+    /// Accounts of enterprises that the block read or changed so far.
+    pub(super) accounts: Book<EnterpriseAccount>,
     /// Cases that the block read or changed so far.
     pub(super) cases: Book<Case>,
     /// Consents that the block read or changed so far.
@@ -95,8 +98,10 @@ pub struct Execution<'v, V: View> {
 /// What one transaction would change, until it succeeded.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Staged {
-    /// Leaves of statuses and of enterprises' accounts.
+    /// Leaves of statuses.
     pub statuses: BTreeMap<MapKey, Vec<u8>>,
+    /// Accounts of enterprises.
+    pub accounts: BTreeMap<Uscc, EnterpriseAccount>,
     /// Records for the log.
     pub records: Vec<Vec<u8>>,
     /// Licences in the record.
@@ -158,6 +163,7 @@ impl<'v, V: View> Execution<'v, V> {
             context,
             registry,
             statuses: BTreeMap::new(),
+            accounts: Book::default(),
             cases: Book::default(),
             consents: Book::default(),
             sources: Book::default(),
@@ -206,6 +212,7 @@ impl<'v, V: View> Execution<'v, V> {
         let statuses = staged.statuses.keys().filter(|key| !self.statuses.contains_key(*key)).count();
         let leaves = self.statuses.len()
             + statuses
+            + self.accounts.changed_with(staged.accounts.keys())
             + self.cases.changed_with(staged.cases.keys())
             + self.consents.changed_with(staged.consents.keys())
             + self.sources.changed_with(staged.sources.keys())
@@ -288,6 +295,9 @@ impl<'v, V: View> Execution<'v, V> {
         outcome.parameters = staged.parameters.or(outcome.parameters.take());
         outcome.protocol = staged.protocol.or(outcome.protocol);
         self.statuses.extend(staged.statuses);
+        for (uscc, account) in staged.accounts {
+            self.accounts.put(uscc, Some(account));
+        }
         for (id, case) in staged.cases {
             self.cases.put(id, Some(case));
         }
@@ -301,7 +311,7 @@ impl<'v, V: View> Execution<'v, V> {
         self.registry.change(staged.registry);
     }
 
-    /// The leaf of a status or an account as the block has it so far.
+    /// The leaf of a status as the block has it so far.
     pub(super) fn status(&self, staged: &Staged, key: &MapKey) -> Result<Option<Vec<u8>>, ReadError> {
         match staged.statuses.get(key).or_else(|| self.statuses.get(key)) {
             Some(value) => Ok(Some(value.clone())),
@@ -317,7 +327,8 @@ impl<'v, V: View> Execution<'v, V> {
     /// Leaves changed and records appended so far.
     pub fn weight(&self) -> usize {
         let outcome = &self.outcome;
-        let kept = self.cases.changed() + self.consents.changed() + self.sources.changed();
+        let acted = self.accounts.changed() + self.cases.changed() + self.consents.changed();
+        let kept = acted + self.sources.changed();
         outcome.state.len() + self.statuses.len() + kept + self.registry.changed() + outcome.records.len()
     }
 
@@ -341,6 +352,7 @@ impl<'v, V: View> Execution<'v, V> {
         outcome.next_validators = next_validators;
         outcome.registry = self.registry.into_changes().into_iter().map(|(key, value)| (key, Some(value))).collect();
         outcome.state.extend(self.statuses.into_iter().map(|(key, value)| (key, Some(value))));
+        written(self.accounts, &mut outcome.state);
         outcome.cases = written(self.cases, &mut outcome.state);
         outcome.consents = written(self.consents, &mut outcome.state);
         written(self.sources, &mut outcome.state);
