@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::Context;
 use super::desk::{fault, outcome};
 use super::licence::Acting;
+use super::serve::tell_left;
 use super::show::clean;
 use crate::case::Items;
 use crate::desk::{Desk, Keeping, Listing, Moved, OpenRow, Rest, Row, RowKey, State, Went, send_again};
@@ -231,7 +232,7 @@ impl Service<'_> {
     /// Brings onto the chain what an earlier process has signed and left, and looks what else it has left.
     fn clear(&mut self) -> Result<(), Failure> {
         let register = self.keeping.register()?;
-        issuer::anchor_open(self.desk.office, register, &mut self.follower)?;
+        tell_left(&issuer::anchor_open(self.desk.office, register, &mut self.follower)?, self.context);
         let Desk { office, genesis, issuer_name, .. } = self.desk;
         Serving { office, genesis, issuer_name, register }.finish(&mut self.follower)?;
         let rows = register.open_rows()?;

@@ -10,7 +10,7 @@ use super::licence::Acting;
 use super::{Context, licence};
 use crate::case::Items;
 use crate::follow::Follower;
-use crate::issuer::{self, HolderRequests, Office, Round};
+use crate::issuer::{self, HolderRequests, Left, Office, Round};
 use crate::reads::{self, Serving};
 use crate::stop::Stop;
 use crate::talk::{ExitCode, Failure, Passphrase, say};
@@ -90,6 +90,15 @@ fn passes(failure: &Failure) -> bool {
     matches!(failure.exit, ExitCode::Unreachable | ExitCode::Undecided) || failure.code == "vault_in_use"
 }
 
+/// Says which batches of the journal are not on the chain: their licences wait, and nothing else does.
+pub(super) fn tell_left(left: &[Left], context: &Context) {
+    for Left { batch, why } in left {
+        let args: &[(&str, &dyn std::fmt::Display)] =
+            &[("run", &batch.run), ("type", &batch.vct), ("code", &why.code), ("cause", &why.message)];
+        context.output.talk(say("serve.batch_left", args));
+    }
+}
+
 fn tell(round: &Round, context: &Context) -> Result<(), Failure> {
     context.output.data(round, || {
         let args: &[(&str, &dyn std::fmt::Display)] = &[
@@ -108,7 +117,7 @@ impl Service<'_> {
     /// Brings onto the chain what an earlier process has signed and left.
     fn clear(&mut self) -> Result<(), Failure> {
         let register = licence::open(self.context, &self.passphrase)?;
-        issuer::anchor_open(&self.office, &register, &mut self.follower)?;
+        tell_left(&issuer::anchor_open(&self.office, &register, &mut self.follower)?, self.context);
         let genesis = self.context.home.genesis()?;
         let (office, issuer_name) = (&self.office, &*self.issuer_name);
         Serving { office, genesis: &genesis, issuer_name, register: &register }.finish(&mut self.follower)

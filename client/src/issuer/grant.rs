@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::batch::{Signing, fresh_number};
-use super::journal::{Planned, anchor, plan, wait_for};
+use super::journal::{Planned, anchor_each, plan, wait_for};
 use super::prepare::bind;
 use super::{BatchEntry, Definition, Office, Prepared, Register};
 use crate::clock;
@@ -206,9 +206,25 @@ impl Granting<'_> {
         found.collect()
     }
 
-    /// Brings batches onto the chain, proved.
-    pub fn anchor(&self, batches: Vec<BatchEntry>, follower: &mut Follower) -> Result<(), Failure> {
-        batches.into_iter().try_for_each(|batch| anchor(self.office, self.register, follower, batch).map(drop))
+    /// Brings batches of what is journaled under names onto the chain, proved, each for itself. Names of what is not
+    /// there, with the reason.
+    pub fn anchor(
+        &self,
+        batches: Vec<BatchEntry>,
+        names: &[String],
+        follower: &mut Follower,
+    ) -> Result<BTreeMap<String, Failure>, Failure> {
+        let left = anchor_each(self.office, self.register, follower, batches)?;
+        if left.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let journaled = self.register.journaled(names)?;
+        let missing = names.iter().zip(journaled).filter_map(|(name, known)| {
+            let (known, _) = known?;
+            let left = left.iter().find(|left| (&left.batch.run, left.batch.place) == (&known.run, known.place))?;
+            Some((name.clone(), left.why.clone()))
+        });
+        Ok(missing.collect())
     }
 
     /// What was issued under names; nothing of what is not on the chain.

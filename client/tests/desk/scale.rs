@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kanhe_proto::case::{Act, Outcome};
+use kanhe_proto::record::{BatchRecord, Record as _};
 use serde_json::{Value, json};
 
 use super::work::{RUN, decisions, desk, lines, of_step};
@@ -20,7 +21,8 @@ fn opened(lease: &Lease, count: usize) -> Vec<(String, String)> {
     let mut sheet = "rent,note,contract\n".to_owned();
     (1..=count).for_each(|row| sheet.push_str(&format!("{row}000.00,,contract.pdf\n")));
     holder.write("rents.csv", sheet.as_bytes());
-    let words = ["case", "open", "shop-lease", "--from", "rents.csv", "--out", "cases.csv", "--yes"];
+    let out = format!("cases-{count}.csv");
+    let words = ["case", "open", "shop-lease", "--from", "rents.csv", "--out", &out, "--yes"];
     let done = holder.ok(&words).json();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let rows = done["rows"].as_array().unwrap().iter();
@@ -145,6 +147,39 @@ fn licences_of_many_cases_share_a_batch_and_none_is_issued_twice() {
     }
     let collected = collecting.ended();
     assert_eq!(collected.code, 0, "{collected:?}");
+}
+
+#[test]
+fn a_batch_that_is_refused_for_good_holds_up_its_own_licences_alone() {
+    let lease = Lease::with(180, &yielding());
+    let office = desk(&lease, 180);
+    let is_batch = |record: &&Vec<u8>| BatchRecord::from_record(record).is_ok();
+    let anchored = || lease.chain().records().iter().filter(is_batch).count();
+    let (refused, before) = (opened(&lease, 1).remove(0).0, anchored());
+    lease.chain().refuses_batch = true;
+    let stuck = office.run(&RUN);
+    assert_eq!((stuck.code, stuck.error().as_str()), (11, "desk_left"), "{stuck:?}");
+    assert_eq!(lines(&stuck).last().unwrap(), &json!({ "end": { "officer": 0, "left": 1 } }));
+    // The desk starts all the same, says so, and issues what other cases yield.
+    let others = opened(&lease, 2);
+    let stuck = office.run(&RUN);
+    assert_eq!((stuck.code, stuck.error().as_str()), (11, "desk_left"), "{stuck:?}");
+    assert!(stuck.talk.contains("is not on the chain") && stuck.talk.contains("not_accredited"), "{stuck:?}");
+    let issued = |id: &str| lease.chain().case(id).steps[0].issued;
+    assert!(others.iter().all(|(id, _)| issued(id)) && !issued(&refused), "{stuck:?}");
+    let listed = office.ok(&["desk", "list", "--all"]).json();
+    let of_refused = listed.as_array().unwrap().iter().find(|row| row["case"] == json!(refused)).unwrap();
+    assert_eq!(
+        (&of_refused["state"], &of_refused["why"][0]["code"]),
+        (&json!("issuing"), &json!("not_accredited")),
+        "{listed}"
+    );
+    // The same licences once it is taken after all.
+    lease.chain().relent();
+    let told = lines(&office.ok(&RUN));
+    assert_eq!(told.last().unwrap(), &json!({ "end": { "officer": 0, "left": 0 } }), "{told:?}");
+    assert!(issued(&refused));
+    assert_eq!(anchored() - before, 2, "nothing is signed twice");
 }
 
 #[test]
