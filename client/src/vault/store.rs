@@ -119,7 +119,7 @@ impl Vault {
 
     /// Gives the lock back, and keeps what spares deriving the key anew.
     pub fn park(self) -> Parked {
-        let counter = self.state().map(|state| state.counter).ok();
+        let counter = self.state().map(|state| state.changes).ok();
         let Self { database, path, head, keys } = self;
         drop(database);
         let left_as = stamp(&path);
@@ -128,7 +128,7 @@ impl Vault {
 
     /// Whether anybody has changed something since it was parked. Unlike [`Parked::is_changed`] this misses nothing.
     pub fn is_changed_since(&self, parked: &Parked) -> Result<bool, VaultError> {
-        Ok(parked.counter != Some(self.state()?.counter))
+        Ok(parked.counter != Some(self.state()?.changes))
     }
 
     /// Where it lies.
