@@ -299,3 +299,25 @@ pub fn await_batches(office: &Office, follower: &mut Follower, batches: &[BatchE
 fn used() -> Failure {
     Failure::of(ExitCode::Refused, "grant_application_used", &[])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_issued_whole_is_not_issued_in_part() {
+        let (one, two): (Vct, Vct) =
+            ("urn:kanhe:type:DEMO-1:1".parse().unwrap(), "urn:kanhe:type:DEMO-2:1".parse().unwrap());
+        let names = ["a/0/000", "a/0/001", "b/0/000", "b/0/001"].map(str::to_owned);
+        let prepared = |at: usize| {
+            let row = Row { line: 0, claims: Map::new(), application: None };
+            (at, Prepared { row, number: None, replaces: None, keys: Vec::new(), binding: None })
+        };
+        let mut ends = [Ok(()), Err(used()), Ok(()), Ok(())];
+        let mut new = BTreeMap::from([(one, vec![prepared(0), prepared(2)]), (two, vec![prepared(3)])]);
+        leave_out_parts(&names, &mut ends, &mut new);
+        let left: Vec<usize> = new.values().flatten().map(|(at, _)| *at).collect();
+        assert_eq!(left, [2, 3]);
+        assert_eq!(ends.map(|end| end.is_ok()), [false, false, true, true]);
+    }
+}

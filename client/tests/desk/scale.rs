@@ -120,6 +120,54 @@ ZZYXQJZRQ = '"长期"'
 }
 
 #[test]
+fn of_two_in_one_portion_that_claim_the_same_the_second_is_not_approved() {
+    let lease = Lease::with(185, &yielding().replacen("\"case.serial\"", "'\"370100000000001\"'", 1));
+    let office = desk(&lease, 185);
+    let cases = opened(&lease, 2);
+    let told = lines(&office.ok(&RUN));
+    assert_eq!(told.last().unwrap(), &json!({ "end": { "officer": 1, "left": 0 } }), "{told:?}");
+    let approved: Vec<bool> = cases.iter().map(|(id, _)| !decisions(&lease, id).is_empty()).collect();
+    assert_eq!(approved.iter().filter(|approved| **approved).count(), 1, "{told:?}");
+    let waits = &cases[approved.iter().position(|approved| !approved).unwrap()].0;
+    let listed = office.ok(&["desk", "list"]).json();
+    assert_eq!(
+        (&listed[0]["case"], &listed[0]["why"][0]["code"]),
+        (&json!(waits), &json!("grant_claim_taken")),
+        "{listed}"
+    );
+    let blocked = office.run(&["desk", "approve", &waits[..8], "--officer", "7"]);
+    assert_eq!((blocked.code, blocked.error().as_str()), (4, "desk_blocked"), "{blocked:?}");
+}
+
+/// The same item, whose levy yields two licences of one type, with these certificate numbers.
+fn yielding_two(first: &str, second: &str) -> String {
+    let one = yielding();
+    let start = one.find("[[yield]]").unwrap();
+    let of = |code: &str, number: &str| {
+        let named = one[start..].replacen("\"permit\"", &format!("\"{code}\""), 1);
+        named.replacen("\"case.serial\"", &format!("'\"{number}\"'"), 1)
+    };
+    format!("{}{}{}", &one[..start], of("permit", first), of("copy", second))
+}
+
+#[test]
+fn two_licences_of_one_type_for_one_step_are_both_issued_or_none_is() {
+    let lease = Lease::with(190, &yielding_two("370100000000001", "370100000000002"));
+    let office = desk(&lease, 190);
+    opened(&lease, 1);
+    let told = lines(&office.ok(&RUN));
+    let (_, last) = of_step(&told, "levy");
+    assert_eq!((&last["state"], &last["licences"]), (&json!("issued"), &json!(2)), "{told:?}");
+    let lease = Lease::with(195, &yielding_two("370100000000001", "370100000000001"));
+    let office = desk(&lease, 195);
+    let id = opened(&lease, 1).remove(0).0;
+    let told = lines(&office.ok(&RUN));
+    assert_eq!(told.last().unwrap(), &json!({ "end": { "officer": 1, "left": 0 } }), "{told:?}");
+    assert_eq!(decisions(&lease, &id), []);
+    assert_eq!(office.ok(&["desk", "list"]).json()[0]["why"][0]["code"], "grant_claim_taken");
+}
+
+#[test]
 fn licences_of_many_cases_share_a_batch_and_none_is_issued_twice() {
     let lease = Lease::with(160, &yielding());
     let office = desk(&lease, 160);
