@@ -1,4 +1,7 @@
 //! The source: judges what readers ask, records it, and gives.
+//!
+//! While the chain or a node is waited for the register is given back: other commands get in, and another process that
+//! answers the same mail may come to the same, with the same bytes.
 
 use kanhe_proto::bounded::{Blob, Text};
 use kanhe_proto::case::commitment;
@@ -21,6 +24,7 @@ use super::served::{Served, Stage};
 use crate::case::Items;
 use crate::clock;
 use crate::consent::{count, standing};
+use crate::desk::Keeping;
 use crate::follow::Follower;
 use crate::issuer::PERSON_ID_TYPE;
 use crate::issuer::{Office, Register};
@@ -35,8 +39,15 @@ pub struct Serving<'a> {
     pub genesis: &'a Genesis,
     /// The bureau's name, as licences show it.
     pub issuer_name: &'a str,
-    /// Its register.
-    pub register: &'a Register,
+}
+
+/// The same, with its register open.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WithRegister<'a> {
+    pub(super) office: &'a Office,
+    pub(super) genesis: &'a Genesis,
+    pub(super) issuer_name: &'a str,
+    pub(super) register: &'a Register,
 }
 
 /// What was done with the reads in a portion of mail.
@@ -84,11 +95,19 @@ enum Outcome {
     Refused(String),
 }
 
-impl Serving<'_> {
+impl<'a> Serving<'a> {
+    const fn with<'r>(&self, register: &'r Register) -> WithRegister<'r>
+    where
+        'a: 'r,
+    {
+        let Self { office, genesis, issuer_name } = *self;
+        WithRegister { office, genesis, issuer_name, register }
+    }
+
     /// Finishes what an earlier process has signed and left. What is recorded is answered when it is asked for again.
-    pub fn finish(&self, follower: &mut Follower) -> Result<(), Failure> {
-        for served in self.register.unproved()? {
-            match self.settle(served, follower) {
+    pub fn finish(&self, keeping: &mut Keeping, follower: &mut Follower) -> Result<(), Failure> {
+        for served in keeping.register()?.unproved()? {
+            match self.settle(served, keeping, follower) {
                 // What came of it is kept; whoever asks again is told.
                 Ok(_) => {}
                 // The chain stands still: it is looked for again with the next letter.
@@ -104,16 +123,19 @@ impl Serving<'_> {
     pub fn answer(
         &self,
         letters: &[ReadLetter],
+        keeping: &mut Keeping,
         items: &mut Items,
         follower: &mut Follower,
         send: impl Fn(&MailAnswer) -> Result<(), Failure>,
     ) -> Result<ReadRound, Failure> {
         let mut round = ReadRound::default();
         for letter in letters {
-            match self.serve(letter, items, follower)? {
+            let outcome = self.serve(letter, keeping, items, follower)?;
+            keeping.give_way();
+            match outcome {
                 Outcome::Given(answer) => {
                     send(&answer)?;
-                    self.register.mark_sent(&letter.request.request.id(&self.office.chain))?;
+                    keeping.register()?.mark_sent(&letter.request.request.id(&self.office.chain))?;
                     round.given += 1;
                 }
                 Outcome::Refused(code) => {
@@ -125,12 +147,19 @@ impl Serving<'_> {
         Ok(round)
     }
 
-    fn serve(&self, letter: &ReadLetter, items: &mut Items, follower: &mut Follower) -> Result<Outcome, Failure> {
-        self.finish(follower)?;
+    fn serve(
+        &self,
+        letter: &ReadLetter,
+        keeping: &mut Keeping,
+        items: &mut Items,
+        follower: &mut Follower,
+    ) -> Result<Outcome, Failure> {
+        self.finish(keeping, follower)?;
         let id = letter.request.request.id(&self.office.chain);
-        let known = match self.register.served(&id)? {
+        let register = keeping.register()?;
+        let known = match register.served(&id)? {
             Some(served) => served,
-            None => match self.begin(letter, &id, items, follower) {
+            None => match self.with(register).begin(letter, &id, items, follower) {
                 Ok(Ok(served)) => served,
                 Ok(Err(code)) => return Ok(Outcome::Refused(code)),
                 // Nothing is signed yet, and what is wrong with one letter stands in the way of no other.
@@ -140,12 +169,49 @@ impl Serving<'_> {
                 Err(failure) => return Ok(Outcome::Refused(failure.code)),
             },
         };
-        match self.settle(known, follower)? {
-            Ok(served) => self.give(served, follower),
+        match self.settle(known, keeping, follower)? {
+            Ok(served) => self.with(keeping.register()?).give(served, follower),
             Err(code) => Ok(Outcome::Refused(code)),
         }
     }
 
+    /// Brings the record onto the chain; the code if it can never be there.
+    fn settle(
+        &self,
+        served: Served,
+        keeping: &mut Keeping,
+        follower: &mut Follower,
+    ) -> Result<Result<Served, String>, Failure> {
+        if served.stage != Stage::Signed {
+            return Ok(Ok(served));
+        }
+        keeping.give_way();
+        let recorded = record(self.office, follower, &served.signed()?, served.from)?;
+        settled(keeping.register()?, served, recorded)
+    }
+}
+
+/// Keeps what became of a record.
+fn settled(register: &Register, served: Served, recorded: Recorded) -> Result<Result<Served, String>, Failure> {
+    // Another process may have gone on with it while the register was closed.
+    let mut served = register.served(&served.id)?.unwrap_or(served);
+    if served.stage != Stage::Signed {
+        return Ok(Ok(served));
+    }
+    match recorded {
+        Recorded::There { index, time } => {
+            (served.record, served.recorded, served.stage) = (Some(index), Some(time), Stage::Recorded);
+            register.put_served(&served)?;
+            Ok(Ok(served))
+        }
+        Recorded::Never(code) => {
+            register.drop_served(&served.id)?;
+            Ok(Err(code))
+        }
+    }
+}
+
+impl WithRegister<'_> {
     /// Judges a letter, and keeps the signed read with what will be given.
     fn begin(
         &self,
@@ -164,7 +230,7 @@ impl Serving<'_> {
             Err(code) => return Ok(Err(code.to_owned())),
         };
         let from = count(follower, &self.office.issuer)?;
-        let (key, n) = self.trace(&about)?;
+        let (key, n) = trace(self.register, &about)?;
         let random: [u8; 32] = clock::random()?;
         let request = &letter.request.request;
         let note = key.seal(&self.office.chain, request, n, &Note::of(&letter.asked.scope));
@@ -197,36 +263,6 @@ impl Serving<'_> {
         };
         self.register.put_served(&served)?;
         Ok(Ok(served))
-    }
-
-    /// The person's key and the number of this read. What is no person's nobody could recognise.
-    fn trace(&self, about: &Subject) -> Result<(TraceKey, u64), Failure> {
-        // Who has no key yet gets it now, and with it what is recorded here once she collects something.
-        if about.id_type.as_str() == PERSON_ID_TYPE {
-            self.register.traces(&[Some(about.clone())])?;
-        }
-        match self.register.traced(about)? {
-            Some(traced) => Ok(traced),
-            None => Ok((TraceKey::from_random(clock::random()?), 1)),
-        }
-    }
-
-    /// Brings the record onto the chain; the code if it can never be there.
-    fn settle(&self, mut served: Served, follower: &mut Follower) -> Result<Result<Served, String>, Failure> {
-        if served.stage != Stage::Signed {
-            return Ok(Ok(served));
-        }
-        match record(self.office, follower, &served.signed()?, served.from)? {
-            Recorded::There { index, time } => {
-                (served.record, served.recorded, served.stage) = (Some(index), Some(time), Stage::Recorded);
-                self.register.put_served(&served)?;
-                Ok(Ok(served))
-            }
-            Recorded::Never(code) => {
-                self.register.drop_served(&served.id)?;
-                Ok(Err(code))
-            }
-        }
     }
 
     /// Gives once, to the request's own key; the same bytes when asked again.
@@ -276,6 +312,18 @@ impl Serving<'_> {
         let recorded = served.recorded.expect("proved before it is given");
         let late = clock::now().since(recorded) > SpanMs(READ_SERVED_WITHIN_MS);
         Ok(late.then_some("read_too_late"))
+    }
+}
+
+/// The person's key and the number of this read. What is no person's nobody could recognise.
+fn trace(register: &Register, about: &Subject) -> Result<(TraceKey, u64), Failure> {
+    // Who has no key yet gets it now, and with it what is recorded here once she collects something.
+    if about.id_type.as_str() == PERSON_ID_TYPE {
+        register.traces(&[Some(about.clone())])?;
+    }
+    match register.traced(about)? {
+        Some(traced) => Ok(traced),
+        None => Ok((TraceKey::from_random(clock::random()?), 1)),
     }
 }
 

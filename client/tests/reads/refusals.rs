@@ -1,10 +1,14 @@
 //! Reads and consents that are refused, each with its code, and what must hold then: nothing recorded, or nothing given.
 
+use std::time::Duration;
+
+use kanhe_proto::codec;
 use kanhe_proto::mail::MailRequest;
 use kanhe_proto::seal::SealingSecret;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{IDENTITY, Ward};
+use crate::support::chain::Intake;
 use crate::support::command::Ended;
 
 fn refused(ended: &Ended, code: &str) {
@@ -148,9 +152,55 @@ fn a_key_of_another_bureau_or_an_old_letter_reads_nothing() {
         let mut letter = mail.open_letter(&sealing).unwrap();
         letter.answer = SealingSecret::from_seed([77; 32]).public_key();
         let stolen = MailRequest::seal_letter(&letter, &sealing.public_key(), [3; 32]).unwrap();
-        chain.letters.requests.push((stolen.id, kanhe_proto::codec::encode(&stolen)));
+        chain.letters.requests.push((stolen.id, codec::encode(&stolen)));
     }
     let round = ward.source.ok(&once).json();
     assert_eq!((&round["shared"], &round["unreadable"]), (&json!(0), &json!(1)), "{round}");
     assert_eq!(ward.chain().access_records().len(), 0);
+}
+
+const ON_RULE: [&str; 8] = ["--type", IDENTITY, "--claims", "CZZT", "--basis", "statute", "--purpose", "relief"];
+
+impl Ward {
+    /// Asks on a rule about the patient, and does not wait.
+    fn ask_on_rule(&self) {
+        let late = self.read(0, &[&ON_RULE[..], &["--subject", &self.number, "--wait", "0"]].concat());
+        assert_eq!((late.code, late.error().as_str()), (3, "read_unanswered"), "{late:?}");
+    }
+
+    /// What the hospital asked, once none of it is open any more.
+    fn settled(&self) -> Value {
+        for _ in 0..80 {
+            let listed = self.hospital.ok(&["read", "list"]).json();
+            if listed.as_array().unwrap().iter().all(|read| read["state"] != "asked") {
+                return listed;
+            }
+            std::thread::sleep(Duration::from_millis(250));
+        }
+        panic!("{:?}", self.hospital.ok(&["read", "list"]));
+    }
+}
+
+#[test]
+fn while_a_record_is_waited_for_others_get_at_the_register() {
+    let ward = Ward::new(84);
+    ward.ask_on_rule();
+    let service = {
+        ward.chain().intake = Intake::Forgets;
+        let _ = std::mem::take(&mut ward.chain().asked);
+        ward.serve()
+    };
+    for _ in 0..200 {
+        if ward.chain().asked.iter().any(|path| path.starts_with("/v1/transactions")) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for _ in 0..2 {
+        let found = ward.source.run(&["licence", "find", &ward.number]);
+        assert_eq!(found.code, 0, "{found:?}");
+    }
+    ward.chain().intake = Intake::Works;
+    assert_eq!(ward.settled()[0]["state"], "given");
+    assert_eq!(service.terminate().code, 0);
 }
