@@ -5,7 +5,6 @@
 //! the chain takes them once. A refusal counts only if the chain does not have them already, and every node that answers
 //! refuses them: it is their word, and proves nothing.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use kanhe_proto::api::{TransactionState, TransactionStatus, WAIT_MAX_SECONDS};
@@ -18,6 +17,7 @@ use kanhe_proto::limits::{CASE_ACTS_MAX, CASE_PAYLOAD_BYTES_MAX};
 
 use super::read::events_many;
 use super::refusal::{explain, refused};
+use crate::bring::Said;
 use crate::follow::Follower;
 use crate::node::{NodeClient, NodeError};
 use crate::talk::{ExitCode, Failure};
@@ -158,9 +158,9 @@ fn send_within(follower: &mut Follower, acts: &[SignedAct], lag: Duration) -> Re
     let began = Instant::now();
     let mut last = None;
     let mut turn = 0;
-    let mut said = Said { nodes: follower.nodes().len(), lag, answers: BTreeMap::new() };
+    let mut said = Said::of(follower.nodes().len(), lag, &MAY_LAG);
     while began.elapsed() < PATIENCE {
-        let place = turn % said.nodes.max(1);
+        let place = turn % said.nodes().max(1);
         let Some(node) = follower.nodes().get(place).cloned() else {
             return Err(NodeError::Unnamed.failure());
         };
@@ -176,17 +176,17 @@ fn send_within(follower: &mut Follower, acts: &[SignedAct], lag: Duration) -> Re
                 if let Some(sent) = all_found(follower, acts)? {
                     return Ok(sent);
                 }
-                said.answers.insert(place, Some(code));
+                said.refuses(place, code);
                 turn += 1;
             }
             Fate::Open(failure) => {
                 if failure.is_some() {
-                    said.answers.insert(place, None);
+                    said.is_silent(place);
                 }
                 last = failure.or(last);
                 turn += 1;
                 // All of them were asked in vain.
-                if said.is_silence() && turn >= 2 * said.nodes && began.elapsed() > LAG {
+                if said.is_silence() && turn >= 2 * said.nodes() && began.elapsed() > LAG {
                     break;
                 }
             }
@@ -200,25 +200,6 @@ fn send_within(follower: &mut Follower, acts: &[SignedAct], lag: Duration) -> Re
         return Ok(sent);
     }
     Err(last.map_or_else(|| Failure::of(ExitCode::Undecided, "case_unsettled", &[]), explain))
-}
-
-/// What each node said last, by its place: a code of refusal, or nothing.
-struct Said {
-    nodes: usize,
-    lag: Duration,
-    answers: BTreeMap<usize, Option<String>>,
-}
-
-impl Said {
-    fn is_silence(&self) -> bool {
-        self.answers.len() == self.nodes && self.answers.values().all(Option::is_none)
-    }
-    /// The refusal that counts, once all were asked and none took the acts; not as long as one of them may be behind.
-    fn refusal(&self, elapsed: Duration) -> Option<&str> {
-        let mut codes = self.answers.values().flatten().map(String::as_str);
-        let lags = codes.clone().any(|code| MAY_LAG.contains(&code)) && elapsed < self.lag;
-        if self.answers.len() < self.nodes || lags { None } else { codes.next() }
-    }
 }
 
 /// What came of handing acts in at a node.
@@ -281,21 +262,5 @@ mod tests {
             payload(&acts[..CASE_ACTS_MAX]).unwrap().len()
                 <= CASE_ACTS_MAX * one + (CASE_PAYLOAD_BYTES_MAX - PORTION_BYTES_MAX)
         );
-    }
-
-    #[test]
-    fn one_node_alone_refuses_nothing() {
-        let said = |answers: &[Option<&str>], elapsed| {
-            let answers = answers.iter().map(|answer| answer.map(str::to_owned)).enumerate().collect();
-            Said { nodes: 3, lag: LAG, answers }.refusal(elapsed).map(str::to_owned)
-        };
-        let (soon, late) = (Duration::from_secs(1), LAG * 2);
-        let (over, behind) = (Some("case_over"), Some("case_unknown"));
-        assert_eq!(said(&[over], late), None, "two were not asked yet");
-        assert_eq!(said(&[over, over], late), None);
-        assert_eq!(said(&[over, None, over], soon).as_deref(), Some("case_over"), "one that is away is not waited for");
-        assert_eq!(said(&[over, behind, over], soon), None, "what is true may be new to one of them");
-        assert_eq!(said(&[over, behind, over], late).as_deref(), Some("case_over"));
-        assert_eq!(said(&[None, None, None], late), None, "silence is no refusal");
     }
 }

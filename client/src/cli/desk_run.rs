@@ -295,6 +295,11 @@ impl Service<'_> {
         self.keeping.give_way();
         let (answers, round) = answered?;
         issuer::send(self.desk.office, &fetched.node, &answers)?;
+        if round.is_empty() {
+            // What cannot be answered yet comes again at once: it is waited here.
+            std::thread::sleep(Duration::from_secs(wait_seconds));
+            return Ok(false);
+        }
         self.tell(&Line::Mail(round))?;
         Ok(true)
     }

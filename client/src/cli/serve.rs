@@ -141,6 +141,10 @@ impl Service<'_> {
         self.keeping.give_way();
         let (answers, round) = answered?;
         issuer::send(&self.office, &fetched.node, &answers)?;
+        if round.is_empty() {
+            // What cannot be answered yet comes again at once: it is waited here.
+            std::thread::sleep(Duration::from_secs(wait_seconds));
+        }
         Ok(round)
     }
 

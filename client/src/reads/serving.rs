@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::judging::Judging;
 use super::parcel::put_together;
-use super::recording::{Recorded, record};
+use super::recording::{Recorded, Try, record};
 use super::served::{Served, Stage};
 use crate::case::Items;
 use crate::clock;
@@ -93,6 +93,23 @@ fn open(office: &Office, bytes: &[u8]) -> Option<ReadLetter> {
 enum Outcome {
     Given(MailAnswer),
     Refused(String),
+    /// It is not settled yet: the letter stays where it is.
+    Later,
+}
+
+/// What comes of a letter before anything is recorded.
+enum Begun {
+    Signed(Box<Served>),
+    Refused(String),
+    /// Another read of the same person is not settled yet.
+    Later,
+}
+
+/// What became of a record.
+enum Settled {
+    Recorded(Box<Served>),
+    Never(String),
+    Open,
 }
 
 impl<'a> Serving<'a> {
@@ -104,10 +121,10 @@ impl<'a> Serving<'a> {
         WithRegister { office, genesis, issuer_name, register }
     }
 
-    /// Finishes what an earlier process has signed and left. What is recorded is answered when it is asked for again.
+    /// Finishes what was signed and is not settled. What is recorded is answered when it is asked for again.
     pub fn finish(&self, keeping: &mut Keeping, follower: &mut Follower) -> Result<(), Failure> {
         for served in keeping.register()?.unproved()? {
-            match self.settle(served, keeping, follower) {
+            match self.settle(served, Try::Again, keeping, follower) {
                 // What came of it is kept; whoever asks again is told.
                 Ok(_) => {}
                 // The chain stands still: it is looked for again with the next letter.
@@ -129,6 +146,9 @@ impl<'a> Serving<'a> {
         send: impl Fn(&MailAnswer) -> Result<(), Failure>,
     ) -> Result<ReadRound, Failure> {
         let mut round = ReadRound::default();
+        if !letters.is_empty() {
+            self.finish(keeping, follower)?;
+        }
         for letter in letters {
             let outcome = self.serve(letter, keeping, items, follower)?;
             keeping.give_way();
@@ -142,6 +162,7 @@ impl<'a> Serving<'a> {
                     send(&refusal(letter, &code)?)?;
                     round.refuse(&code);
                 }
+                Outcome::Later => {}
             }
         }
         Ok(round)
@@ -154,14 +175,14 @@ impl<'a> Serving<'a> {
         items: &mut Items,
         follower: &mut Follower,
     ) -> Result<Outcome, Failure> {
-        self.finish(keeping, follower)?;
         let id = letter.request.request.id(&self.office.chain);
         let register = keeping.register()?;
-        let known = match register.served(&id)? {
-            Some(served) => served,
+        let (served, tried) = match register.served(&id)? {
+            Some(served) => (served, Try::Again),
             None => match self.with(register).begin(letter, &id, items, follower) {
-                Ok(Ok(served)) => served,
-                Ok(Err(code)) => return Ok(Outcome::Refused(code)),
+                Ok(Begun::Signed(served)) => (*served, Try::First),
+                Ok(Begun::Refused(code)) => return Ok(Outcome::Refused(code)),
+                Ok(Begun::Later) => return Ok(Outcome::Later),
                 // Nothing is signed yet, and what is wrong with one letter stands in the way of no other.
                 Err(failure) if failure.exit == ExitCode::Unreachable || failure.code == "conflict" => {
                     return Err(failure);
@@ -169,45 +190,48 @@ impl<'a> Serving<'a> {
                 Err(failure) => return Ok(Outcome::Refused(failure.code)),
             },
         };
-        match self.settle(known, keeping, follower)? {
-            Ok(served) => self.with(keeping.register()?).give(served, follower),
-            Err(code) => Ok(Outcome::Refused(code)),
+        match self.settle(served, tried, keeping, follower)? {
+            Settled::Recorded(served) => self.with(keeping.register()?).give(*served, follower),
+            Settled::Never(code) => Ok(Outcome::Refused(code)),
+            Settled::Open => Ok(Outcome::Later),
         }
     }
 
-    /// Brings the record onto the chain; the code if it can never be there.
+    /// Brings the record onto the chain, as far as nodes take it.
     fn settle(
         &self,
         served: Served,
+        tried: Try,
         keeping: &mut Keeping,
         follower: &mut Follower,
-    ) -> Result<Result<Served, String>, Failure> {
+    ) -> Result<Settled, Failure> {
         if served.stage != Stage::Signed {
-            return Ok(Ok(served));
+            return Ok(Settled::Recorded(Box::new(served)));
         }
         keeping.give_way();
-        let recorded = record(self.office, follower, &served.signed()?, served.from)?;
+        let recorded = record(self.office, follower, &served.signed()?, served.from, tried)?;
         settled(keeping.register()?, served, recorded)
     }
 }
 
 /// Keeps what became of a record.
-fn settled(register: &Register, served: Served, recorded: Recorded) -> Result<Result<Served, String>, Failure> {
+fn settled(register: &Register, served: Served, recorded: Recorded) -> Result<Settled, Failure> {
     // Another process may have gone on with it while the register was closed.
     let mut served = register.served(&served.id)?.unwrap_or(served);
     if served.stage != Stage::Signed {
-        return Ok(Ok(served));
+        return Ok(Settled::Recorded(Box::new(served)));
     }
     match recorded {
         Recorded::There { index, time } => {
             (served.record, served.recorded, served.stage) = (Some(index), Some(time), Stage::Recorded);
             register.put_served(&served)?;
-            Ok(Ok(served))
+            Ok(Settled::Recorded(Box::new(served)))
         }
         Recorded::Never(code) => {
             register.drop_served(&served.id)?;
-            Ok(Err(code))
+            Ok(Settled::Never(code))
         }
+        Recorded::Open => Ok(Settled::Open),
     }
 }
 
@@ -219,15 +243,19 @@ impl WithRegister<'_> {
         id: &ReadId,
         items: &mut Items,
         follower: &mut Follower,
-    ) -> Result<Result<Served, String>, Failure> {
+    ) -> Result<Begun, Failure> {
         let judging = Judging { office: self.office, register: self.register };
         let about = match judging.judge(letter, items, follower)? {
             Ok(about) => about,
-            Err(code) => return Ok(Err(code.to_owned())),
+            Err(code) => return Ok(Begun::Refused(code.to_owned())),
         };
+        // It has the number that this one would have.
+        if self.register.unproved()?.iter().any(|served| served.about == about) {
+            return Ok(Begun::Later);
+        }
         let parcel = match put_together(self, letter, &about, follower)? {
             Ok(parcel) => parcel,
-            Err(code) => return Ok(Err(code.to_owned())),
+            Err(code) => return Ok(Begun::Refused(code.to_owned())),
         };
         let from = count(follower, &self.office.issuer)?;
         let (key, n) = trace(self.register, &about)?;
@@ -262,7 +290,7 @@ impl WithRegister<'_> {
             sent: false,
         };
         self.register.put_served(&served)?;
-        Ok(Ok(served))
+        Ok(Begun::Signed(Box::new(served)))
     }
 
     /// Gives once, to the request's own key; the same bytes when asked again.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{IDENTITY, Ward};
 use crate::support::chain::Intake;
 use crate::support::command::Ended;
+use crate::support::server::refuser;
 
 fn refused(ended: &Ended, code: &str) {
     assert_eq!((ended.code, ended.error().as_str()), (4, code), "{ended:?}");
@@ -179,6 +180,46 @@ impl Ward {
         }
         panic!("{:?}", self.hospital.ok(&["read", "list"]));
     }
+}
+
+#[test]
+fn what_one_node_refuses_another_brings() {
+    let mut ward = Ward::new(79);
+    let both = format!("{},{}", refuser("purpose_unknown"), ward.node.url);
+    (ward.source.node, ward.patient.node) = (Some(both.clone()), Some(both));
+    let (given, ticket) = ward.grant(&[]);
+    assert_eq!(given["state"], "given", "{given}");
+    let service = ward.serve();
+    let read = ward.read_on_consent(&ticket, "CZZT", &[]);
+    assert_eq!(read.code, 0, "{read:?}");
+    assert_eq!(service.terminate().code, 0);
+}
+
+#[test]
+fn what_nodes_refuse_is_kept_until_time_proves_them_right() {
+    let ward = Ward::new(82);
+    ward.chain().sharing.refuses = Some("purpose_unknown");
+    let words = ["consent", "grant", "--to", &ward.members[0].uscc.to_string(), "--purpose", "treatment"];
+    let terms = ["--source", &ward.uscc, "--type", IDENTITY, "--claims", "CZZT", "--yes"];
+    refused(&ward.patient.run(&[&words[..], &terms].concat()), "purpose_unknown");
+    let state = || ward.patient.ok(&["consent", "list"]).json()[0]["state"].clone();
+    assert_eq!(state(), "refused");
+    // Two reads about one person: the second waits for the first, whose number it would have.
+    ward.ask_on_rule();
+    ward.ask_on_rule();
+    let once = ["licence", "serve", "--key", "issuing.key", "--sealing-key", "sealing.key", "--once"];
+    let round = ward.source.ok(&once).json();
+    assert_eq!((&round["shared"], &round["not_shared"]), (&json!(0), &json!(0)), "nobody is told anything: {round}");
+    assert_eq!(ward.chain().letters.requests.len(), 2, "both stay where they are");
+    // What was said to be refused comes in after all.
+    ward.chain().sharing.refuses = None;
+    assert_eq!(state(), "given");
+    let round = ward.source.ok(&once).json();
+    assert_eq!((&round["shared"], &round["not_shared"]), (&json!(2), &json!(0)), "{round}");
+    assert!(ward.settled().as_array().unwrap().iter().all(|read| read["state"] == "given"));
+    let log = ward.log();
+    let numbers: Vec<&Value> = log["reads"].as_array().unwrap().iter().map(|read| &read["number"]).collect();
+    assert_eq!((numbers, &log["missing"]), (vec![&json!(1), &json!(2)], &json!([])), "{log}");
 }
 
 #[test]
