@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
+use kanhe_client::issuer::Register;
+use kanhe_client::talk::Passphrase;
+use kanhe_proto::bounded::Blob;
 use kanhe_proto::codec;
-use kanhe_proto::mail::MailRequest;
+use kanhe_proto::ids::{LogIndex, TimeMs};
+use kanhe_proto::limits::READ_AGE_MAX_MS;
+use kanhe_proto::mail::{MailAnswer, MailRequest};
 use kanhe_proto::seal::SealingSecret;
+use kanhe_proto::sharing::{ReadAnswer, ReadOutcome, Shared};
 use serde_json::{Value, json};
 
 use super::{IDENTITY, Ward};
-use crate::support::chain::Intake;
-use crate::support::command::Ended;
+use crate::support::chain::{Intake, now};
+use crate::support::command::{Ended, PASSPHRASE};
 use crate::support::server::refuser;
 
 fn refused(ended: &Ended, code: &str) {
@@ -244,4 +250,38 @@ fn while_a_record_is_waited_for_others_get_at_the_register() {
     ward.chain().intake = Intake::Works;
     assert_eq!(ward.settled()[0]["state"], "given");
     assert_eq!(service.terminate().code, 0);
+}
+
+#[test]
+fn an_answer_with_a_record_that_nobody_has_is_refused_in_time_and_holds_up_no_other() {
+    let ward = Ward::new(86);
+    ward.ask_on_rule();
+    ward.ask_on_rule();
+    {
+        let mut chain = ward.chain();
+        let (id, sealing) = (chain.genesis.chain_id(), SealingSecret::from_seed(*chain.sealing.seed()));
+        let (_, bytes) = chain.letters.requests.remove(0);
+        let letter = MailRequest::decode(&bytes, &id).unwrap().open_letter(&sealing).unwrap();
+        let made_up = Shared { parcel: Blob::new([]).unwrap(), random: [0; 32], record: LogIndex(1 << 40) };
+        let answer = ReadAnswer::new(ReadOutcome::Shared(made_up));
+        let answer = MailAnswer::seal_read(&letter, &answer, [5; 32]).unwrap();
+        chain.letters.answers.push((answer.id, codec::encode(&answer)));
+    }
+    ward.source.ok(&["licence", "serve", "--key", "issuing.key", "--sealing-key", "sealing.key", "--once"]);
+    let states = || {
+        let listed = ward.hospital.ok(&["read", "list"]).json();
+        let of = |read: &Value| read["code"].as_str().or(read["state"].as_str()).unwrap().to_owned();
+        listed.as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(states(), ["asked", "given"]);
+    // The request is older than any that is recorded.
+    let passphrase = Passphrase::new(PASSPHRASE.to_owned());
+    let register = Register::open(&ward.hospital.at("home/register.redb"), &passphrase).unwrap();
+    let mut asked = register.asked().unwrap().remove(0);
+    let mut letter = asked.opened().unwrap();
+    letter.request.request.time = TimeMs(now().0 - READ_AGE_MAX_MS - 1_000);
+    asked.letter = Blob::new(codec::encode(&letter)).unwrap();
+    register.put_asked(&asked).unwrap();
+    drop(register);
+    assert_eq!(states(), ["read_unproved", "given"]);
 }
