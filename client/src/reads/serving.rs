@@ -365,3 +365,29 @@ fn seal(letter: &ReadLetter, outcome: ReadOutcome) -> Result<MailAnswer, Failure
     let answer = MailAnswer::seal_read(letter, &ReadAnswer::new(outcome), clock::random()?);
     answer.map_err(|error| Failure::reported(ExitCode::Failure, error.code(), error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::issuer::{ENTERPRISE_ID_TYPE, subject};
+    use crate::talk::Passphrase;
+    use crate::vault::Effort;
+
+    #[test]
+    fn who_awaits_pickup_gets_a_key_with_the_first_read_and_keeps_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let passphrase = Passphrase::new("correct horse".to_owned());
+        let register = Register::open_or_create(&dir.path().join("register"), &passphrase, Effort::NONE).unwrap();
+        let person = subject(PERSON_ID_TYPE, "11010519491231002X").unwrap();
+        assert!(register.traced(&person).unwrap().is_none(), "nothing was signed for her yet");
+        let (first, n) = trace(&register, &person).unwrap();
+        let (again, same) = trace(&register, &person).unwrap();
+        assert_eq!((first.tag(1), n, same), (again.tag(1), 1, 1), "until it is recorded the next has its number");
+        // What she collects has the same key: so she finds the read.
+        let collected = register.traces(&[Some(person)]).unwrap().remove(0).unwrap();
+        assert_eq!(collected.tag(1), first.tag(1));
+        let enterprise = subject(ENTERPRISE_ID_TYPE, "91350100M000100Y43").unwrap();
+        let (one, other) = (trace(&register, &enterprise).unwrap(), trace(&register, &enterprise).unwrap());
+        assert!(one.0.tag(1) != other.0.tag(1) && register.traced(&enterprise).unwrap().is_none());
+    }
+}
