@@ -1,10 +1,9 @@
-//! Bringing signed bytes onto the chain through a node that makes their transaction: believed once the chain is proved
-//! to have what they say.
+//! Bringing signed bytes onto the chain through a node that makes their transaction: believed once the chain is proved to
+//! have what they say.
 //!
-//! The bytes are the caller's and do not change: handed in again, to the same node or to another, they are the same, and
-//! the chain takes them once. That a node took them is its word, and so is a refusal: it counts only if the chain does
-//! not have them already, and for whoever asks for it ([`bring_unless_all_refuse`]) only if every node that answers
-//! refuses them.
+//! The bytes are the caller's and do not change: handed in again, to the same node or to another, they are the same, and the
+//! chain takes them once. A refusal counts only if the chain does not have them already, and every node that answers
+//! refuses them: it is their word, and proves nothing.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -27,6 +26,8 @@ const AGAIN: [&str; 2] = ["expired", "duplicate"];
 pub struct Bringing<'a> {
     /// How long it is tried in all.
     pub patience: Duration,
+    /// How long a node that is a block behind is given: [`LAG`], or nothing for what was refused before.
+    pub lag: Duration,
     /// Refusals that a node a block behind gives to what is right.
     pub may_lag: &'a [&'a str],
     /// Code of the failure if nothing is known after that.
@@ -43,62 +44,77 @@ enum Fate {
     Open(Option<Failure>),
 }
 
-/// Hands in until `found` proves it, or until it is refused and `found` has nothing. A refusal has the chain's code.
+/// What each node said last, by its place: a code of refusal, or nothing.
+struct Said<'a> {
+    nodes: usize,
+    lag: Duration,
+    may_lag: &'a [&'a str],
+    answers: BTreeMap<usize, Option<String>>,
+}
+
+impl<'a> Said<'a> {
+    /// Of so many nodes, none of which was asked yet.
+    const fn of(nodes: usize, lag: Duration, may_lag: &'a [&'a str]) -> Self {
+        Self { nodes, lag, may_lag, answers: BTreeMap::new() }
+    }
+    /// How many nodes there are.
+    const fn nodes(&self) -> usize {
+        self.nodes
+    }
+    /// One is asked again: what it said before counts no more.
+    fn is_asked(&mut self, place: usize) {
+        self.answers.remove(&place);
+    }
+    /// One refuses.
+    fn refuses(&mut self, place: usize, code: String) {
+        self.answers.insert(place, Some(code));
+    }
+    /// One gives no answer.
+    fn is_silent(&mut self, place: usize) {
+        self.answers.insert(place, None);
+    }
+    /// Whether none of them gives an answer.
+    fn is_silence(&self) -> bool {
+        self.answers.len() == self.nodes && self.answers.values().all(Option::is_none)
+    }
+    /// The refusal that counts, once all were asked and none took it; not as long as one of them may be behind.
+    fn refusal(&self, elapsed: Duration) -> Option<&str> {
+        let mut codes = self.answers.values().flatten().map(String::as_str);
+        let lags = codes.clone().any(|code| self.may_lag.contains(&code)) && elapsed < self.lag;
+        if self.answers.len() < self.nodes || lags { None } else { codes.next() }
+    }
+}
+
+/// Hands in until `found` proves it, or until all nodes refuse it and `found` has nothing. A refusal has the chain's
+/// code.
 pub fn bring<T>(
     bringing: &Bringing<'_>,
-    follower: &mut Follower,
-    hand_in: impl Fn(&NodeClient) -> Result<TransactionStatus, NodeError>,
-    found: impl FnMut(&mut Follower) -> Result<Option<T>, Failure>,
-) -> Result<T, Failure> {
-    bring_until(bringing, Refusing { by_one: true, lag: LAG }, follower, hand_in, found)
-}
-
-/// The same where the word of one node that refuses is not enough. `lag`: how long nodes that may be behind are given.
-pub fn bring_unless_all_refuse<T>(
-    bringing: &Bringing<'_>,
-    lag: Duration,
-    follower: &mut Follower,
-    hand_in: impl Fn(&NodeClient) -> Result<TransactionStatus, NodeError>,
-    found: impl FnMut(&mut Follower) -> Result<Option<T>, Failure>,
-) -> Result<T, Failure> {
-    bring_until(bringing, Refusing { by_one: false, lag }, follower, hand_in, found)
-}
-
-fn bring_until<T>(
-    bringing: &Bringing<'_>,
-    refusing: Refusing,
     follower: &mut Follower,
     hand_in: impl Fn(&NodeClient) -> Result<TransactionStatus, NodeError>,
     mut found: impl FnMut(&mut Follower) -> Result<Option<T>, Failure>,
 ) -> Result<T, Failure> {
     let began = Instant::now();
     let (mut last, mut turn) = (None, 0);
-    let nodes = follower.nodes().len();
-    let mut said = Said { nodes, may_lag: bringing.may_lag, refusing, answers: BTreeMap::new() };
+    let mut said = Said::of(follower.nodes().len(), bringing.lag, bringing.may_lag);
     while began.elapsed() < bringing.patience {
-        let place = turn % nodes.max(1);
+        let place = turn % said.nodes().max(1);
         let Some(node) = follower.nodes().get(place).cloned() else {
             return Err(NodeError::Unnamed.failure());
         };
-        said.answers.remove(&place);
+        said.is_asked(place);
         match attempt(&node, &hand_in) {
-            Fate::Taken => match found(follower) {
-                Ok(Some(proved)) => return Ok(proved),
-                // Another node is a block behind, or this one does not tell the truth: after a while others get it.
-                Ok(None) => turn += usize::from(began.elapsed() > LAG),
-                Err(failure) => {
-                    last = Some(failure);
-                    turn += 1;
-                    if turn >= 2 * nodes && began.elapsed() > LAG {
-                        break;
-                    }
+            Fate::Taken => {
+                if let Some(proved) = found(follower)? {
+                    return Ok(proved);
                 }
-            },
+                // Another node is a block behind, or this one does not tell the truth: after a while others get it.
+                turn += usize::from(began.elapsed() > LAG);
+            }
             Fate::Refused(code) => {
                 if let Some(proved) = found(follower)? {
                     return Ok(proved);
                 }
-                said.answers.insert(place, Some(code));
+                said.refuses(place, code);
                 turn += 1;
             }
             Fate::Open(None) => {
@@ -109,16 +125,16 @@ fn bring_until<T>(
                 turn += 1;
             }
             Fate::Open(Some(failure)) => {
-                said.answers.insert(place, None);
+                said.is_silent(place);
                 last = Some(failure);
                 turn += 1;
                 // All of them were asked in vain.
-                if said.is_silence() && turn >= 2 * nodes && began.elapsed() > LAG {
+                if said.is_silence() && turn >= 2 * said.nodes() && began.elapsed() > LAG {
                     break;
                 }
             }
         }
-        if let Some(code) = said.refusal(place, began.elapsed()) {
+        if let Some(code) = said.refusal(began.elapsed()) {
             let message = say("issue.rejected", &[("code", &code)]);
             return Err(Failure::reported(ExitCode::Refused, code, message));
         }
@@ -128,39 +144,6 @@ fn bring_until<T>(
         return Ok(proved);
     }
     Err(last.unwrap_or_else(|| Failure::of(ExitCode::Undecided, bringing.unsettled, &[])))
-}
-
-/// Which refusals count.
-#[derive(Debug, Clone, Copy)]
-struct Refusing {
-    /// Of any node; otherwise of all that answer.
-    by_one: bool,
-    /// After how long also those that a node a block behind gives.
-    lag: Duration,
-}
-
-/// What each node said last, by its place: a code of refusal, or that it does not answer.
-struct Said<'a> {
-    nodes: usize,
-    may_lag: &'a [&'a str],
-    refusing: Refusing,
-    answers: BTreeMap<usize, Option<String>>,
-}
-
-impl Said<'_> {
-    fn is_silence(&self) -> bool {
-        self.answers.len() == self.nodes && self.answers.values().all(Option::is_none)
-    }
-    /// The refusal that counts, after the node at this place was asked; not as long as one that refuses may be behind.
-    fn refusal(&self, place: usize, elapsed: Duration) -> Option<&str> {
-        let lags = |code: &str| self.may_lag.contains(&code) && elapsed < self.refusing.lag;
-        if self.refusing.by_one {
-            return self.answers.get(&place)?.as_deref().filter(|code| !lags(code));
-        }
-        // All were asked, and none took it.
-        let mut codes = self.answers.values().flatten().map(String::as_str);
-        if self.answers.len() < self.nodes || codes.clone().any(lags) { None } else { codes.next() }
-    }
 }
 
 fn attempt(node: &NodeClient, hand_in: &impl Fn(&NodeClient) -> Result<TransactionStatus, NodeError>) -> Fate {
@@ -199,35 +182,25 @@ fn rejected(code: Option<String>) -> Fate {
 mod tests {
     use super::*;
 
-    fn refusal(by_one: bool, answers: &[Option<&str>], place: usize, elapsed: Duration) -> Option<String> {
-        let answers = answers.iter().map(|answer| answer.map(str::to_owned)).enumerate().collect();
-        let said = Said { nodes: 3, may_lag: &["case_unknown"], refusing: Refusing { by_one, lag: LAG }, answers };
-        said.refusal(place, elapsed).map(str::to_owned)
-    }
-
-    const SOON: Duration = Duration::from_secs(1);
-    const LATE: Duration = Duration::from_secs(10);
-    const OVER: Option<&str> = Some("case_over");
-    const BEHIND: Option<&str> = Some("case_unknown");
-
     #[test]
-    fn one_node_alone_refuses_nothing_where_all_are_asked() {
-        let said = |answers: &[Option<&str>], elapsed| refusal(false, answers, answers.len() - 1, elapsed);
-        assert_eq!(said(&[OVER], LATE), None, "two were not asked yet");
-        assert_eq!(said(&[OVER, OVER], LATE), None);
-        assert_eq!(said(&[OVER, None, OVER], SOON).as_deref(), OVER, "one that is away is not waited for");
-        assert_eq!(said(&[OVER, BEHIND, OVER], SOON), None, "what is true may be new to one of them");
-        assert_eq!(said(&[OVER, BEHIND, OVER], LATE).as_deref(), OVER);
-        assert_eq!(said(&[None, None, None], LATE), None, "silence is no refusal");
-    }
-
-    #[test]
-    fn where_one_is_enough_it_is_the_one_that_was_asked_last() {
-        assert_eq!(refusal(true, &[OVER], 0, SOON).as_deref(), OVER);
-        assert_eq!(refusal(true, &[BEHIND], 0, SOON), None);
-        assert_eq!(refusal(true, &[BEHIND], 0, LATE).as_deref(), BEHIND);
-        assert_eq!(refusal(true, &[BEHIND, OVER], 1, SOON).as_deref(), OVER);
-        assert_eq!(refusal(true, &[BEHIND, None], 1, LATE), None, "this one says nothing");
-        assert_eq!(refusal(true, &[BEHIND], 1, LATE), None, "this one took it");
+    fn one_node_alone_refuses_nothing() {
+        let said = |answers: &[Option<&str>], elapsed| {
+            let mut said = Said::of(3, LAG, &["case_unknown"]);
+            for (place, answer) in answers.iter().enumerate() {
+                match answer {
+                    Some(code) => said.refuses(place, (*code).to_owned()),
+                    None => said.is_silent(place),
+                }
+            }
+            said.refusal(elapsed).map(str::to_owned)
+        };
+        let (soon, late) = (Duration::from_secs(1), LAG * 2);
+        let (over, behind) = (Some("case_over"), Some("case_unknown"));
+        assert_eq!(said(&[over], late), None, "two were not asked yet");
+        assert_eq!(said(&[over, over], late), None);
+        assert_eq!(said(&[over, None, over], soon).as_deref(), Some("case_over"), "one that is away is not waited for");
+        assert_eq!(said(&[over, behind, over], soon), None, "what is true may be new to one of them");
+        assert_eq!(said(&[over, behind, over], late).as_deref(), Some("case_over"));
+        assert_eq!(said(&[None, None, None], late), None, "silence is no refusal");
     }
 }

@@ -10,12 +10,13 @@ use kanhe_proto::ids::LogIndex;
 
 use super::read::history;
 use super::refusal::explain;
-use crate::bring::{Bringing, bring};
+use crate::bring::{Bringing, LAG, bring};
 use crate::follow::Follower;
 use crate::talk::Failure;
 
 const BRINGING: Bringing<'static> = Bringing {
     patience: Duration::from_secs(120),
+    lag: LAG,
     may_lag: &["account_unknown", "account_sequence", "not_accredited"],
     unsettled: "account_unsettled",
 };

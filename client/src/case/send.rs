@@ -16,12 +16,13 @@ use kanhe_proto::limits::{CASE_ACTS_MAX, CASE_PAYLOAD_BYTES_MAX};
 
 use super::read::events_many;
 use super::refusal::explain;
-use crate::bring::{Bringing, LAG, bring_unless_all_refuse};
+use crate::bring::{Bringing, LAG, bring};
 use crate::follow::Follower;
 use crate::talk::{ExitCode, Failure};
 
 const BRINGING: Bringing<'static> = Bringing {
     patience: Duration::from_secs(180),
+    lag: LAG,
     may_lag: &["case_unknown", "case_not_ready", "case_round", "item_not_in_force"],
     unsettled: "case_unsettled",
 };
@@ -134,14 +135,8 @@ pub fn send(follower: &mut Follower, acts: &[SignedAct]) -> Result<Vec<Sent>, Fa
 
 fn send_within(follower: &mut Follower, acts: &[SignedAct], lag: Duration) -> Result<Vec<Sent>, Failure> {
     let bytes = payload(acts)?;
-    let sent = bring_unless_all_refuse(
-        &BRINGING,
-        lag,
-        follower,
-        |node| node.case_acts(&bytes),
-        |follower| Ok(found_many(follower, acts)?.into_iter().collect()),
-    );
-    sent.map_err(explain)
+    let all = |follower: &mut Follower| Ok(found_many(follower, acts)?.into_iter().collect());
+    bring(&Bringing { lag, ..BRINGING }, follower, |node| node.case_acts(&bytes), all).map_err(explain)
 }
 
 #[cfg(test)]

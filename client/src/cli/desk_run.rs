@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::Context;
 use super::desk::{fault, outcome};
 use super::licence::Acting;
+use super::serve::tell_left;
 use super::show::clean;
 use crate::case::Items;
 use crate::desk::{Desk, Keeping, Listing, Moved, OpenRow, Rest, Row, RowKey, State, Went, send_again};
@@ -230,11 +231,11 @@ fn passes(failure: &Failure) -> bool {
 impl Service<'_> {
     /// Brings onto the chain what an earlier process has signed and left, and looks what else it has left.
     fn clear(&mut self) -> Result<(), Failure> {
-        let register = self.keeping.register()?;
-        issuer::anchor_open(self.desk.office, register, &mut self.follower)?;
+        let left = issuer::anchor_open(self.desk.office, self.keeping.register()?, &mut self.follower)?;
+        tell_left(&left, self.context);
         let Desk { office, genesis, issuer_name, .. } = self.desk;
-        Serving { office, genesis, issuer_name, register }.finish(&mut self.follower)?;
-        let rows = register.open_rows()?;
+        Serving { office, genesis, issuer_name }.finish(&mut self.keeping, &mut self.follower)?;
+        let rows = self.keeping.register()?.open_rows()?;
         self.open = rows.values().map(|row| (row.key, Waiting::default().told_by(row))).collect();
         self.keeping.give_way();
         Ok(())
@@ -294,6 +295,11 @@ impl Service<'_> {
         self.keeping.give_way();
         let (answers, round) = answered?;
         issuer::send(self.desk.office, &fetched.node, &answers)?;
+        if round.is_empty() {
+            // What cannot be answered yet comes again at once: it is waited here.
+            std::thread::sleep(Duration::from_secs(wait_seconds));
+            return Ok(false);
+        }
         self.tell(&Line::Mail(round))?;
         Ok(true)
     }
@@ -302,9 +308,10 @@ impl Service<'_> {
     fn answer(&mut self, node: &NodeClient, mail: Vec<Vec<u8>>) -> Result<(Vec<MailAnswer>, Round), Failure> {
         let (letters, mail) = reads::split(self.desk.office, mail);
         let Desk { office, genesis, issuer_name, .. } = self.desk;
-        let serving = Serving { office, genesis, issuer_name, register: self.keeping.register()? };
+        let serving = Serving { office, genesis, issuer_name };
         let send = |answer: &MailAnswer| issuer::send(office, node, std::slice::from_ref(answer));
-        let read = serving.answer(&letters, &mut self.desk.items, &mut self.follower, send)?;
+        let (keeping, items, follower) = (&mut self.keeping, &mut self.desk.items, &mut self.follower);
+        let read = serving.answer(&letters, keeping, items, follower, send)?;
         let requests = HolderRequests {
             office: self.desk.office,
             genesis: self.desk.genesis,

@@ -259,6 +259,9 @@ fn request(options: &Request, context: &Context) -> Result<ExitCode, Failure> {
         return Err(Failure::of(ExitCode::Unreachable, "read_unanswered", &[("source", &options.source)]));
     };
     receive(&mut asked, &answer, &register, &mut follower)?;
+    if asked.state == AskedState::Asked {
+        return Err(Failure::of(ExitCode::Unreachable, "read_not_proved", &[("source", &options.source)]));
+    }
     told(&asked, options.out.as_deref(), &register, context)
 }
 
@@ -393,8 +396,11 @@ fn collect(rows: &mut [Asked], register: &Register, context: &Context) -> Result
     let Ok(mut follower) = context.follower() else { return Ok(()) };
     let nodes = follower.nodes().to_vec();
     for asked in rows.iter_mut().filter(is_left) {
-        if let Ok(Some(answer)) = fetch(asked, &nodes, 0) {
-            receive(asked, &answer, register, &mut follower)?;
+        let Ok(Some(answer)) = fetch(asked, &nodes, 0) else { continue };
+        match receive(asked, &answer, register, &mut follower) {
+            // It is tried again with the next list.
+            Err(failure) if failure.exit == ExitCode::Unreachable => {}
+            other => other?,
         }
     }
     Ok(())

@@ -86,7 +86,10 @@ pub fn run(options: &Renew, context: &Context) -> Result<ExitCode, Failure> {
             return Err(Failure::of(ExitCode::Failure, "run_in_progress", args));
         }
         None => {
-            issuer::anchor_open(&office, &register, &mut follower)?;
+            // What is renewed may be in any of them.
+            if let Some(left) = issuer::anchor_open(&office, &register, &mut follower)?.into_iter().next() {
+                return Err(left.why);
+            }
             selection.licences(&register)?
         }
     };

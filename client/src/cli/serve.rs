@@ -6,14 +6,16 @@ use std::time::Duration;
 use clap::Args;
 use kanhe_proto::mail::MailAnswer;
 
+use super::Context;
 use super::licence::Acting;
-use super::{Context, licence};
 use crate::case::Items;
+use crate::desk::Keeping;
 use crate::follow::Follower;
-use crate::issuer::{self, HolderRequests, Office, Round};
+use crate::issuer::{self, HolderRequests, Left, Office, Register, Round};
+use crate::node::NodeClient;
 use crate::reads::{self, Serving};
 use crate::stop::Stop;
-use crate::talk::{ExitCode, Failure, Passphrase, say};
+use crate::talk::{ExitCode, Failure, say};
 
 /// Longest wait for mail at a node; a signal is noticed after it.
 const WAIT_SECONDS: u64 = 2;
@@ -38,7 +40,7 @@ pub struct Serve {
 struct Service<'a> {
     office: Office,
     issuer_name: String,
-    passphrase: Passphrase,
+    keeping: Keeping,
     follower: Follower,
     /// Items of cases that readers name.
     items: Items,
@@ -56,7 +58,9 @@ pub fn run(options: &Serve, context: &Context) -> Result<ExitCode, Failure> {
     let office = office.with_sealing(&options.sealing_key, &passphrase)?;
     let issuer_name = issuer::issuer_name(&genesis, &mut follower, office.issuer)?;
     let stop = Stop::on_signals()?;
-    let mut service = Service { office, issuer_name, passphrase, follower, items: Items::default(), context };
+    Register::require(&context.home.register())?;
+    let keeping = Keeping::new(&context.home.register(), passphrase);
+    let mut service = Service { office, issuer_name, keeping, follower, items: Items::default(), context };
     service.clear()?;
     context.output.talk(say("serve.ready", &[("issuer", &service.issuer_name)]));
     let mut total = Round::default();
@@ -90,6 +94,15 @@ fn passes(failure: &Failure) -> bool {
     matches!(failure.exit, ExitCode::Unreachable | ExitCode::Undecided) || failure.code == "vault_in_use"
 }
 
+/// Says which batches of the journal are not on the chain: their licences wait, and nothing else does.
+pub(super) fn tell_left(left: &[Left], context: &Context) {
+    for Left { batch, why } in left {
+        let args: &[(&str, &dyn std::fmt::Display)] =
+            &[("run", &batch.run), ("type", &batch.vct), ("code", &why.code), ("cause", &why.message)];
+        context.output.talk(say("serve.batch_left", args));
+    }
+}
+
 fn tell(round: &Round, context: &Context) -> Result<(), Failure> {
     context.output.data(round, || {
         let args: &[(&str, &dyn std::fmt::Display)] = &[
@@ -107,11 +120,13 @@ fn tell(round: &Round, context: &Context) -> Result<(), Failure> {
 impl Service<'_> {
     /// Brings onto the chain what an earlier process has signed and left.
     fn clear(&mut self) -> Result<(), Failure> {
-        let register = licence::open(self.context, &self.passphrase)?;
-        issuer::anchor_open(&self.office, &register, &mut self.follower)?;
+        let left = issuer::anchor_open(&self.office, self.keeping.register()?, &mut self.follower)?;
+        tell_left(&left, self.context);
         let genesis = self.context.home.genesis()?;
         let (office, issuer_name) = (&self.office, &*self.issuer_name);
-        Serving { office, genesis: &genesis, issuer_name, register: &register }.finish(&mut self.follower)
+        Serving { office, genesis: &genesis, issuer_name }.finish(&mut self.keeping, &mut self.follower)?;
+        self.keeping.give_way();
+        Ok(())
     }
 
     /// Takes what waits, answers it, hands the answers in.
@@ -122,24 +137,34 @@ impl Service<'_> {
             return Ok(Round::default());
         }
         let mail: Vec<Vec<u8>> = fetched.queue.requests.into_iter().map(|request| request.into_vec()).collect();
+        let answered = self.answer(&fetched.node, mail);
+        self.keeping.give_way();
+        let (answers, round) = answered?;
+        issuer::send(&self.office, &fetched.node, &answers)?;
+        if round.is_empty() {
+            // What cannot be answered yet comes again at once: it is waited here.
+            std::thread::sleep(Duration::from_secs(wait_seconds));
+        }
+        Ok(round)
+    }
+
+    /// Answers readers, at once, and holders.
+    fn answer(&mut self, node: &NodeClient, mail: Vec<Vec<u8>>) -> Result<(Vec<MailAnswer>, Round), Failure> {
         let genesis = self.context.home.genesis()?;
-        let register = licence::open(self.context, &self.passphrase)?;
         let (letters, mail) = reads::split(&self.office, mail);
         let (office, issuer_name) = (&self.office, &*self.issuer_name);
-        let serving = Serving { office, genesis: &genesis, issuer_name, register: &register };
-        let send = |answer: &MailAnswer| issuer::send(office, &fetched.node, std::slice::from_ref(answer));
-        let read = serving.answer(&letters, &mut self.items, &mut self.follower, send)?;
+        let serving = Serving { office, genesis: &genesis, issuer_name };
+        let send = |answer: &MailAnswer| issuer::send(office, node, std::slice::from_ref(answer));
+        let read = serving.answer(&letters, &mut self.keeping, &mut self.items, &mut self.follower, send)?;
         let requests = HolderRequests {
-            office: &self.office,
+            office,
             genesis: &genesis,
-            issuer_name: &self.issuer_name,
-            register: &register,
+            issuer_name,
+            register: self.keeping.register()?,
             batch_max: genesis.parameters.batch_count_max as usize,
         };
         let (answers, mut round) = requests.answer(&mail, &mut self.follower)?;
         round.add_reads(&read);
-        drop(register);
-        issuer::send(&self.office, &fetched.node, &answers)?;
-        Ok(round)
+        Ok((answers, round))
     }
 }

@@ -3,7 +3,7 @@
 //! While it waits for anybody else (files, blocks) the register is closed. From the look at a row to its signed decision it is
 //! open without a break: an officer speaks before or after, and not in between.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kanhe_proto::bounded::Blob;
 use kanhe_proto::case::{Act, Case, CaseStatus, Outcome, SignedAct, StepState, commitment};
@@ -245,13 +245,17 @@ impl At<'_, '_, '_> {
         let going: Vec<&Row> = rows.iter().copied().filter(|row| refused(row).is_none()).collect();
         let mut planned = self.plan(&going)?.into_iter();
         let names: Vec<String> = going.iter().copied().flat_map(names_of).collect();
-        self.anchor(&names)?;
+        let missing = self.anchor(&names)?;
         let ends = rows.iter().map(|row| match refused(row) {
             Some(why) => Ok(Err(why.to_owned())),
-            None => match planned.next().expect("one for each that goes on") {
-                Ok(()) => self.open_accounts(row).and_then(|()| self.given(row)).map(Ok),
-                Err(failure) => Err(failure),
-            },
+            None => {
+                planned.next().expect("one for each that goes on")?;
+                // All of a row is issued, or nothing is said of it.
+                match names_of(row).iter().find_map(|name| missing.get(name)) {
+                    Some(why) => Err(why.clone()),
+                    None => self.open_accounts(row).and_then(|()| self.given(row)).map(Ok),
+                }
+            }
         });
         Ok(ends.collect())
     }
@@ -271,15 +275,16 @@ impl At<'_, '_, '_> {
         Ok(rows.iter().map(of_row).collect())
     }
 
-    /// Brings batches of the journal onto the chain; while their blocks are waited for the register is closed.
-    fn anchor(&mut self, names: &[String]) -> Result<(), Failure> {
+    /// Brings what is journaled under names onto the chain; while blocks are waited for the register is closed. Which of
+    /// it is not there, and why.
+    fn anchor(&mut self, names: &[String]) -> Result<BTreeMap<String, Failure>, Failure> {
         let office = self.desk.office;
         let batches = self.granting()?.batches(names)?;
         self.keeping.give_way();
         await_batches(office, self.follower, &batches)?;
         let register = self.keeping.register()?;
         let Desk { office, genesis, issuer_name, .. } = &*self.desk;
-        Granting { office, genesis, issuer_name, register }.anchor(batches, self.follower)
+        Granting { office, genesis, issuer_name, register }.anchor(batches, names, self.follower)
     }
 
     fn granting(&mut self) -> Result<Granting<'_>, Failure> {

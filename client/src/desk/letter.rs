@@ -13,7 +13,7 @@ use kanhe_proto::registry::ServiceItem;
 use super::keeping::Keeping;
 use super::row::RowKey;
 use crate::clock;
-use crate::issuer::{self, Office};
+use crate::issuer::{self, Office, Register};
 use crate::node::{NodeClient, NodeError};
 use crate::talk::{ExitCode, Failure};
 
@@ -95,9 +95,8 @@ fn is_kept(ruled: TimeMs, now: TimeMs) -> bool {
 
 /// Leaves the letters of the last 90 days once more: the node may have been started anew. Meanwhile the register is closed.
 pub fn send_again(office: &Office, keeping: &mut Keeping, nodes: &[NodeClient]) -> Result<usize, Failure> {
-    let (register, now) = (keeping.register()?, clock::now());
-    let found = register.with_letters()?.into_iter().filter(|(_, ruled)| is_kept(*ruled, now));
-    let keys: Vec<RowKey> = found.map(|(key, _)| key).collect();
+    let register = keeping.register()?;
+    let keys = looked_after(register, clock::now())?;
     let decisions = register.rows_of(&keys)?.into_iter().filter_map(|row| row.decision);
     let letters: Vec<Blob<MAIL_BYTES_MAX>> = decisions.flat_map(|decision| decision.letters).collect();
     keeping.give_way();
@@ -105,9 +104,59 @@ pub fn send_again(office: &Office, keeping: &mut Keeping, nodes: &[NodeClient]) 
     Ok(letters.len())
 }
 
+/// Rows whose letters are still left at the node; the older ones are looked after no longer.
+fn looked_after(register: &Register, now: TimeMs) -> Result<Vec<RowKey>, Failure> {
+    let (kept, old): (Vec<_>, Vec<_>) =
+        register.with_letters()?.into_iter().partition(|(_, ruled)| is_kept(*ruled, now));
+    let keys = |some: Vec<(RowKey, TimeMs)>| some.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+    register.forget_letters(&keys(old))?;
+    Ok(keys(kept))
+}
+
 #[cfg(test)]
 mod tests {
+    use kanhe_proto::case::Outcome;
+    use kanhe_proto::key::KeyId;
+
+    use super::super::row::tests::row;
+    use super::super::row::{Decision, Row, Ruling};
     use super::*;
+    use crate::talk::Passphrase;
+    use crate::vault::Effort;
+
+    /// A decision with a letter of an officer who spoke then.
+    fn ruled(round: u32, at: TimeMs) -> Row {
+        let mut row = row();
+        row.key.round = round;
+        let (reason, words, officer) = (None, None, "7".to_owned());
+        row.ruling = Some(Ruling { outcome: Outcome::Returned, reason, words, officer, at });
+        row.decision = Some(Box::new(Decision {
+            outcome: Outcome::Returned,
+            reason: None,
+            key: KeyId([1; 16]),
+            act: Blob::new([]).unwrap(),
+            officer_salt: None,
+            passed: Vec::new(),
+            on_way: Vec::new(),
+            letter_random: None,
+            letters: vec![Blob::new([1]).unwrap()],
+        }));
+        row
+    }
+
+    #[test]
+    fn letters_that_are_left_no_more_leave_the_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let passphrase = Passphrase::new("correct horse".to_owned());
+        let path = dir.path().join("register");
+        let register = Register::open_or_create(&path, &passphrase, Effort::NONE).unwrap();
+        let (mut old, mut new) = (ruled(0, TimeMs(1_000)), ruled(1, TimeMs(1_001)));
+        register.put_rows([&mut old, &mut new].into_iter()).unwrap();
+        let now = TimeMs(1_001 + LETTER_LIFE.0);
+        assert_eq!(looked_after(&register, now).unwrap(), [new.key]);
+        assert_eq!(register.with_letters().unwrap(), [(new.key, TimeMs(1_001))], "the index does not only grow");
+        assert!(!register.row(&old.key).unwrap().unwrap().decision.unwrap().letters.is_empty(), "what was said stays");
+    }
 
     #[test]
     fn words_are_bounded_and_plain() {

@@ -1,5 +1,6 @@
-//! Rows in the register: encrypted, durable, and in its backups. Beside them an index of those on which something is left to
-//! do, so that nobody reads all that ever were; and of those whose passed files or letters are still looked after.
+//! Rows in the register: encrypted, durable, and in its backups. Beside them an index of those on which something is left
+//! to do, so that nobody reads all that ever were; of those whose passed files or letters are still looked after; and how
+//! many cases each delegate acted in.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +16,10 @@ use crate::vault::{Table, Transaction};
 
 const ROWS: Table<Row> = Table::new("desk");
 const OPEN: Table<OpenRow> = Table::new("desk_open");
-/// There once the index is: a register that an earlier version wrote has none.
+/// There once the index is: a register that an earlier version wrote has none, or one with less in it.
 const INDEXED: Table<u32> = Table::new("desk_index");
 const INDEX: &str = "version";
+const INDEX_VERSION: u32 = 2;
 
 /// Rows that have passed files on which may not be there yet.
 const ON_WAY: Table<RowKey> = Table::new("desk_on_way");
@@ -84,9 +86,28 @@ fn take_ruling(transaction: &Transaction<'_, '_>, row: &mut Row) -> Result<(), F
 
 /// In which cases delegates acted, by enterprise, key and number of the act that set its limits.
 const ACTED: Table<()> = Table::new("desk_acted");
+/// In how many, by the same without the case.
+const ACTED_COUNT: Table<u32> = Table::new("desk_acted_count");
 
-fn acted_row(acted: &Acted) -> String {
-    format!("{}/{}/{:010}/", acted.uscc, acted.key, acted.since)
+fn acted_by(acted: &Acted) -> String {
+    format!("{}/{}/{:010}", acted.uscc, acted.key, acted.since)
+}
+
+fn acted_in(delegate: &str, case: &CaseId) -> String {
+    format!("{delegate}/{case}")
+}
+
+/// Counts what was noted before anybody counted.
+fn count_acted(transaction: &mut Transaction<'_, '_>) -> Result<(), Failure> {
+    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+    for (row, ()) in transaction.scan(&ACTED)? {
+        let delegate = row.rsplit_once('/').map_or(row.as_str(), |(delegate, _)| delegate);
+        *counts.entry(delegate.to_owned()).or_default() += 1;
+    }
+    for (delegate, count) in counts {
+        transaction.put(&ACTED_COUNT, &delegate, &count)?;
+    }
+    Ok(())
 }
 
 impl Register {
@@ -95,19 +116,27 @@ impl Register {
         if all.is_empty() {
             return Ok(());
         }
+        self.see_to_index()?;
         self.vault().write::<_, Failure>(|transaction| {
             for acted in all {
-                transaction.put(&ACTED, &format!("{}{case}", acted_row(acted)), &())?;
+                let delegate = acted_by(acted);
+                let row = acted_in(&delegate, case);
+                if transaction.get(&ACTED, &row)?.is_none() {
+                    let count = transaction.get(&ACTED_COUNT, &delegate)?.unwrap_or_default();
+                    transaction.put(&ACTED, &row, &())?;
+                    transaction.put(&ACTED_COUNT, &delegate, &count.saturating_add(1))?;
+                }
             }
             Ok(())
         })
     }
     /// In how many other cases a delegate acted.
     pub fn acted_before(&self, case: &CaseId, acted: &Acted) -> Result<u32, Failure> {
-        let (prefix, this) = (acted_row(acted), case.to_string());
-        let other = |key: &str| key.strip_prefix(&prefix).is_some_and(|case| case != this);
-        let count = self.vault().scan(&ACTED)?.iter().filter(|(key, ())| other(key)).count();
-        Ok(u32::try_from(count).unwrap_or(u32::MAX))
+        self.see_to_index()?;
+        let (delegate, reader) = (acted_by(acted), self.vault().read()?);
+        let count = reader.get(&ACTED_COUNT, &delegate)?.unwrap_or_default();
+        let this = reader.get(&ACTED, &acted_in(&delegate, case))?.is_some();
+        Ok(count.saturating_sub(u32::from(this)))
     }
     /// Keeps a row; it is durable when this returns.
     pub fn put_row(&self, row: &Row) -> Result<(), Failure> {
@@ -151,15 +180,31 @@ impl Register {
         self.see_to_index()?;
         Ok(self.vault().scan(&LETTERS)?.into_iter().map(|(_, found)| found).collect())
     }
-    fn see_to_index(&self) -> Result<(), Failure> {
-        if self.vault().get(&INDEXED, INDEX)?.is_some() {
+    /// Looks after the letters of these rows no longer.
+    pub fn forget_letters(&self, keys: &[RowKey]) -> Result<(), Failure> {
+        if keys.is_empty() {
             return Ok(());
         }
         self.vault().write::<_, Failure>(|transaction| {
-            for (id, row) in transaction.scan(&ROWS)? {
-                index(transaction, &id, &row)?;
+            for key in keys {
+                transaction.delete(&LETTERS, &key.to_string())?;
             }
-            Ok(transaction.put(&INDEXED, INDEX, &1)?)
+            Ok(())
+        })
+    }
+    fn see_to_index(&self) -> Result<(), Failure> {
+        let version = self.vault().get(&INDEXED, INDEX)?.unwrap_or_default();
+        if version >= INDEX_VERSION {
+            return Ok(());
+        }
+        self.vault().write::<_, Failure>(|transaction| {
+            if version < 1 {
+                for (id, row) in transaction.scan(&ROWS)? {
+                    index(transaction, &id, &row)?;
+                }
+            }
+            count_acted(transaction)?;
+            Ok(transaction.put(&INDEXED, INDEX, &INDEX_VERSION)?)
         })
     }
     /// Changes rows as they are now, in one durable step; those that are not there are passed over.
@@ -285,6 +330,33 @@ mod tests {
         register.change_rows(keys.iter(), there).unwrap();
         assert_eq!(register.on_way().unwrap(), []);
         assert!(register.row(&row.key).unwrap().unwrap().on_way().is_empty());
+    }
+
+    #[test]
+    fn cases_of_a_delegate_are_counted_without_reading_those_of_others() {
+        use kanhe_proto::key::KeyId;
+
+        let dir = tempfile::tempdir().unwrap();
+        let register = register(&dir);
+        let of = |key: u8, since| Acted { uscc: "91350100M000100Y43".parse().unwrap(), key: KeyId([key; 16]), since };
+        let case = |byte: u8| CaseId([byte; 32]);
+        let (one, other, later) = (of(1, 4), of(2, 4), of(1, 40));
+        for byte in [1, 2, 2, 3] {
+            register.note_acted(&case(byte), &[one.clone(), other.clone()]).unwrap();
+        }
+        register.note_acted(&case(4), std::slice::from_ref(&later)).unwrap();
+        let before = |byte, acted: &Acted| register.acted_before(&case(byte), acted).unwrap();
+        assert_eq!([before(9, &one), before(2, &one), before(9, &other), before(9, &later)], [3, 2, 3, 1]);
+        assert_eq!((before(4, &later), before(9, &of(3, 4))), (0, 0));
+        // How many are counted is read, not the cases.
+        register.vault().put(&ACTED_COUNT, &acted_by(&one), &70).unwrap();
+        assert_eq!((before(9, &one), before(1, &one)), (70, 69));
+        // A register of an earlier version has the cases alone.
+        register.vault().put(&INDEXED, INDEX, &1).unwrap();
+        for acted in [&one, &other, &later] {
+            register.vault().delete(&ACTED_COUNT, &acted_by(acted)).unwrap();
+        }
+        assert_eq!([before(9, &one), before(2, &one), before(9, &other), before(9, &later)], [3, 2, 3, 1]);
     }
 
     #[test]

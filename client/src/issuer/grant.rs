@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::batch::{Signing, fresh_number};
-use super::journal::{Planned, anchor, plan, wait_for};
+use super::journal::{Planned, anchor_each, plan, wait_for};
 use super::prepare::bind;
 use super::records::{Awaiting, pickup_bytes};
 use super::{BatchEntry, Definition, Office, Prepared, Register};
@@ -119,6 +119,9 @@ pub struct Taken {
     values: BTreeSet<(TypeCode, String, String)>,
 }
 
+/// A row that awaits whoever comes with the code of this hash.
+type Promise = (Awaiting, PickupHash);
+
 /// A licence that can be issued.
 enum Ready {
     /// To keys.
@@ -175,7 +178,7 @@ impl Granting<'_> {
         let (mut types, mut taken) = (Types::default(), Taken::default());
         let mut ends: Vec<Result<(), Failure>> = Vec::with_capacity(due.len());
         let mut new: BTreeMap<Vct, Vec<(usize, Prepared)>> = BTreeMap::new();
-        let mut promised: BTreeMap<Vct, Vec<(usize, (Awaiting, PickupHash))>> = BTreeMap::new();
+        let mut promised: BTreeMap<Vct, Vec<(usize, Promise)>> = BTreeMap::new();
         for (at, (due, is_known)) in due.iter().zip(known).enumerate() {
             if is_known {
                 ends.push(Ok(()));
@@ -192,7 +195,7 @@ impl Granting<'_> {
         for (vct, some) in promised {
             let definition = types.get(self, &vct, follower)?;
             let named: Vec<String> = some.iter().map(|(at, _)| names[*at].clone()).collect();
-            let rows: Vec<(Awaiting, PickupHash)> = some.into_iter().map(|(_, row)| row).collect();
+            let rows: Vec<Promise> = some.into_iter().map(|(_, row)| row).collect();
             self.register.await_pickup(&definition, COUNTERS, &self.salt(), &rows, &named)?;
         }
         for (vct, mut left) in new {
@@ -235,9 +238,25 @@ impl Granting<'_> {
         found.collect()
     }
 
-    /// Brings batches onto the chain, proved.
-    pub fn anchor(&self, batches: Vec<BatchEntry>, follower: &mut Follower) -> Result<(), Failure> {
-        batches.into_iter().try_for_each(|batch| anchor(self.office, self.register, follower, batch).map(drop))
+    /// Brings batches of what is journaled under names onto the chain, proved, each for itself. Names of what is not
+    /// there, with the reason.
+    pub fn anchor(
+        &self,
+        batches: Vec<BatchEntry>,
+        names: &[String],
+        follower: &mut Follower,
+    ) -> Result<BTreeMap<String, Failure>, Failure> {
+        let left = anchor_each(self.office, self.register, follower, batches)?;
+        if left.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let journaled = self.register.journaled(names)?;
+        let missing = names.iter().zip(journaled).filter_map(|(name, known)| {
+            let (known, _) = known?;
+            let left = left.iter().find(|left| (&left.batch.run, left.batch.place) == (&known.run, known.place))?;
+            Some((name.clone(), left.why.clone()))
+        });
+        Ok(missing.collect())
     }
 
     /// What was issued under names; nothing of what is not on the chain.
@@ -335,4 +354,26 @@ pub fn await_batches(office: &Office, follower: &mut Follower, batches: &[BatchE
 /// An application gets one licence.
 fn used() -> Failure {
     Failure::of(ExitCode::Refused, "grant_application_used", &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_issued_whole_is_not_issued_in_part() {
+        let (one, two): (Vct, Vct) =
+            ("urn:kanhe:type:DEMO-1:1".parse().unwrap(), "urn:kanhe:type:DEMO-2:1".parse().unwrap());
+        let names = ["a/0/000", "a/0/001", "b/0/000", "b/0/001"].map(str::to_owned);
+        let prepared = |at: usize| {
+            let row = Row { line: 0, claims: Map::new(), application: None };
+            (at, Prepared { row, number: None, replaces: None, keys: Vec::new(), binding: None })
+        };
+        let mut ends = [Ok(()), Err(used()), Ok(()), Ok(())];
+        let mut new = BTreeMap::from([(one, vec![prepared(0), prepared(2)]), (two, vec![prepared(3)])]);
+        leave_out_parts(&names, &mut ends, &mut new);
+        let left: Vec<usize> = new.values().flatten().map(|(at, _)| *at).collect();
+        assert_eq!(left, [2, 3]);
+        assert_eq!(ends.map(|end| end.is_ok()), [false, false, true, true]);
+    }
 }

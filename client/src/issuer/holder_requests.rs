@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::batch::Signing;
-use super::journal::{Planned, anchor, anchor_open, plan};
+use super::journal::{Planned, anchor_each, anchor_open, plan};
 use super::prepare::binding;
 use super::records::Awaiting;
 use super::{Definition, LicenceEntry, Office, Prepared, Register};
@@ -112,6 +112,7 @@ struct Work {
 impl HolderRequests<'_> {
     /// Answers a portion of mail. What is to be issued for it is on the chain and proved when this returns.
     pub fn answer(&self, mail: &[Vec<u8>], follower: &mut Follower) -> Result<(Vec<MailAnswer>, Round), Failure> {
+        // Whoever asks for what is in a batch that is not there is told to ask again; all others are answered.
         anchor_open(self.office, self.register, follower)?;
         let (mut round, mut answers) = (Round::default(), Vec::new());
         let (mut work, mut decided) = (Work::default(), Vec::new());
@@ -265,8 +266,8 @@ impl HolderRequests<'_> {
         let lines = redeemed.iter().map(|awaiting| awaiting.line).collect();
         let planned = Planned { run, place, lines, licences, redeemed, names: Vec::new() };
         let batch = plan(office, definition, self.register, follower, planned)?;
-        anchor(office, self.register, follower, batch)?;
-        Ok(issued)
+        let left = anchor_each(office, self.register, follower, vec![batch])?;
+        Ok(if left.is_empty() { issued } else { 0 })
     }
 
     /// The licence as its holder gets it, in its newest version for the same application.

@@ -20,6 +20,8 @@ use crate::talk::{ExitCode, Failure};
 
 /// The chain's code for a change whose history has grown.
 const STALE_HISTORY: &str = "stale_history";
+/// Code of a batch that a key signed which this process does not have.
+const OTHER_KEY: &str = "batch_other_key";
 /// How often a transaction is made anew because somebody else acted on a licence meanwhile.
 const TRIES: usize = 4;
 
@@ -154,7 +156,7 @@ pub(super) fn anchor(
     let key = office.key.public_key().id();
     if batch.key != key {
         let args: &[(&str, &dyn std::fmt::Display)] = &[("run", &batch.run), ("key", &batch.key)];
-        return Err(Failure::of(ExitCode::Failure, "batch_other_key", args));
+        return Err(Failure::of(ExitCode::Failure, OTHER_KEY, args));
     }
     let expected = expected(office.issuer, &batch);
     let mut stale = 0;
@@ -196,16 +198,44 @@ pub(super) fn wait_for(office: &Office, follower: &mut Follower, batch: &BatchEn
     }
 }
 
-/// Brings onto the chain what a process that was killed has left in the journal, but for what belongs to a run that
-/// its own command goes on with. Says how many batches.
-pub fn anchor_open(office: &Office, register: &Register, follower: &mut Follower) -> Result<usize, Failure> {
-    let running = register.running()?.map(|run| run.id);
-    let mut anchored = 0;
-    for batch in register.open_batches()? {
-        if running.as_ref() != Some(&batch.run) {
-            anchor(office, register, follower, batch)?;
-            anchored += 1;
+/// A journaled batch that is not on the chain.
+#[derive(Debug, Clone)]
+pub struct Left {
+    /// The batch.
+    pub batch: BatchEntry,
+    /// Why it is not there.
+    pub why: Failure,
+}
+
+/// Brings journaled batches onto the chain, each for itself: what is wrong with one is in the way of no other. That no
+/// node answers, or that nothing can be kept, is in the way of all.
+pub(super) fn anchor_each(
+    office: &Office,
+    register: &Register,
+    follower: &mut Follower,
+    batches: Vec<BatchEntry>,
+) -> Result<Vec<Left>, Failure> {
+    let mut left = Vec::new();
+    for batch in batches {
+        match anchor(office, register, follower, batch.clone()) {
+            Ok(_) => {}
+            Err(why) if is_of_batch(&why) => left.push(Left { batch, why }),
+            Err(failure) => return Err(failure),
         }
     }
-    Ok(anchored)
+    Ok(left)
+}
+
+/// Whether a failure says something about the batch alone.
+fn is_of_batch(failure: &Failure) -> bool {
+    matches!(failure.exit, ExitCode::Refused | ExitCode::Undecided) || failure.code == OTHER_KEY
+}
+
+/// Brings onto the chain what a process that was killed has left in the journal, but for what belongs to a run that
+/// its own command goes on with. Says which batches are not there.
+pub fn anchor_open(office: &Office, register: &Register, follower: &mut Follower) -> Result<Vec<Left>, Failure> {
+    let running = register.running()?.map(|run| run.id);
+    let mut open = register.open_batches()?;
+    open.retain(|batch| running.as_ref() != Some(&batch.run));
+    anchor_each(office, register, follower, open)
 }

@@ -32,7 +32,7 @@ pub use definition::{Definition, issuer_name};
 pub use extract::Extracting;
 pub use grant::{Due, Given, Grant, Granting, Taken, Types, Way, await_batches};
 pub use holder_requests::{HolderRequests, Round};
-pub use journal::anchor_open;
+pub use journal::{Left, anchor_open};
 pub use office::Office;
 pub(crate) use people::count_read;
 pub use people::{ENTERPRISE_ID_TYPE, HeldAbout, PERSON_ID_TYPE, holder_of, subject};

@@ -40,11 +40,16 @@ impl Register {
     pub(crate) const fn vault(&self) -> &Vault {
         &self.vault
     }
+    /// Fails where there is none.
+    pub fn require(path: &Path) -> Result<(), Failure> {
+        match path.exists() {
+            true => Ok(()),
+            false => Err(Failure::of(ExitCode::Failure, "no_register", &[("path", &path.display())])),
+        }
+    }
     /// Opens the register; another process then cannot.
     pub fn open(path: &Path, passphrase: &Passphrase) -> Result<Self, Failure> {
-        if !path.exists() {
-            return Err(Failure::of(ExitCode::Failure, "no_register", &[("path", &path.display())]));
-        }
+        Self::require(path)?;
         Ok(Self { vault: patiently(|| Vault::open(path, passphrase))? })
     }
     /// Opens again what was parked.

@@ -4,7 +4,7 @@ use kanhe_proto::bounded::{Blob, Text};
 use kanhe_proto::codec;
 use kanhe_proto::consent::{Asked as Scoped, Basis, ReadRequest, Scope, Statutory, Subject, Under};
 use kanhe_proto::identifiers::Uscc;
-use kanhe_proto::ids::LogIndex;
+use kanhe_proto::ids::{LogIndex, TimeMs};
 use kanhe_proto::key::Signer as _;
 use kanhe_proto::limits::RECORD_BYTES_MAX;
 use kanhe_proto::mail::{MailAnswer, MailId, MailRequest};
@@ -180,7 +180,8 @@ pub fn fetch(asked: &Asked, nodes: &[NodeClient], wait_seconds: u64) -> Result<O
     if none { Ok(None) } else { Err(last) }
 }
 
-/// What came of a request: opened, proved, kept.
+/// What came of a request: opened, proved, kept. A record that nodes do not have leaves it as it is, until no block can
+/// record it any more.
 pub fn receive(asked: &mut Asked, bytes: &[u8], register: &Register, follower: &mut Follower) -> Result<(), Failure> {
     let secret = SealingSecret::from_seed(*asked.answer.bytes());
     let chain = follower.trust().chain.chain_id;
@@ -193,7 +194,9 @@ pub fn receive(asked: &mut Asked, bytes: &[u8], register: &Register, follower: &
         ReadOutcome::Refused(code) => refuse(asked, &code, register),
         ReadOutcome::Shared(shared) => {
             let letter = asked.opened()?;
-            let (certified, record) = recorded(follower, shared.record)?;
+            let Some((certified, record)) = recorded(follower, shared.record)? else {
+                return unproved(asked, register, follower);
+            };
             let proof = proof_of(&letter, shared, certified, record);
             match proof.verify(follower.trust(), clock::now()) {
                 Ok(shown) => {
@@ -215,6 +218,13 @@ pub fn refuse(asked: &mut Asked, code: &str, register: &Register) -> Result<(), 
     register.put_asked(asked)
 }
 
+/// The source names a record that no node has: it may be new to them, or it is made up.
+fn unproved(asked: &mut Asked, register: &Register, follower: &mut Follower) -> Result<(), Failure> {
+    follower.update()?;
+    let newest = follower.trust().newest().map_or(TimeMs(0), |newest| newest.time);
+    if newest > asked.good_until()? { refuse(asked, "read_unproved", register) } else { Ok(()) }
+}
+
 fn given(facts: SharedFacts) -> GivenLicence {
     let good = facts.status == Status::Active && facts.in_time;
     let (digest, vct) = (facts.digest, facts.vct.to_string());
@@ -234,10 +244,18 @@ fn proof_of(letter: &ReadLetter, shared: Shared, certified: CertifiedHeader, rec
     }
 }
 
-/// A record with the header that proves it.
-fn recorded(follower: &mut Follower, index: LogIndex) -> Result<(CertifiedHeader, ProvedRecord), Failure> {
+/// A record with the header that proves it; nothing if nodes say that there is none, and none has it.
+fn recorded(follower: &mut Follower, index: LogIndex) -> Result<Option<(CertifiedHeader, ProvedRecord)>, Failure> {
+    let mut is_missing = false;
     let found = follower.ask(|follower, node| {
-        let answer = node.record(index)?;
+        let answer = node.record(index).map_err(|error| match error {
+            NodeError::NotFound { detail, .. } | NodeError::Refused { detail, .. } => {
+                is_missing = true;
+                // The next may have it.
+                node.malformed(detail)
+            }
+            other => other,
+        })?;
         let header = follower.believed(node, &answer.certified)?;
         let record: ProvedRecord =
             codec::decode(&answer.record, PROVED_BYTES_MAX).map_err(|error| node.malformed(error))?;
@@ -247,7 +265,11 @@ fn recorded(follower: &mut Follower, index: LogIndex) -> Result<(CertifiedHeader
             false => Err(node.malformed("another record than asked for").into()),
         }
     });
-    Ok(found?)
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if is_missing && error.is_local() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Somebody by the number of a licence.

@@ -6,7 +6,7 @@
 use kanhe_proto::key::{SecretKey, Signer as _};
 use kanhe_proto::text;
 
-use super::serving::Serving;
+use super::serving::WithRegister;
 use crate::clock;
 use crate::follow::Follower;
 use crate::issuer::{Awaiting, Extracting, LicenceEntry};
@@ -14,7 +14,7 @@ use crate::talk::Failure;
 
 /// The extract of a row: that of before, or a new one, anchored.
 pub(super) fn extract(
-    serving: &Serving<'_>,
+    serving: &WithRegister<'_>,
     awaiting: &Awaiting,
     follower: &mut Follower,
 ) -> Result<Box<LicenceEntry>, Failure> {
@@ -23,7 +23,7 @@ pub(super) fn extract(
     }
     let nobody = SecretKey::from_seed(clock::random()?).public_key();
     let run = text::hex(&clock::random::<8>()?);
-    let Serving { office, genesis, issuer_name, register, .. } = *serving;
+    let WithRegister { office, genesis, issuer_name, register } = *serving;
     let made = Extracting { office, genesis, issuer_name, register, run: &run }.issue(awaiting, nobody, follower)?;
     Ok(Box::new(made))
 }

@@ -8,7 +8,7 @@
 //! | state at the source | next | after a crash |
 //! | --- | --- | --- |
 //! | – | judged; parcel, number and signed read are kept | judged again |
-//! | `signed` | sent until it is proved, or can never be any more | the same bytes are sent again |
+//! | `signed` | sent until it is proved, or that it can never be, whatever nodes say | the same bytes are sent again |
 //! | `recorded` | answered, if the record is young enough and nobody took the consent back | the same, by the same rule |
 //! | `answered` | – | the same bytes again |
 //!

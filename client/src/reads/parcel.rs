@@ -9,7 +9,7 @@ use kanhe_proto::sd_jwt::{ClaimPath, Holding};
 use kanhe_proto::sharing::{PARCEL_BYTES_MAX, Parcel, ReadLetter, SHARING_VERSION, SharedLicence};
 use kanhe_proto::status::Status;
 
-use super::serving::Serving;
+use super::serving::WithRegister;
 use crate::clock;
 use crate::follow::Follower;
 use crate::issuer::{HeldAbout, LicenceEntry};
@@ -18,7 +18,7 @@ use crate::wallet;
 
 /// The encoded parcel for a letter, or the code why there can be none.
 pub(super) fn put_together(
-    serving: &Serving<'_>,
+    serving: &WithRegister<'_>,
     letter: &ReadLetter,
     about: &Subject,
     follower: &mut Follower,
@@ -48,7 +48,7 @@ pub(super) fn put_together(
 
 /// A licence as it is given; nothing if it is not good now: what was withdrawn is said no more.
 fn shared(
-    serving: &Serving<'_>,
+    serving: &WithRegister<'_>,
     licence: &LicenceEntry,
     of_type: &TypeClaims,
     follower: &mut Follower,

@@ -1,28 +1,32 @@
 //! The record of a read on its way onto the chain, until it is proved or can never be there.
+//!
+//! That nodes refuse it is their word: one that lies may bring it in later. So it counts only once no block can record it
+//! any more, by the time that is proved or by its consent as it is proved; until then it is tried again.
 
 use std::time::Duration;
 
 use kanhe_proto::bounded::List;
-use kanhe_proto::consent::{ReadPayload, SignedRead};
+use kanhe_proto::consent::{Basis, ConsentError, ReadPayload, ReadRequest, SignedRead};
 use kanhe_proto::identifiers::Uscc;
 use kanhe_proto::ids::{LogIndex, TimeMs};
 use kanhe_proto::transaction::Payload;
 
-use crate::bring::{Bringing, bring};
+use crate::bring::{Bringing, LAG, bring};
 use crate::clock;
-use crate::consent;
+use crate::consent::{self, Standing};
 use crate::follow::Follower;
 use crate::issuer::{Office, transaction};
 use crate::talk::{ExitCode, Failure};
 
 const BRINGING: Bringing<'static> = Bringing {
     patience: Duration::from_secs(90),
+    lag: LAG,
     // The latter three are said of a read that a block has taken meanwhile, too.
     may_lag: &["consent_unknown", "read_case", "read_twice", "consent_order", "consent_spent"],
     unsettled: "read_unsettled",
 };
 
-/// What became of a signed read, proved.
+/// What became of a signed read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Recorded {
     /// The chain has it.
@@ -34,6 +38,30 @@ pub(super) enum Recorded {
     },
     /// It has it not, and never will: the chain's code.
     Never(String),
+    /// Nodes refuse it, and nothing proves them right.
+    Open,
+}
+
+/// How a read is brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Try {
+    /// For the first time: a node that may be behind is waited for.
+    First,
+    /// Once more.
+    Again,
+}
+
+/// Why no block after the one of this consent records a read under it; nothing as long as one may.
+fn impossible(found: &Standing, request: &ReadRequest) -> Option<&'static str> {
+    let Basis::Consent(under) = &request.basis else { return None };
+    // The source has seen it before it signed, and what is forgotten never comes again.
+    let Some(consent) = &found.consent else { return Some("consent_unknown") };
+    match consent.check_read(request, found.time) {
+        Ok(()) => None,
+        // Its turn is still to come.
+        Err(ConsentError::Order(next)) if next < under.n => None,
+        Err(error) => Some(error.code()),
+    }
 }
 
 /// Where the chain has a read of this source, looked for from a number on.
@@ -59,6 +87,7 @@ pub(super) fn record(
     follower: &mut Follower,
     signed: &SignedRead,
     from: u64,
+    tried: Try,
 ) -> Result<Recorded, Failure> {
     let source = &office.issuer;
     follower.update()?;
@@ -71,11 +100,80 @@ pub(super) fn record(
     // A read is recorded once, in whatever transaction: one that is void is simply followed by another.
     let (transaction, _) = transaction(office, &Payload::AccessRecord(payload), clock::now())?;
     let bytes = transaction.to_bytes();
+    let lag = if tried == Try::First { LAG } else { Duration::ZERO };
+    let bringing = Bringing { lag, ..BRINGING };
     let brought =
-        bring(&BRINGING, follower, |node| node.submit(&bytes), |follower| find(follower, source, signed, from));
+        bring(&bringing, follower, |node| node.submit(&bytes), |follower| find(follower, source, signed, from));
     match brought {
-        Ok(found) => Ok(found),
-        Err(failure) if failure.exit == ExitCode::Refused => Ok(Recorded::Never(failure.code)),
-        Err(failure) => Err(failure),
+        Err(failure) if failure.exit == ExitCode::Refused => refused(follower, source, signed, from),
+        other => other,
+    }
+}
+
+/// What a refusal by all nodes comes to.
+fn refused(follower: &mut Follower, source: &Uscc, signed: &SignedRead, from: u64) -> Result<Recorded, Failure> {
+    let Basis::Consent(under) = &signed.request().basis else { return Ok(Recorded::Open) };
+    let standing = consent::standing(follower, &under.id)?;
+    let Some(code) = impossible(&standing, signed.request()) else { return Ok(Recorded::Open) };
+    // It may be recorded already, and have used the consent itself: looked for under a header that is no older.
+    Ok(find(follower, source, signed, from)?.unwrap_or_else(|| Recorded::Never(code.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use kanhe_proto::bounded::Text;
+    use kanhe_proto::consent::{Consent, Grant, Statutory, Under};
+    use kanhe_proto::hash::{Commitment, ConsentId};
+    use kanhe_proto::key::{SecretKey, Signer as _};
+
+    use super::*;
+
+    const ID: ConsentId = ConsentId([1; 32]);
+
+    fn consent() -> Consent {
+        let grant = Grant {
+            key: SecretKey::from_seed([1; 32]).public_key(),
+            accept_before: TimeMs(50),
+            grantee: "91350100M000100Y43".parse().unwrap(),
+            purpose: Text::new("treatment").unwrap(),
+            not_after: TimeMs(1_000),
+            reads: 3,
+            terms: Commitment([2; 32]),
+        };
+        Consent::granted(ID, &grant, TimeMs(10), LogIndex(0))
+    }
+
+    fn request(basis: Basis) -> ReadRequest {
+        ReadRequest {
+            source: consent().grantee,
+            reader: consent().grantee,
+            key: consent().key.id(),
+            basis,
+            purpose: consent().purpose,
+            nonce: [0; 32],
+            time: TimeMs(20),
+            asked: Commitment([3; 32]),
+        }
+    }
+
+    #[test]
+    fn a_refusal_counts_once_the_consent_proves_it() {
+        let under = |n| request(Basis::Consent(Under { id: ID, n }));
+        let why = |consent: Option<Consent>, time, request: &ReadRequest| {
+            impossible(&Standing { consent, withdrawing: true, time: TimeMs(time) }, request)
+        };
+        let first = consent().next();
+        assert_eq!(why(Some(consent()), 100, &under(first)), None, "as far as the chain goes it may be recorded");
+        assert_eq!(why(Some(consent()), 100, &under(first + 1)), None, "the one before it is still on its way");
+        let used = Consent { left: 2, ..consent() };
+        assert_eq!(why(Some(used.clone()), 100, &under(first)), Some("consent_order"));
+        assert_eq!(why(Some(used), 100, &under(first + 1)), None);
+        let withdrawn = Consent { withdrawn: Some(TimeMs(99)), ..consent() };
+        assert_eq!(why(Some(withdrawn), 100, &under(first)), Some("consent_withdrawn"));
+        assert_eq!(why(Some(Consent { left: 0, ..consent() }), 100, &under(first)), Some("consent_spent"));
+        assert_eq!(why(Some(consent()), 1_001, &under(first)), Some("consent_over"));
+        assert_eq!(why(None, 100, &under(first)), Some("consent_unknown"));
+        let statutory = Basis::Statutory(Statutory { ground: consent().purpose, case: None });
+        assert_eq!(why(None, 100, &request(statutory)), None, "only time proves it");
     }
 }

@@ -1,4 +1,7 @@
 //! The source: judges what readers ask, records it, and gives.
+//!
+//! While the chain or a node is waited for the register is given back: other commands get in, and another process that
+//! answers the same mail may come to the same, with the same bytes.
 
 use kanhe_proto::bounded::{Blob, Text};
 use kanhe_proto::case::commitment;
@@ -16,11 +19,12 @@ use serde::Serialize;
 
 use super::judging::Judging;
 use super::parcel::put_together;
-use super::recording::{Recorded, record};
+use super::recording::{Recorded, Try, record};
 use super::served::{Served, Stage};
 use crate::case::Items;
 use crate::clock;
 use crate::consent::{count, standing};
+use crate::desk::Keeping;
 use crate::follow::Follower;
 use crate::issuer::PERSON_ID_TYPE;
 use crate::issuer::{Office, Register};
@@ -35,8 +39,15 @@ pub struct Serving<'a> {
     pub genesis: &'a Genesis,
     /// The bureau's name, as licences show it.
     pub issuer_name: &'a str,
-    /// Its register.
-    pub register: &'a Register,
+}
+
+/// The same, with its register open.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WithRegister<'a> {
+    pub(super) office: &'a Office,
+    pub(super) genesis: &'a Genesis,
+    pub(super) issuer_name: &'a str,
+    pub(super) register: &'a Register,
 }
 
 /// What was done with the reads in a portion of mail.
@@ -82,13 +93,38 @@ fn open(office: &Office, bytes: &[u8]) -> Option<ReadLetter> {
 enum Outcome {
     Given(MailAnswer),
     Refused(String),
+    /// It is not settled yet: the letter stays where it is.
+    Later,
 }
 
-impl Serving<'_> {
-    /// Finishes what an earlier process has signed and left. What is recorded is answered when it is asked for again.
-    pub fn finish(&self, follower: &mut Follower) -> Result<(), Failure> {
-        for served in self.register.unproved()? {
-            match self.settle(served, follower) {
+/// What comes of a letter before anything is recorded.
+enum Begun {
+    Signed(Box<Served>),
+    Refused(String),
+    /// Another read of the same person is not settled yet.
+    Later,
+}
+
+/// What became of a record.
+enum Settled {
+    Recorded(Box<Served>),
+    Never(String),
+    Open,
+}
+
+impl<'a> Serving<'a> {
+    const fn with<'r>(&self, register: &'r Register) -> WithRegister<'r>
+    where
+        'a: 'r,
+    {
+        let Self { office, genesis, issuer_name } = *self;
+        WithRegister { office, genesis, issuer_name, register }
+    }
+
+    /// Finishes what was signed and is not settled. What is recorded is answered when it is asked for again.
+    pub fn finish(&self, keeping: &mut Keeping, follower: &mut Follower) -> Result<(), Failure> {
+        for served in keeping.register()?.unproved()? {
+            match self.settle(served, Try::Again, keeping, follower) {
                 // What came of it is kept; whoever asks again is told.
                 Ok(_) => {}
                 // The chain stands still: it is looked for again with the next letter.
@@ -104,35 +140,49 @@ impl Serving<'_> {
     pub fn answer(
         &self,
         letters: &[ReadLetter],
+        keeping: &mut Keeping,
         items: &mut Items,
         follower: &mut Follower,
         send: impl Fn(&MailAnswer) -> Result<(), Failure>,
     ) -> Result<ReadRound, Failure> {
         let mut round = ReadRound::default();
+        if !letters.is_empty() {
+            self.finish(keeping, follower)?;
+        }
         for letter in letters {
-            match self.serve(letter, items, follower)? {
+            let outcome = self.serve(letter, keeping, items, follower)?;
+            keeping.give_way();
+            match outcome {
                 Outcome::Given(answer) => {
                     send(&answer)?;
-                    self.register.mark_sent(&letter.request.request.id(&self.office.chain))?;
+                    keeping.register()?.mark_sent(&letter.request.request.id(&self.office.chain))?;
                     round.given += 1;
                 }
                 Outcome::Refused(code) => {
                     send(&refusal(letter, &code)?)?;
                     round.refuse(&code);
                 }
+                Outcome::Later => {}
             }
         }
         Ok(round)
     }
 
-    fn serve(&self, letter: &ReadLetter, items: &mut Items, follower: &mut Follower) -> Result<Outcome, Failure> {
-        self.finish(follower)?;
+    fn serve(
+        &self,
+        letter: &ReadLetter,
+        keeping: &mut Keeping,
+        items: &mut Items,
+        follower: &mut Follower,
+    ) -> Result<Outcome, Failure> {
         let id = letter.request.request.id(&self.office.chain);
-        let known = match self.register.served(&id)? {
-            Some(served) => served,
-            None => match self.begin(letter, &id, items, follower) {
-                Ok(Ok(served)) => served,
-                Ok(Err(code)) => return Ok(Outcome::Refused(code)),
+        let register = keeping.register()?;
+        let (served, tried) = match register.served(&id)? {
+            Some(served) => (served, Try::Again),
+            None => match self.with(register).begin(letter, &id, items, follower) {
+                Ok(Begun::Signed(served)) => (*served, Try::First),
+                Ok(Begun::Refused(code)) => return Ok(Outcome::Refused(code)),
+                Ok(Begun::Later) => return Ok(Outcome::Later),
                 // Nothing is signed yet, and what is wrong with one letter stands in the way of no other.
                 Err(failure) if failure.exit == ExitCode::Unreachable || failure.code == "conflict" => {
                     return Err(failure);
@@ -140,12 +190,52 @@ impl Serving<'_> {
                 Err(failure) => return Ok(Outcome::Refused(failure.code)),
             },
         };
-        match self.settle(known, follower)? {
-            Ok(served) => self.give(served, follower),
-            Err(code) => Ok(Outcome::Refused(code)),
+        match self.settle(served, tried, keeping, follower)? {
+            Settled::Recorded(served) => self.with(keeping.register()?).give(*served, follower),
+            Settled::Never(code) => Ok(Outcome::Refused(code)),
+            Settled::Open => Ok(Outcome::Later),
         }
     }
 
+    /// Brings the record onto the chain, as far as nodes take it.
+    fn settle(
+        &self,
+        served: Served,
+        tried: Try,
+        keeping: &mut Keeping,
+        follower: &mut Follower,
+    ) -> Result<Settled, Failure> {
+        if served.stage != Stage::Signed {
+            return Ok(Settled::Recorded(Box::new(served)));
+        }
+        keeping.give_way();
+        let recorded = record(self.office, follower, &served.signed()?, served.from, tried)?;
+        settled(keeping.register()?, served, recorded)
+    }
+}
+
+/// Keeps what became of a record.
+fn settled(register: &Register, served: Served, recorded: Recorded) -> Result<Settled, Failure> {
+    // Another process may have gone on with it while the register was closed.
+    let mut served = register.served(&served.id)?.unwrap_or(served);
+    if served.stage != Stage::Signed {
+        return Ok(Settled::Recorded(Box::new(served)));
+    }
+    match recorded {
+        Recorded::There { index, time } => {
+            (served.record, served.recorded, served.stage) = (Some(index), Some(time), Stage::Recorded);
+            register.put_served(&served)?;
+            Ok(Settled::Recorded(Box::new(served)))
+        }
+        Recorded::Never(code) => {
+            register.drop_served(&served.id)?;
+            Ok(Settled::Never(code))
+        }
+        Recorded::Open => Ok(Settled::Open),
+    }
+}
+
+impl WithRegister<'_> {
     /// Judges a letter, and keeps the signed read with what will be given.
     fn begin(
         &self,
@@ -153,18 +243,22 @@ impl Serving<'_> {
         id: &ReadId,
         items: &mut Items,
         follower: &mut Follower,
-    ) -> Result<Result<Served, String>, Failure> {
+    ) -> Result<Begun, Failure> {
         let judging = Judging { office: self.office, register: self.register };
         let about = match judging.judge(letter, items, follower)? {
             Ok(about) => about,
-            Err(code) => return Ok(Err(code.to_owned())),
+            Err(code) => return Ok(Begun::Refused(code.to_owned())),
         };
+        // It has the number that this one would have.
+        if self.register.unproved()?.iter().any(|served| served.about == about) {
+            return Ok(Begun::Later);
+        }
         let parcel = match put_together(self, letter, &about, follower)? {
             Ok(parcel) => parcel,
-            Err(code) => return Ok(Err(code.to_owned())),
+            Err(code) => return Ok(Begun::Refused(code.to_owned())),
         };
         let from = count(follower, &self.office.issuer)?;
-        let (key, n) = self.trace(&about)?;
+        let (key, n) = trace(self.register, &about)?;
         let random: [u8; 32] = clock::random()?;
         let request = &letter.request.request;
         let note = key.seal(&self.office.chain, request, n, &Note::of(&letter.asked.scope));
@@ -196,37 +290,7 @@ impl Serving<'_> {
             sent: false,
         };
         self.register.put_served(&served)?;
-        Ok(Ok(served))
-    }
-
-    /// The person's key and the number of this read. What is no person's nobody could recognise.
-    fn trace(&self, about: &Subject) -> Result<(TraceKey, u64), Failure> {
-        // Who has no key yet gets it now, and with it what is recorded here once she collects something.
-        if about.id_type.as_str() == PERSON_ID_TYPE {
-            self.register.traces(&[Some(about.clone())])?;
-        }
-        match self.register.traced(about)? {
-            Some(traced) => Ok(traced),
-            None => Ok((TraceKey::from_random(clock::random()?), 1)),
-        }
-    }
-
-    /// Brings the record onto the chain; the code if it can never be there.
-    fn settle(&self, mut served: Served, follower: &mut Follower) -> Result<Result<Served, String>, Failure> {
-        if served.stage != Stage::Signed {
-            return Ok(Ok(served));
-        }
-        match record(self.office, follower, &served.signed()?, served.from)? {
-            Recorded::There { index, time } => {
-                (served.record, served.recorded, served.stage) = (Some(index), Some(time), Stage::Recorded);
-                self.register.put_served(&served)?;
-                Ok(Ok(served))
-            }
-            Recorded::Never(code) => {
-                self.register.drop_served(&served.id)?;
-                Ok(Err(code))
-            }
-        }
+        Ok(Begun::Signed(Box::new(served)))
     }
 
     /// Gives once, to the request's own key; the same bytes when asked again.
@@ -279,6 +343,18 @@ impl Serving<'_> {
     }
 }
 
+/// The person's key and the number of this read. What is no person's nobody could recognise.
+fn trace(register: &Register, about: &Subject) -> Result<(TraceKey, u64), Failure> {
+    // Who has no key yet gets it now, and with it what is recorded here once she collects something.
+    if about.id_type.as_str() == PERSON_ID_TYPE {
+        register.traces(&[Some(about.clone())])?;
+    }
+    match register.traced(about)? {
+        Some(traced) => Ok(traced),
+        None => Ok((TraceKey::from_random(clock::random()?), 1)),
+    }
+}
+
 fn refusal(letter: &ReadLetter, code: &str) -> Result<MailAnswer, Failure> {
     // A code of the chain is short; what is longer is none that anybody knows.
     let code = Text::new(code).unwrap_or_else(|_| Text::new("read_refused").expect("short"));
@@ -288,4 +364,30 @@ fn refusal(letter: &ReadLetter, code: &str) -> Result<MailAnswer, Failure> {
 fn seal(letter: &ReadLetter, outcome: ReadOutcome) -> Result<MailAnswer, Failure> {
     let answer = MailAnswer::seal_read(letter, &ReadAnswer::new(outcome), clock::random()?);
     answer.map_err(|error| Failure::reported(ExitCode::Failure, error.code(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::issuer::{ENTERPRISE_ID_TYPE, subject};
+    use crate::talk::Passphrase;
+    use crate::vault::Effort;
+
+    #[test]
+    fn who_awaits_pickup_gets_a_key_with_the_first_read_and_keeps_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let passphrase = Passphrase::new("correct horse".to_owned());
+        let register = Register::open_or_create(&dir.path().join("register"), &passphrase, Effort::NONE).unwrap();
+        let person = subject(PERSON_ID_TYPE, "11010519491231002X").unwrap();
+        assert!(register.traced(&person).unwrap().is_none(), "nothing was signed for her yet");
+        let (first, n) = trace(&register, &person).unwrap();
+        let (again, same) = trace(&register, &person).unwrap();
+        assert_eq!((first.tag(1), n, same), (again.tag(1), 1, 1), "until it is recorded the next has its number");
+        // What she collects has the same key: so she finds the read.
+        let collected = register.traces(&[Some(person)]).unwrap().remove(0).unwrap();
+        assert_eq!(collected.tag(1), first.tag(1));
+        let enterprise = subject(ENTERPRISE_ID_TYPE, "91350100M000100Y43").unwrap();
+        let (one, other) = (trace(&register, &enterprise).unwrap(), trace(&register, &enterprise).unwrap());
+        assert!(one.0.tag(1) != other.0.tag(1) && register.traced(&enterprise).unwrap().is_none());
+    }
 }

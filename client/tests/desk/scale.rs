@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use kanhe_proto::case::{Act, Outcome};
+use kanhe_proto::record::{BatchRecord, Record as _};
 use serde_json::{Value, json};
 
 use super::work::{RUN, decisions, desk, lines, of_step};
@@ -20,7 +21,8 @@ fn opened(lease: &Lease, count: usize) -> Vec<(String, String)> {
     let mut sheet = "rent,note,contract\n".to_owned();
     (1..=count).for_each(|row| sheet.push_str(&format!("{row}000.00,,contract.pdf\n")));
     holder.write("rents.csv", sheet.as_bytes());
-    let words = ["case", "open", "shop-lease", "--from", "rents.csv", "--out", "cases.csv", "--yes"];
+    let out = format!("cases-{count}.csv");
+    let words = ["case", "open", "shop-lease", "--from", "rents.csv", "--out", &out, "--yes"];
     let done = holder.ok(&words).json();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let rows = done["rows"].as_array().unwrap().iter();
@@ -118,6 +120,54 @@ ZZYXQJZRQ = '"长期"'
 }
 
 #[test]
+fn of_two_in_one_portion_that_claim_the_same_the_second_is_not_approved() {
+    let lease = Lease::with(185, &yielding().replacen("\"case.serial\"", "'\"370100000000001\"'", 1));
+    let office = desk(&lease, 185);
+    let cases = opened(&lease, 2);
+    let told = lines(&office.ok(&RUN));
+    assert_eq!(told.last().unwrap(), &json!({ "end": { "officer": 1, "left": 0 } }), "{told:?}");
+    let approved: Vec<bool> = cases.iter().map(|(id, _)| !decisions(&lease, id).is_empty()).collect();
+    assert_eq!(approved.iter().filter(|approved| **approved).count(), 1, "{told:?}");
+    let waits = &cases[approved.iter().position(|approved| !approved).unwrap()].0;
+    let listed = office.ok(&["desk", "list"]).json();
+    assert_eq!(
+        (&listed[0]["case"], &listed[0]["why"][0]["code"]),
+        (&json!(waits), &json!("grant_claim_taken")),
+        "{listed}"
+    );
+    let blocked = office.run(&["desk", "approve", &waits[..8], "--officer", "7"]);
+    assert_eq!((blocked.code, blocked.error().as_str()), (4, "desk_blocked"), "{blocked:?}");
+}
+
+/// The same item, whose levy yields two licences of one type, with these certificate numbers.
+fn yielding_two(first: &str, second: &str) -> String {
+    let one = yielding();
+    let start = one.find("[[yield]]").unwrap();
+    let of = |code: &str, number: &str| {
+        let named = one[start..].replacen("\"permit\"", &format!("\"{code}\""), 1);
+        named.replacen("\"case.serial\"", &format!("'\"{number}\"'"), 1)
+    };
+    format!("{}{}{}", &one[..start], of("permit", first), of("copy", second))
+}
+
+#[test]
+fn two_licences_of_one_type_for_one_step_are_both_issued_or_none_is() {
+    let lease = Lease::with(190, &yielding_two("370100000000001", "370100000000002"));
+    let office = desk(&lease, 190);
+    opened(&lease, 1);
+    let told = lines(&office.ok(&RUN));
+    let (_, last) = of_step(&told, "levy");
+    assert_eq!((&last["state"], &last["licences"]), (&json!("issued"), &json!(2)), "{told:?}");
+    let lease = Lease::with(195, &yielding_two("370100000000001", "370100000000001"));
+    let office = desk(&lease, 195);
+    let id = opened(&lease, 1).remove(0).0;
+    let told = lines(&office.ok(&RUN));
+    assert_eq!(told.last().unwrap(), &json!({ "end": { "officer": 1, "left": 0 } }), "{told:?}");
+    assert_eq!(decisions(&lease, &id), []);
+    assert_eq!(office.ok(&["desk", "list"]).json()[0]["why"][0]["code"], "grant_claim_taken");
+}
+
+#[test]
 fn licences_of_many_cases_share_a_batch_and_none_is_issued_twice() {
     let lease = Lease::with(160, &yielding());
     let office = desk(&lease, 160);
@@ -145,6 +195,39 @@ fn licences_of_many_cases_share_a_batch_and_none_is_issued_twice() {
     }
     let collected = collecting.ended();
     assert_eq!(collected.code, 0, "{collected:?}");
+}
+
+#[test]
+fn a_batch_that_is_refused_for_good_holds_up_its_own_licences_alone() {
+    let lease = Lease::with(180, &yielding());
+    let office = desk(&lease, 180);
+    let is_batch = |record: &&Vec<u8>| BatchRecord::from_record(record).is_ok();
+    let anchored = || lease.chain().records().iter().filter(is_batch).count();
+    let (refused, before) = (opened(&lease, 1).remove(0).0, anchored());
+    lease.chain().refuses_batch = true;
+    let stuck = office.run(&RUN);
+    assert_eq!((stuck.code, stuck.error().as_str()), (11, "desk_left"), "{stuck:?}");
+    assert_eq!(lines(&stuck).last().unwrap(), &json!({ "end": { "officer": 0, "left": 1 } }));
+    // The desk starts all the same, says so, and issues what other cases yield.
+    let others = opened(&lease, 2);
+    let stuck = office.run(&RUN);
+    assert_eq!((stuck.code, stuck.error().as_str()), (11, "desk_left"), "{stuck:?}");
+    assert!(stuck.talk.contains("is not on the chain") && stuck.talk.contains("not_accredited"), "{stuck:?}");
+    let issued = |id: &str| lease.chain().case(id).steps[0].issued;
+    assert!(others.iter().all(|(id, _)| issued(id)) && !issued(&refused), "{stuck:?}");
+    let listed = office.ok(&["desk", "list", "--all"]).json();
+    let of_refused = listed.as_array().unwrap().iter().find(|row| row["case"] == json!(refused)).unwrap();
+    assert_eq!(
+        (&of_refused["state"], &of_refused["why"][0]["code"]),
+        (&json!("issuing"), &json!("not_accredited")),
+        "{listed}"
+    );
+    // The same licences once it is taken after all.
+    lease.chain().relent();
+    let told = lines(&office.ok(&RUN));
+    assert_eq!(told.last().unwrap(), &json!({ "end": { "officer": 0, "left": 0 } }), "{told:?}");
+    assert!(issued(&refused));
+    assert_eq!(anchored() - before, 2, "nothing is signed twice");
 }
 
 #[test]

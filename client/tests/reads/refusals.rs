@@ -1,11 +1,22 @@
 //! Reads and consents that are refused, each with its code, and what must hold then: nothing recorded, or nothing given.
 
-use kanhe_proto::mail::MailRequest;
+use std::time::Duration;
+
+use kanhe_client::issuer::Register;
+use kanhe_client::talk::Passphrase;
+use kanhe_proto::bounded::Blob;
+use kanhe_proto::codec;
+use kanhe_proto::ids::{LogIndex, TimeMs};
+use kanhe_proto::limits::READ_AGE_MAX_MS;
+use kanhe_proto::mail::{MailAnswer, MailRequest};
 use kanhe_proto::seal::SealingSecret;
-use serde_json::json;
+use kanhe_proto::sharing::{ReadAnswer, ReadOutcome, Shared};
+use serde_json::{Value, json};
 
 use super::{IDENTITY, Ward};
-use crate::support::command::Ended;
+use crate::support::chain::{Intake, now};
+use crate::support::command::{Ended, PASSPHRASE};
+use crate::support::server::refuser;
 
 fn refused(ended: &Ended, code: &str) {
     assert_eq!((ended.code, ended.error().as_str()), (4, code), "{ended:?}");
@@ -148,9 +159,129 @@ fn a_key_of_another_bureau_or_an_old_letter_reads_nothing() {
         let mut letter = mail.open_letter(&sealing).unwrap();
         letter.answer = SealingSecret::from_seed([77; 32]).public_key();
         let stolen = MailRequest::seal_letter(&letter, &sealing.public_key(), [3; 32]).unwrap();
-        chain.letters.requests.push((stolen.id, kanhe_proto::codec::encode(&stolen)));
+        chain.letters.requests.push((stolen.id, codec::encode(&stolen)));
     }
     let round = ward.source.ok(&once).json();
     assert_eq!((&round["shared"], &round["unreadable"]), (&json!(0), &json!(1)), "{round}");
     assert_eq!(ward.chain().access_records().len(), 0);
+}
+
+const ON_RULE: [&str; 8] = ["--type", IDENTITY, "--claims", "CZZT", "--basis", "statute", "--purpose", "relief"];
+
+impl Ward {
+    /// Asks on a rule about the patient, and does not wait.
+    fn ask_on_rule(&self) {
+        let late = self.read(0, &[&ON_RULE[..], &["--subject", &self.number, "--wait", "0"]].concat());
+        assert_eq!((late.code, late.error().as_str()), (3, "read_unanswered"), "{late:?}");
+    }
+
+    /// What the hospital asked, once none of it is open any more.
+    fn settled(&self) -> Value {
+        for _ in 0..80 {
+            let listed = self.hospital.ok(&["read", "list"]).json();
+            if listed.as_array().unwrap().iter().all(|read| read["state"] != "asked") {
+                return listed;
+            }
+            std::thread::sleep(Duration::from_millis(250));
+        }
+        panic!("{:?}", self.hospital.ok(&["read", "list"]));
+    }
+}
+
+#[test]
+fn what_one_node_refuses_another_brings() {
+    let mut ward = Ward::new(79);
+    let both = format!("{},{}", refuser("purpose_unknown"), ward.node.url);
+    (ward.source.node, ward.patient.node) = (Some(both.clone()), Some(both));
+    let (given, ticket) = ward.grant(&[]);
+    assert_eq!(given["state"], "given", "{given}");
+    let service = ward.serve();
+    let read = ward.read_on_consent(&ticket, "CZZT", &[]);
+    assert_eq!(read.code, 0, "{read:?}");
+    assert_eq!(service.terminate().code, 0);
+}
+
+#[test]
+fn what_nodes_refuse_is_kept_until_time_proves_them_right() {
+    let ward = Ward::new(82);
+    ward.chain().sharing.refuses = Some("purpose_unknown");
+    let words = ["consent", "grant", "--to", &ward.members[0].uscc.to_string(), "--purpose", "treatment"];
+    let terms = ["--source", &ward.uscc, "--type", IDENTITY, "--claims", "CZZT", "--yes"];
+    refused(&ward.patient.run(&[&words[..], &terms].concat()), "purpose_unknown");
+    let state = || ward.patient.ok(&["consent", "list"]).json()[0]["state"].clone();
+    assert_eq!(state(), "refused");
+    // Two reads about one person: the second waits for the first, whose number it would have.
+    ward.ask_on_rule();
+    ward.ask_on_rule();
+    let once = ["licence", "serve", "--key", "issuing.key", "--sealing-key", "sealing.key", "--once"];
+    let round = ward.source.ok(&once).json();
+    assert_eq!((&round["shared"], &round["not_shared"]), (&json!(0), &json!(0)), "nobody is told anything: {round}");
+    assert_eq!(ward.chain().letters.requests.len(), 2, "both stay where they are");
+    // What was said to be refused comes in after all.
+    ward.chain().sharing.refuses = None;
+    assert_eq!(state(), "given");
+    let round = ward.source.ok(&once).json();
+    assert_eq!((&round["shared"], &round["not_shared"]), (&json!(2), &json!(0)), "{round}");
+    assert!(ward.settled().as_array().unwrap().iter().all(|read| read["state"] == "given"));
+    let log = ward.log();
+    let numbers: Vec<&Value> = log["reads"].as_array().unwrap().iter().map(|read| &read["number"]).collect();
+    assert_eq!((numbers, &log["missing"]), (vec![&json!(1), &json!(2)], &json!([])), "{log}");
+}
+
+#[test]
+fn while_a_record_is_waited_for_others_get_at_the_register() {
+    let ward = Ward::new(84);
+    ward.ask_on_rule();
+    let service = {
+        ward.chain().intake = Intake::Forgets;
+        let _ = std::mem::take(&mut ward.chain().asked);
+        ward.serve()
+    };
+    for _ in 0..200 {
+        if ward.chain().asked.iter().any(|path| path.starts_with("/v1/transactions")) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for _ in 0..2 {
+        let found = ward.source.run(&["licence", "find", &ward.number]);
+        assert_eq!(found.code, 0, "{found:?}");
+    }
+    ward.chain().intake = Intake::Works;
+    assert_eq!(ward.settled()[0]["state"], "given");
+    assert_eq!(service.terminate().code, 0);
+}
+
+#[test]
+fn an_answer_with_a_record_that_nobody_has_is_refused_in_time_and_holds_up_no_other() {
+    let ward = Ward::new(86);
+    ward.ask_on_rule();
+    ward.ask_on_rule();
+    {
+        let mut chain = ward.chain();
+        let (id, sealing) = (chain.genesis.chain_id(), SealingSecret::from_seed(*chain.sealing.seed()));
+        let (_, bytes) = chain.letters.requests.remove(0);
+        let letter = MailRequest::decode(&bytes, &id).unwrap().open_letter(&sealing).unwrap();
+        let made_up = Shared { parcel: Blob::new([]).unwrap(), random: [0; 32], record: LogIndex(1 << 40) };
+        let answer = ReadAnswer::new(ReadOutcome::Shared(made_up));
+        let answer = MailAnswer::seal_read(&letter, &answer, [5; 32]).unwrap();
+        chain.letters.answers.push((answer.id, codec::encode(&answer)));
+    }
+    ward.source.ok(&["licence", "serve", "--key", "issuing.key", "--sealing-key", "sealing.key", "--once"]);
+    let states = || {
+        let listed = ward.hospital.ok(&["read", "list"]).json();
+        let of = |read: &Value| read["code"].as_str().or(read["state"].as_str()).unwrap().to_owned();
+        listed.as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(states(), ["asked", "given"]);
+    // The request is older than any that is recorded.
+    let passphrase = Passphrase::new(PASSPHRASE.to_owned());
+    let register = Register::open(&ward.hospital.at("home/register.redb"), &passphrase).unwrap();
+    let mut asked = register.asked().unwrap().remove(0);
+    let mut letter = asked.opened().unwrap();
+    letter.request.request.time = TimeMs(now().0 - READ_AGE_MAX_MS - 1_000);
+    asked.letter = Blob::new(codec::encode(&letter)).unwrap();
+    register.put_asked(&asked).unwrap();
+    drop(register);
+    assert_eq!(states(), ["read_unproved", "given"]);
 }

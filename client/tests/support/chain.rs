@@ -81,6 +81,9 @@ pub struct Chain {
     pub too_often: bool,
     /// Batches are taken, and nobody is told.
     pub lose_batches: bool,
+    /// The next batch is refused, and stays so.
+    pub refuses_batch: bool,
+    refused_root: Option<Hash>,
     /// Headers of the past, and lies about the log.
     pub past: past::Past,
     /// Consents and reads.
@@ -245,6 +248,8 @@ impl Chain {
             asked: Vec::new(),
             too_often: false,
             lose_batches: false,
+            refuses_batch: false,
+            refused_root: None,
             past: past::Past::default(),
             sharing: consents::Sharing::default(),
         }
@@ -373,6 +378,12 @@ impl Chain {
             let unknown = self.transaction(&id);
             return TransactionStatus { state, code: Some("stale_history".to_owned()), ..unknown };
         }
+        if let Payload::IssueBatch(batch) = Payload::from_raw(&body.payload, self.genesis.protocol).unwrap()
+            && self.is_refused(batch.root)
+        {
+            let (state, code) = (TransactionState::Rejected, Some("not_accredited".to_owned()));
+            return TransactionStatus { state, code, ..self.transaction(&id) };
+        }
         self.height += 1;
         let batch = match Payload::from_raw(&body.payload, self.genesis.protocol).unwrap() {
             Payload::IssueBatch(batch) => {
@@ -395,6 +406,19 @@ impl Chain {
             other => panic!("this chain does not execute {other:?}"),
         };
         self.commit(id, batch)
+    }
+
+    /// Whether a batch is the one that is refused for good.
+    fn is_refused(&mut self, root: Hash) -> bool {
+        if std::mem::take(&mut self.refuses_batch) {
+            self.refused_root = Some(root);
+        }
+        self.refused_root == Some(root)
+    }
+
+    /// What was refused for good is taken after all.
+    pub fn relent(&mut self) {
+        self.refused_root = None;
     }
 
     fn commit(&mut self, id: TransactionId, batch: Option<LogIndex>) -> TransactionStatus {

@@ -37,6 +37,21 @@ impl Node {
     }
 }
 
+/// URL of a node that refuses every transaction and every act on a consent with a code, and answers nothing else.
+pub fn refuser(code: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let Some((first, _)) = request(&stream) else { continue };
+            if ["POST /v1/transactions ", "POST /v1/consents/acts "].iter().any(|post| first.starts_with(post)) {
+                write(&mut stream, "422 Unprocessable Content", &refused(code));
+            }
+        }
+    });
+    url
+}
+
 fn listen(listener: TcpListener, chain: Arc<Mutex<Chain>>, lie: LogLie) {
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -45,12 +60,11 @@ fn listen(listener: TcpListener, chain: Arc<Mutex<Chain>>, lie: LogLie) {
     });
 }
 
-fn answer(mut stream: TcpStream, chain: &Mutex<Chain>, lie: LogLie) {
+/// The first line of what is asked, and what is sent with it.
+fn request(stream: &TcpStream) -> Option<(String, Vec<u8>)> {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut first = String::new();
-    if reader.read_line(&mut first).is_err() {
-        return;
-    }
+    reader.read_line(&mut first).ok()?;
     let mut length = 0;
     loop {
         let mut line = String::new();
@@ -63,6 +77,11 @@ fn answer(mut stream: TcpStream, chain: &Mutex<Chain>, lie: LogLie) {
     }
     let mut sent = Vec::new();
     let _ = reader.take(length).read_to_end(&mut sent);
+    Some((first, sent))
+}
+
+fn answer(mut stream: TcpStream, chain: &Mutex<Chain>, lie: LogLie) {
+    let Some((first, sent)) = request(&stream) else { return };
     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
     let mut chain = chain.lock().unwrap();
     chain.asked.push(path.clone());

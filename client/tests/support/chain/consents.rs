@@ -13,7 +13,7 @@ use kanhe_proto::registry::{DataCatalogue, DataClass, DataDeclaration, DataEntry
 
 use super::*;
 
-type Refused = &'static str;
+pub type Refused = &'static str;
 
 /// What a test may change of consents and reads.
 #[derive(Default)]
@@ -22,6 +22,8 @@ pub struct Sharing {
     pub withdrawing: BTreeSet<ConsentId>,
     /// Blocks with reads are this much older than now.
     pub late_ms: u64,
+    /// Code with which every grant and read is refused, as nodes say.
+    pub refuses: Option<Refused>,
     /// Reads that were recorded.
     recorded: BTreeSet<ReadId>,
 }
@@ -109,6 +111,7 @@ impl Chain {
     }
 
     fn consent_act(&mut self, signed: &SignedAct) -> Result<(), Refused> {
+        self.sharing.refuses.map_or(Ok(()), Err)?;
         let (chain, record) = (self.genesis.chain(), LogIndex(self.records.len() as u64));
         let id = signed.act.consent(&chain.chain_id);
         let known = self.consent(&id);
@@ -137,6 +140,7 @@ impl Chain {
 
     /// Records a read.
     pub(super) fn read(&mut self, signed: &SignedRead) -> Result<(), Refused> {
+        self.sharing.refuses.map_or(Ok(()), Err)?;
         let (chain, time) = (self.genesis.chain(), TimeMs(now().0 - self.sharing.late_ms));
         let request = signed.request();
         request.check_time(now()).map_err(|error| error.code())?;
