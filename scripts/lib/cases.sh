@@ -76,18 +76,28 @@ give() {
     # A second licence of the type to the same holder has files of its own.
     while [[ -e $sheet ]]; do sheet+=-next; done
     quietly_at "$holder" wallet apply --type "$type" --issuer "$(field "$bureau" uscc)" --out "$sheet.txt"
-    python3 - "$sheet.csv" "$sheet.txt" "$@" <<'PYTHON'
-import csv, sys
-out, application, *pairs = sys.argv[1:]
-names, values = zip(*(pair.split("=", 1) for pair in pairs))
-with open(out, "w", encoding="utf-8-sig", newline="") as file:
-    writer = csv.writer(file)
-    writer.writerow([*names, "application"])
-    writer.writerow([*values, open(application, encoding="utf-8").read().strip()])
-PYTHON
+    one_row "$sheet.csv" "$@" application="$(tr -d '\n' <"$sheet.txt")"
     quietly_at "$bureau" licence issue "$sheet.csv" --type "$type" --key "$(field "$bureau" issuing_key)" --sealing-key "$(field "$bureau" sealing_key)" --out "$sheet"
     # What the bureau writes for this application is the licence; the counter gives it to the holder.
     quietly_at "$holder" wallet import "$sheet"/deliveries-*.jsonl
+}
+
+# prepare BUREAU TYPE NAME COLUMN=VALUE… — the same for somebody without a wallet: it awaits whoever has the code.
+prepare() {
+    local sheet=$DEMO/prepare-$3-$2
+    one_row "$sheet.csv" "${@:4}"
+    quietly_at "$1" licence issue "$sheet.csv" --type "$2" --key "$(field "$1" issuing_key)" --sealing-key "$(field "$1" sealing_key)" --out "$sheet"
+}
+
+# one_row SHEET COLUMN=VALUE…
+one_row() {
+    python3 - "$@" <<'PYTHON'
+import csv, sys
+out, *pairs = sys.argv[1:]
+names, values = zip(*(pair.split("=", 1) for pair in pairs))
+with open(out, "w", encoding="utf-8-sig", newline="") as file:
+    csv.writer(file).writerows([names, values])
+PYTHON
 }
 
 declare -A DESKS=()

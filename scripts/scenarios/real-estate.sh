@@ -3,12 +3,23 @@
 #
 # KANHE_FLATS flats (default 500).
 
+SUN=110105194912310046
+
 # buyer NAME PERSON ID BORN FLAT — a wallet with identity card and the registered purchase.
 buyer() {
     person "$1"
     give public-security DEMOJMSFZ001 "$1" "CZZT=$2" "CZZTDM=$3" KZ_XB=女 KZ_MZ=汉 "KZ_CSRQ=$4" \
         KZ_ZZ=济南市历下区示例路1号 KZ_QFJG=济南市公安局 ZZYXQQSRQ=2022-01-05 ZZYXQJZRQ=长期
     give natural-resources DEMOGFHTBA001:1 "$1" "CZZT=$2" "CZZTDM=$3" "KZ_BDCDYH=370112001001GB00001F0001$5" \
+        "KZ_ZL=济南高新区示例路1号1号楼1单元$5" KZ_MJ=89.50 KZ_JE=1200000.00 KZ_QDRQ=2026-01-05
+}
+
+# on_record NAME PERSON ID BORN FLAT — the same for somebody without a wallet: bureaus prepare both licences, and she has the codes
+# on paper at home.
+on_record() {
+    prepare public-security DEMOJMSFZ001 "$1" "CZZT=$2" "CZZTDM=$3" KZ_XB=女 KZ_MZ=汉 "KZ_CSRQ=$4" \
+        KZ_ZZ=济南市历下区示例路1号 KZ_QFJG=济南市公安局 ZZYXQQSRQ=2022-01-05 ZZYXQJZRQ=长期
+    prepare natural-resources DEMOGFHTBA001 "$1" "CZZT=$2" "CZZTDM=$3" "KZ_BDCDYH=370112001001GB00001F0001$5" \
         "KZ_ZL=济南高新区示例路1号1号楼1单元$5" KZ_MJ=89.50 KZ_JE=1200000.00 KZ_QDRQ=2026-01-05
 }
 
@@ -25,7 +36,7 @@ approved() {
 row_waits() { [[ $(json "$1" "[row['case'] for row in d if row['state'] == 'waiting' and row['step'] == '$2']" desk list) == *"$3"* ]]; }
 
 scenario() {
-    local flats=${KANHE_FLATS:-500} first second case name
+    local flats=${KANHE_FLATS:-500} first second third case name
     local -a told
     [[ $flats =~ ^[0-9]+$ ]] && ((flats >= 3)) || die 2 "KANHE_FLATS is a number of at least 3" "it is $flats"
 
@@ -43,6 +54,8 @@ scenario() {
         ZZYXQQSRQ=2018-09-03 ZZYXQJZRQ=长期
     buyer wang 王示例 11010519491231002X 1949-12-31 0101
     buyer li 李示例 110105199003072215 1990-03-07 0102
+    say "Granny Sun bought a flat too; she has an identity card and neither telephone nor wallet."
+    on_record sun 孙示例 "$SUN" 1949-12-31 0103
     run_at wang item show flat-registration
 
     step "Every bureau runs its desk"
@@ -74,12 +87,20 @@ scenario() {
     run_at li case confirm "$(filed 2 3)" --field homes=2 --field loan=yes
     approved "$second" big-data mortgage
 
-    # A buyer who has nothing but an identity card comes to the counter here: filed 3.
+    step "Granny Sun goes to the counter with her identity card: a clerk confirms for her, and signs on which ground"
+    third=$(filed 3 1)
+    quietly_at market-regulation wallet init
+    run_at market-regulation case confirm "$(filed 3 3)" --assist "$SUN" --clerk A-17 --key "$(field market-regulation issuing_key)" \
+        --issued-by identity="$(field public-security uscc)" --issued-by purchase="$(field natural-resources uscc)" \
+        --field homes=1 --field loan=no
+    say "Without the bureau's key a clerk does nothing for anybody."
+    must_fail_at 2 market-regulation case confirm "$(filed 2 3)" --assist "$SUN" --clerk A-17 --field homes=1 --field loan=no
+    read -r CODE ISSUER TYPE < <(json market-regulation "' '.join(d['pickups'][0][name] for name in ('code', 'issuer', 'type'))" case show "$third")
 
     step "Deed tax is cleared by rules; the registrar looks at who owns, and the certificates are issued"
-    for case in "$first" "$second"; do approved "$case" natural-resources register; done
-    for case in "$first" "$second"; do wait_until 90 "the case is closed" case_is closed "$case"; done
-    say "The other $((flats - 2)) are filed and wait for their buyers, as long as the item gives them."
+    for case in "$first" "$second" "$third"; do approved "$case" natural-resources register; done
+    for case in "$first" "$second" "$third"; do wait_until 90 "the case is closed" case_is closed "$case"; done
+    say "The other $((flats - 3)) are filed and wait for their buyers, as long as the item gives them."
     CASE=$(filed "$flats" 1)
     case_is open "$CASE" || die 1 "a case whose buyer has not confirmed is not open"
 
@@ -90,10 +111,16 @@ scenario() {
     run_at li case collect "$second"
     run_at wang case show "$first"
 
+    step "Her grandson installs a wallet for her: with the code from the counter she picks hers up, and sees who read about her"
+    person sun
+    run_at sun wallet collect --code "$CODE" --issuer "$ISSUER" --type "$TYPE"
+    run_at sun consent log
+    must_fail_at 4 stranger wallet collect --code "$CODE" --issuer "$ISSUER" --type "$TYPE"
+
     step "Somebody who sees no content proves every step of it"
-    for case in "$first" "$second"; do run_at auditor audit case "$case"; done
+    for case in "$first" "$second" "$third"; do run_at auditor audit case "$case"; done
     desks_stop
     summary "flats filed from one sheet, decided by rules" "${told[0]}: ${told[3]} per second, p99 ${told[5]} s by block time"
-    summary "buyers who confirmed; mortgages signed" "2; 1"
-    summary_saved flat-registration 2
+    summary "buyers who confirmed; mortgages signed" "3, one at a counter with an identity card alone; 1"
+    summary_saved flat-registration 3
 }
