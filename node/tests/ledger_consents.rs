@@ -11,13 +11,13 @@ use kanhe_node::ledger::{
 };
 use kanhe_proto::bounded::Text;
 use kanhe_proto::consent::{
-    AccessRecord, Act, Basis, Consent, ConsentRecord, Grant, ReadRequest, SignedRead, SourceReads, Statutory, Trace,
-    Under, consent_key, source_reads_key,
+    AccessRecord, Act, Answered, Basis, Consent, ConsentRecord, Grant, Read, ReadRequest, SignedRead, SourceReads,
+    Statutory, Trace, Under, consent_key, source_reads_key,
 };
 use kanhe_proto::hash::ConsentId;
 use kanhe_proto::ids::{Height, LogIndex, ProtocolVersion, TimeMs};
 use kanhe_proto::key::Signer;
-use kanhe_proto::limits::CONSENTS_SWEPT_MAX;
+use kanhe_proto::limits::{CONSENTS_SWEPT_MAX, READ_AGE_MAX_MS};
 use kanhe_proto::map_value::MapValue;
 use kanhe_proto::record::Record;
 use kanhe_proto::registry::{Authority, Bureau, Effect, KeyEntry, Parameters, Purpose, PurposeCode, RegistryRecord};
@@ -347,6 +347,42 @@ fn both_sign_with_issuing_keys_that_hold() {
     let id = (bench.world.offices[READER].uscc, key);
     bench.change::<KeyEntry>(&id, |entry| entry.distrusted_from = Some(Height(2)));
     bench.refuses_read(bench.person.under(1), Code::ReadKey);
+}
+
+#[test]
+fn a_refusal_is_recorded_whatever_was_asked_for_and_uses_nothing() {
+    let mut bench = Bench::granted();
+    let refused = |bench: &Bench, request: ReadRequest, n: u64, code: &str| {
+        let source = &bench.world.offices[SOURCE].issuing;
+        let read = bench.person.recorded(&bench.world, request, n).read;
+        let answered = Answered::Refused(Text::new(code).unwrap());
+        reads(&[Read { answered, ..read }.sign(&bench.world.chain(), source).unwrap()])
+    };
+    let asked = |bench: &Bench, basis: Basis| bench.person.requesting(&bench.world, basis, TimeMs(bench.time.0));
+    let left = bench.consent().left;
+    // On a consent that is another's, out of turn; for profit: that it was refused is true all the same.
+    let request = asked(&bench, bench.person.under(7));
+    let record = refused(&bench, request, 1, "consent_other");
+    let outcome = bench.commit(&record);
+    assert_eq!((access(&outcome, 0).before, access(&outcome, 0).read.read.refused()), (None, Some("consent_other")));
+    assert_eq!((bench.consent().left, bench.counted().unwrap().count), (left, 1));
+    bench.refuses(&record, Code::ReadTwice);
+    let profit = ReadRequest { purpose: Text::new("profit").unwrap(), ..asked(&bench, statutory(None)) };
+    bench.commit(&refused(&bench, profit, 2, "purpose_commercial"));
+    assert_eq!(bench.counted().unwrap().count, 2);
+    // No text of anybody's own.
+    let unknown = ReadRequest { purpose: Text::new("Zhang San").unwrap(), ..asked(&bench, statutory(None)) };
+    bench.refuses(&refused(&bench, unknown, 3, "purpose_unknown"), Code::PurposeUnknown);
+    for code in ["", "Zhang San", "张三"] {
+        bench.refuses(&refused(&bench, asked(&bench, statutory(None)), 3, code), Code::ReadCode);
+    }
+    let late = ReadRequest { time: TimeMs(bench.time.0 - READ_AGE_MAX_MS - 1), ..asked(&bench, statutory(None)) };
+    bench.refuses(&refused(&bench, late, 3, "read_case"), Code::ReadTime);
+    // By another than the source.
+    let read = bench.person.recorded(&bench.world, asked(&bench, statutory(None)), 3).read;
+    let answered = Answered::Refused(Text::new("read_case").unwrap());
+    let forged = Read { answered, ..read }.sign(&bench.world.chain(), &bench.world.offices[READER].issuing).unwrap();
+    bench.refuses(&reads(&[forged]), Code::ReadSignature);
 }
 
 #[test]

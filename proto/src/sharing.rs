@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::bounded::{Blob, List, Text};
 use crate::case::commitment;
 use crate::codec::{self, CodecError};
-use crate::consent::{AccessRecord, Asked, Scope, SignedRequest, Terms};
+use crate::consent::{AccessRecord, Answered, Asked, Scope, SignedRequest, Terms};
 use crate::evidence::{Evidence, EvidenceError, LicencePath, Subject as About};
 use crate::exchange::PATH_BYTES_MAX;
 use crate::hash::{ChainId, ConsentId, LicenceDigest, ReadId, tagged};
@@ -348,7 +348,8 @@ impl SharedProof {
         let read = &record.read.read;
         require(read.request == self.request, SharingError::OtherRecord)?;
         require(self.asked.commitment(&self.asked_random) == self.request.request.asked, SharingError::NotSigned)?;
-        require(commitment(&self.random, &self.parcel) == read.disclosed, SharingError::Commitment)?;
+        let given = Answered::Given(commitment(&self.random, &self.parcel));
+        require(given == read.answered, SharingError::Commitment)?;
         let licences = opened(&self.parcel, &self.request, &self.asked, trust, now)?;
         Ok(SharedShown { index: self.record.index, record, licences })
     }

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::codec;
 use kanhe_proto::consent::{
-    AccessRecord, Act, Asked, Basis, Consent, ConsentError, ConsentEvent, ConsentHistory, ConsentPayload,
+    AccessRecord, Act, Answered, Asked, Basis, Consent, ConsentError, ConsentEvent, ConsentHistory, ConsentPayload,
     ConsentRecord, Grant, HistoryError, Note, NoteError, Read, ReadList, ReadPayload, ReadRequest, Scope, SealedNote,
     SignedAct, SignedRead, SignedRequest, SourceReads, Statutory, Terms, TermsError, Trace, TraceKey, Under, Withdraw,
     act_bytes, consent_id, consent_key, consent_nonce, source_reads_key,
@@ -312,7 +312,7 @@ fn secret_parts(read: &SignedRead) -> Vec<Vec<u8>> {
         read.read.request.signature.bytes.to_vec(),
         read.read.tag.0.to_vec(),
         read.read.note.0.to_vec(),
-        read.read.disclosed.0.to_vec(),
+        codec::encode(&read.read.answered)[1..].to_vec(),
         read.signature.bytes.to_vec(),
     ]
 }
@@ -342,7 +342,7 @@ fn two_reads_about_one_person_share_nothing_that_links_them() {
         // The same is read of both, and the same answer is sent.
         let disclosed = kanhe_proto::case::commitment(&kanhe_proto::hash::sha256(&[b"sent", &[fresh]]), b"response");
         let note = trace.seal(&chain(), &request.request, n, &Note::of(&asked.scope)).unwrap();
-        let read = Read { tag: trace.tag(n), note, disclosed, ..read(request, n) };
+        let read = Read { tag: trace.tag(n), note, answered: Answered::Given(disclosed), ..read(request, n) };
         read.sign(&chain(), &issuing_key(SOURCE)).unwrap()
     };
     let (hers, his) = (TraceKey::from_random([1; 32]), TraceKey::from_random([2; 32]));
@@ -358,7 +358,7 @@ fn two_reads_about_one_person_share_nothing_that_links_them() {
             (request.request.nonce, request.request.asked) = ([0; 32], Commitment::default());
             request.signature = first.signature.clone();
             (blank.read.tag.0, blank.read.note.0) = ([0; 16], [0; 256]);
-            (blank.read.disclosed, blank.signature) = (Commitment::default(), first.signature.clone());
+            (blank.read.answered, blank.signature) = (Answered::Given(Commitment::default()), first.signature.clone());
             codec::encode(&blank)
         };
         assert_eq!(blank(one), blank(other));

@@ -14,9 +14,9 @@ use kanhe_proto::bounded::{List, Text};
 use kanhe_proto::case::commitment;
 use kanhe_proto::codec;
 use kanhe_proto::consent::{
-    Act, Basis, Consent, ConsentHistory, ConsentPayload, Grant, Note, Read, ReadList, ReadPayload, ReadRequest, Scope,
-    SignedAct, SourceReads, Statutory, Trace, TraceKey, TypeClaims, Under, Withdraw, consent_id, consent_key,
-    source_reads_key,
+    Act, Answered, Basis, Consent, ConsentHistory, ConsentPayload, Grant, Note, Read, ReadList, ReadPayload,
+    ReadRequest, Scope, SignedAct, SourceReads, Statutory, Trace, TraceKey, TypeClaims, Under, Withdraw, consent_id,
+    consent_key, source_reads_key,
 };
 use kanhe_proto::governance::Action;
 use kanhe_proto::hash::{ConsentId, sha256};
@@ -141,7 +141,7 @@ impl Person<'_> {
         let read = Read {
             tag: self.trace.tag(n),
             note: self.trace.seal(&chain, &request, n, &Note::of(&scope)).unwrap(),
-            disclosed: commitment(&sha256(&[b"sent", &n.to_be_bytes()]), b"sent"),
+            answered: Answered::Given(commitment(&sha256(&[b"sent", &n.to_be_bytes()]), b"sent")),
             key: source.public_key().id(),
             request: request.sign(&chain, &reader).unwrap(),
         };

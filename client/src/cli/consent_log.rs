@@ -13,6 +13,7 @@ use super::{Context, name};
 use crate::clock;
 use crate::consent::{Read, reads};
 use crate::follow::Follower;
+use crate::reads::refusal_words;
 use crate::talk::{ExitCode, Failure, moment, say, shape};
 
 /// Who has read.
@@ -51,6 +52,8 @@ struct Line {
     case: Option<String>,
     /// What was read, by type; nothing if the source wrote no note that can be read.
     scope: Option<Vec<ScopeShown>>,
+    /// Why nothing was given: a stable code. Somebody tried, and the source refused.
+    refused: Option<String>,
     /// Claims besides, which the note has no room for.
     left_out: u16,
     /// When: the block's time, in milliseconds since 1970.
@@ -112,6 +115,7 @@ fn line(read: &Read, names: &mut BTreeMap<Uscc, Names>, follower: &mut Follower)
         ground: read.ground.as_ref().map(|ground| ground.to_string()),
         case: read.case.map(|case| case.to_string()),
         scope: read.note.as_ref().map(|note| scope_shown(&note.scope)),
+        refused: read.refused.clone(),
         left_out: read.note.as_ref().map_or(0, |note| note.left_out),
         time_ms: read.time.0,
         number: read.n,
@@ -144,7 +148,10 @@ fn text(log: &Log) -> String {
             ("purpose", &clean(&read.purpose)),
             ("basis", &basis),
         ];
-        lines.push(say("consent.was_read", args));
+        lines.push(match &read.refused {
+            None => say("consent.was_read", args),
+            Some(code) => say("consent.was_refused", args) + &format!(" ({})", refusal_words(&clean(code))),
+        });
     }
     for missing in &log.missing {
         let numbers: Vec<String> = missing.numbers.iter().map(ToString::to_string).collect();

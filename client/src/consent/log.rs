@@ -37,7 +37,7 @@ impl std::fmt::Debug for Source {
     }
 }
 
-/// Somebody has read.
+/// Somebody has read, or tried to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Read {
     /// Whose data it was.
@@ -58,8 +58,11 @@ pub struct Read {
     pub case: Option<CaseId>,
     /// When: the block's time.
     pub time: TimeMs,
-    /// What was read; none: the source wrote no note that can be read.
+    /// What was read, or asked for; none: the source wrote no note that can be read.
     pub note: Option<Note>,
+    /// Why nothing was given: the source refused.
+    #[serde(default)]
+    pub refused: Option<String>,
 }
 
 /// How far a source was looked through.
@@ -143,5 +146,6 @@ fn read(record: &AccessRecord, n: u64, index: LogIndex, note: Option<Note>) -> R
         case,
         time: record.time,
         note,
+        refused: record.read.read.refused().map(str::to_owned),
     }
 }

@@ -134,7 +134,7 @@ impl Judging<'_> {
     }
 
     /// The person who is meant.
-    fn subject(&self, named: &Subject, holder: Option<&Subject>) -> Result<Subject, Failure> {
+    pub(super) fn subject(&self, named: &Subject, holder: Option<&Subject>) -> Result<Subject, Failure> {
         let found = match named.id_type.as_str() {
             WHO_CONSENTS_ID_TYPE => holder.cloned(),
             LICENCE_ID_TYPE => match named.id_number.parse() {

@@ -21,6 +21,7 @@ mod holder;
 mod judging;
 mod parcel;
 mod recording;
+mod refusing;
 mod served;
 mod serving;
 mod stats;

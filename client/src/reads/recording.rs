@@ -112,6 +112,10 @@ pub(super) fn record(
 
 /// What a refusal by all nodes comes to.
 fn refused(follower: &mut Follower, source: &Uscc, signed: &SignedRead, from: u64) -> Result<Recorded, Failure> {
+    // That something was refused needs no consent: only time ends it.
+    if signed.read.refused().is_some() {
+        return Ok(Recorded::Open);
+    }
     let Basis::Consent(under) = &signed.request().basis else { return Ok(Recorded::Open) };
     let standing = consent::standing(follower, &under.id)?;
     let Some(code) = impossible(&standing, signed.request()) else { return Ok(Recorded::Open) };

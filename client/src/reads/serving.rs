@@ -6,7 +6,7 @@
 use kanhe_proto::bounded::{Blob, Text};
 use kanhe_proto::case::commitment;
 use kanhe_proto::codec;
-use kanhe_proto::consent::{Basis, Note, Read, Subject, TraceKey};
+use kanhe_proto::consent::{Answered, Basis, Note, Read, Subject, TraceKey};
 use kanhe_proto::genesis::Genesis;
 use kanhe_proto::hash::ReadId;
 use kanhe_proto::ids::SpanMs;
@@ -20,6 +20,7 @@ use serde::Serialize;
 use super::judging::Judging;
 use super::parcel::put_together;
 use super::recording::{Recorded, Try, record};
+use super::refusing::owe;
 use super::served::{Served, Stage};
 use crate::case::Items;
 use crate::clock;
@@ -132,7 +133,7 @@ impl<'a> Serving<'a> {
                 Err(failure) => return Err(failure),
             }
         }
-        Ok(())
+        self.record_refusals(keeping, follower)
     }
 
     /// Answers letters, one after another: of one person's reads none may pass another. Each answer leaves through `send`
@@ -159,11 +160,16 @@ impl<'a> Serving<'a> {
                     round.given += 1;
                 }
                 Outcome::Refused(code) => {
+                    owe(self.office, letter, &code, keeping, follower)?;
+                    keeping.give_way();
                     send(&refusal(letter, &code)?)?;
                     round.refuse(&code);
                 }
                 Outcome::Later => {}
             }
+        }
+        if !letters.is_empty() {
+            self.record_refusals(keeping, follower)?;
         }
         Ok(round)
     }
@@ -250,7 +256,8 @@ impl WithRegister<'_> {
             Err(code) => return Ok(Begun::Refused(code.to_owned())),
         };
         // It has the number that this one would have.
-        if self.register.unproved()?.iter().any(|served| served.about == about) {
+        let waits = self.register.unproved()?.iter().any(|served| served.about == about);
+        if waits || self.register.owes_about(&about)? {
             return Ok(Begun::Later);
         }
         let parcel = match put_together(self, letter, &about, follower)? {
@@ -266,7 +273,7 @@ impl WithRegister<'_> {
             request: letter.request.clone(),
             tag: key.tag(n),
             note: note.map_err(|error| Failure::reported(ExitCode::Failure, "read_note", error))?,
-            disclosed: commitment(&random, &parcel),
+            answered: Answered::Given(commitment(&random, &parcel)),
             key: self.office.key.public_key().id(),
         };
         let signed = read.sign(&self.office.chain, &self.office.key);
@@ -344,7 +351,7 @@ impl WithRegister<'_> {
 }
 
 /// The person's key and the number of this read. What is no person's nobody could recognise.
-fn trace(register: &Register, about: &Subject) -> Result<(TraceKey, u64), Failure> {
+pub(super) fn trace(register: &Register, about: &Subject) -> Result<(TraceKey, u64), Failure> {
     // Who has no key yet gets it now, and with it what is recorded here once she collects something.
     if about.id_type.as_str() == PERSON_ID_TYPE {
         register.traces(&[Some(about.clone())])?;

@@ -223,7 +223,7 @@ fn a_clerk_acts_under_a_key_on_a_ground_for_a_person() {
     assert_eq!(refused(scene.open(&number, &[])), code(4, "issuing_key_not_valid"));
     let alone = scene.desk.run(&["case", "open", "card-renewal", "--assist", &number, "--clerk", "1", "--yes"]);
     assert_eq!(alone.code, 2, "{alone:?}");
-    assert_eq!(scene.ward.chain().access_records().len(), 0);
+    assert_eq!(scene.ward.given(), 0);
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn a_case_without_a_clerk_lets_nobody_read_what_is_to_be_shown() {
         assert_eq!((refused.code, refused.error().as_str()), (4, "read_beyond_item"), "{refused:?}");
     }
     assert_eq!(service.terminate().code, 0);
-    assert_eq!(scene.ward.chain().access_records().len(), 0);
+    assert_eq!(scene.ward.given(), 0);
     let acts = scene.ward.chain().acts_of(helped["id"].as_str().unwrap());
     assert!(matches!(&acts[0].act, Act::Open(open) if open.assisted.is_some()));
 }

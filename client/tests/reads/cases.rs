@@ -185,5 +185,5 @@ fn what_the_item_does_not_have_is_not_read_for_its_case() {
     let refused = scene.ward.read(0, &[&words[..], &of_case].concat());
     assert_eq!((refused.code, refused.error().as_str()), (4, "read_beyond_item"), "{refused:?}");
     assert_eq!(service.terminate().code, 0);
-    assert_eq!(scene.ward.chain().access_records().len(), 0);
+    assert_eq!(scene.ward.given(), 0);
 }

@@ -124,6 +124,16 @@ impl Ward {
         self.read(place, &[&words[..], &["--subject", number]].concat())
     }
 
+    /// Reads that were recorded and given.
+    pub fn given(&self) -> usize {
+        self.chain().access_records().iter().filter(|record| record.read.read.refused().is_none()).count()
+    }
+    /// Codes of refusals that were recorded.
+    pub fn refusals(&self) -> Vec<String> {
+        let records = self.chain().access_records();
+        records.iter().filter_map(|record| record.read.read.refused().map(str::to_owned)).collect()
+    }
+
     pub fn log(&self) -> Value {
         self.patient.ok(&["consent", "log"]).json()
     }

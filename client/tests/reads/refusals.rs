@@ -42,12 +42,38 @@ fn beyond_what_was_consented_to_nothing_is_read() {
     refused(&ward.read_on_consent(&ticket, "kanhe_hb", &[]), "read_scope");
     let trace = ward.read_on_consent(&ticket, "kanhe_trace", &[]);
     assert_eq!((trace.code, trace.error().as_str()), (2, "terms_scope"), "{trace:?}");
-    assert_eq!(ward.chain().access_records().len(), 0);
+    assert_eq!(ward.given(), 0);
     // Once is once.
     assert_eq!(ward.read_on_consent(&ticket, "CZZT", &[]).code, 0);
     refused(&ward.read_on_consent(&ticket, "CZZT", &[]), "consent_spent");
-    assert_eq!(ward.chain().access_records().len(), 1);
+    assert_eq!(ward.given(), 1);
+    // Again the same day, by the same reader for the same reason: recorded once.
+    refused(&ward.read_on_consent(&ticket, "CZZT", &[]), "consent_spent");
     assert_eq!(service.terminate().code, 0);
+    let recorded = ["terms_beyond", "consent_other", "consent_other", "consent_other_person", "consent_spent"];
+    assert_eq!(ward.refusals(), recorded);
+    // She sees who tried, for what and why in vain; among them what was read, and no number is missing.
+    let log = ward.log();
+    let reads: Vec<&Value> = log["reads"].as_array().unwrap().iter().collect();
+    let told: Vec<(Option<&str>, &str)> =
+        reads.iter().map(|read| (read["refused"].as_str(), read["reader"].as_str().unwrap())).collect();
+    let [hospital, clinic] = [0, 1].map(|at| ward.members[at].uscc.to_string());
+    let (hospital, clinic) = (hospital.as_str(), clinic.as_str());
+    assert_eq!(
+        told,
+        [
+            (Some("terms_beyond"), hospital),
+            (Some("consent_other"), clinic),
+            (Some("consent_other"), hospital),
+            (Some("consent_other_person"), hospital),
+            (None, hospital),
+            (Some("consent_spent"), hospital),
+        ],
+        "{log}"
+    );
+    assert_eq!((&log["missing"], reads[1]["scope"][0]["claims"].clone()), (&json!([]), json!(["CZZT"])), "{log}");
+    let words = ward.patient.run_with(&["consent", "log"], false);
+    assert!(words.data.contains("refused") && words.data.contains("Clinic"), "{words:?}");
 }
 
 #[test]
@@ -58,7 +84,7 @@ fn after_its_time_nothing_is_read() {
     assert_eq!(ward.read_on_consent(&ticket, "CZZT", &[]).code, 0);
     ward.chain().expire(&given["id"].as_str().unwrap().parse().unwrap());
     refused(&ward.read_on_consent(&ticket, "CZZT", &[]), "consent_over");
-    assert_eq!(ward.chain().access_records().len(), 1);
+    assert_eq!(ward.given(), 1);
     assert_eq!(service.terminate().code, 0);
 }
 
@@ -71,10 +97,15 @@ fn for_profit_nothing_is_read_whoever_asks() {
     let words = ["consent", "grant", "--to", &ward.members[0].uscc.to_string(), "--purpose", "marketing"];
     let terms = ["--source", &ward.uscc, "--type", IDENTITY, "--claims", "CZZT", "--yes"];
     refused(&ward.patient.run(&[&words[..], &terms].concat()), "purpose_commercial");
-    assert_eq!(ward.chain().access_records().len(), 0);
+    assert_eq!(ward.given(), 0);
     let listed = ward.patient.ok(&["consent", "list"]).json();
     assert_eq!((&listed[0]["state"], &listed[0]["refused"]), (&json!("refused"), &json!("purpose_commercial")));
     assert_eq!(service.terminate().code, 0);
+    assert_eq!(
+        ward.refusals(),
+        ["purpose_commercial"],
+        "of a purpose that nobody registered nothing comes onto the chain"
+    );
 }
 
 #[test]
@@ -104,7 +135,9 @@ fn a_withdrawal_binds_before_it_is_in_a_block_and_what_was_read_stays_read() {
     refused(&ward.read_on_consent(&ticket, "CZZT", &[]), "consent_withdrawn");
     assert_eq!(ward.patient.ok(&["consent", "withdraw", &id[..8], "--yes"]).json()["state"], "withdrawn", "again");
     assert_eq!(service.terminate().code, 0);
-    assert_eq!(ward.log()["reads"].as_array().unwrap().len(), 1, "what was read stays read");
+    let log = ward.log();
+    let given = log["reads"].as_array().unwrap().iter().filter(|read| read["refused"].is_null()).count();
+    assert_eq!(given, 1, "what was read stays read");
 }
 
 #[test]
@@ -163,7 +196,7 @@ fn a_key_of_another_bureau_or_an_old_letter_reads_nothing() {
     }
     let round = ward.source.ok(&once).json();
     assert_eq!((&round["shared"], &round["unreadable"]), (&json!(0), &json!(1)), "{round}");
-    assert_eq!(ward.chain().access_records().len(), 0);
+    assert_eq!(ward.given(), 0);
 }
 
 const ON_RULE: [&str; 8] = ["--type", IDENTITY, "--claims", "CZZT", "--basis", "statute", "--purpose", "relief"];

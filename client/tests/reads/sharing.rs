@@ -3,7 +3,7 @@
 use kanhe_client::talk::Passphrase;
 use kanhe_client::wallet::Wallet;
 
-use kanhe_proto::consent::{Note, Read, SignedRead, TRACE_CLAIM, TraceKey};
+use kanhe_proto::consent::{Answered, Note, Read, SignedRead, TRACE_CLAIM, TraceKey};
 use kanhe_proto::hash::Commitment;
 use kanhe_proto::key::Signer as _;
 use kanhe_proto::key_file::KeyFileRole;
@@ -80,7 +80,7 @@ fn two_reads_about_one_person_are_unlinkable_to_a_node() {
     // Whatever in them comes of the person differs; what is alike is of the bureaus and the purpose.
     assert!(one.read.read.tag != other.read.read.tag);
     assert!(one.read.read.note != other.read.read.note);
-    assert!(one.read.read.disclosed != other.read.read.disclosed);
+    assert!(one.read.read.answered != other.read.read.answered);
     let (one, other) = (one.read.request(), other.read.request());
     assert!(one.asked != other.asked && one.nonce != other.nonce);
     // Neither number nor name is anywhere in what the node holds.
@@ -107,7 +107,13 @@ fn a_gap_in_the_numbers_shows() {
     let (context, issuing) = (chain.genesis.chain(), chain.issuing.clone());
     let request = honest.read.request.clone();
     let note = key.seal(&context, &request.request, 3, &Note::default()).unwrap();
-    let read = Read { request, tag: key.tag(3), note, disclosed: Commitment([9; 32]), key: issuing.public_key().id() };
+    let read = Read {
+        request,
+        tag: key.tag(3),
+        note,
+        answered: Answered::Given(Commitment([9; 32])),
+        key: issuing.public_key().id(),
+    };
     let signed: SignedRead = read.sign(&context, &issuing).unwrap();
     chain.append_read(&signed, &mut None, now());
     drop(chain);
@@ -272,5 +278,5 @@ fn of_many_none_is_asked_if_one_is_nobody_and_a_refusal_shows() {
     let given = ask("relief");
     assert_eq!((given.code, &given.json()[1]["licences"]), (0, &json!([])), "of one nothing is held: {given:?}");
     assert_eq!(service.terminate().code, 0);
-    assert_eq!(ward.chain().access_records().len(), 2);
+    assert_eq!(ward.given(), 2);
 }

@@ -192,6 +192,8 @@ codes! {
     ReadKey = "read_key",
     /// A signature is not of the reader's key, or not of the source's.
     ReadSignature = "read_signature",
+    /// The code of a refusal that is none.
+    ReadCode = "read_code",
     /// The request was recorded before.
     ReadTwice = "read_twice",
     /// The case is not open, or neither reader nor source plays a role in it.

@@ -3,8 +3,8 @@
 use kanhe_proto::bounded::{List, Text};
 use kanhe_proto::case::commitment;
 use kanhe_proto::consent::{
-    Act, Asked, Basis, ConsentPayload, Grant, Note, Read, ReadPayload, ReadRequest, SignedAct, SignedRead, Statutory,
-    Subject, Terms, TraceKey, TypeClaims, Under, Withdraw, consent_id,
+    Act, Answered, Asked, Basis, ConsentPayload, Grant, Note, Read, ReadPayload, ReadRequest, SignedAct, SignedRead,
+    Statutory, Subject, Terms, TraceKey, TypeClaims, Under, Withdraw, consent_id,
 };
 use kanhe_proto::hash::{CaseId, ConsentId, sha256};
 use kanhe_proto::ids::TimeMs;
@@ -91,7 +91,7 @@ impl Person {
         let read = Read {
             tag: self.trace.tag(n),
             note,
-            disclosed: commitment(&sha256(&[b"sent", &n.to_be_bytes()]), b"response"),
+            answered: Answered::Given(commitment(&sha256(&[b"sent", &n.to_be_bytes()]), b"response")),
             key: source.public_key().id(),
             request: request.sign(&self.chain, reader).unwrap(),
         };

@@ -33,7 +33,8 @@ pub use history::{ConsentEvent, ConsentHistory, HistoryError};
 pub use leaf::{Consent, SourceReads, consent_key, source_reads_key};
 pub use note::{Note, NoteError, SealedNote};
 pub use read::{
-    Basis, Read, ReadPayload, ReadRequest, SignedRead, SignedRequest, Statutory, Under, read_bytes, request_bytes,
+    Answered, Basis, Read, ReadPayload, ReadRequest, SignedRead, SignedRequest, Statutory, Under, is_refusal_code,
+    read_bytes, request_bytes,
 };
 pub use reads::ReadList;
 pub use record::{AccessRecord, ConsentRecord};

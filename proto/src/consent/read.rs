@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::note::SealedNote;
 use super::trace::TraceTag;
-use crate::bounded::List;
+use crate::bounded::{List, Text};
 use crate::codec::{self, CodecError};
 use crate::hash::{CaseId, Commitment, ConsentId, ReadId, sha256};
 use crate::identifiers::Uscc;
 use crate::ids::TimeMs;
 use crate::key::{KeyError, KeyId, PublicKey, SignError, Signature, Signer};
-use crate::limits::{READ_REQUEST_BYTES_MAX, READS_MAX};
+use crate::limits::{CODE_BYTES_MAX, READ_REQUEST_BYTES_MAX, READS_MAX};
 use crate::registry::PurposeCode;
 use crate::tags;
 use crate::vote::{self, ChainContext};
@@ -126,7 +126,23 @@ impl SignedRequest {
     }
 }
 
-/// What a source says before data leaves it.
+/// What a source does about a request. The order of the variants is the format.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answered {
+    /// It gives: to what is sent, byte for byte.
+    Given(Commitment),
+    /// It refuses, and nothing leaves it: a stable code, so that whom it was about learns who tried, and why in vain.
+    Refused(Text<CODE_BYTES_MAX>),
+}
+
+/// Whether this may be the code of a refusal: small letters, digits and underscores.
+pub fn is_refusal_code(code: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    !code.is_empty() && code.bytes().all(plain)
+}
+
+/// What a source says before data leaves it, or that none does.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 pub struct Read {
     /// What was asked; the source is named in it.
@@ -135,13 +151,20 @@ pub struct Read {
     pub tag: TraceTag,
     /// What only the person and the source read.
     pub note: SealedNote,
-    /// To what is sent, byte for byte.
-    pub disclosed: Commitment,
+    /// What it does.
+    pub answered: Answered,
     /// Issuing key of the source.
     pub key: KeyId,
 }
 
 impl Read {
+    /// Why it was refused; nothing if something was given.
+    pub fn refused(&self) -> Option<&str> {
+        match &self.answered {
+            Answered::Given(_) => None,
+            Answered::Refused(code) => Some(code),
+        }
+    }
     /// Signs it, with the source's issuing key.
     pub fn sign(self, chain: &ChainContext, signer: &dyn Signer) -> Result<SignedRead, SignError> {
         let signature = signer.sign(&read_bytes(chain, &self))?;

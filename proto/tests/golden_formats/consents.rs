@@ -18,8 +18,8 @@ use crate::world::{self, PERSON_TYPE, World, bureau, issuing_key, sealing};
 #[test]
 fn consents_and_reads() {
     use world::consents::{
-        SOURCE, asked, chain, consent, grant, granted, id, read, request, signed_read, signed_request, statutory,
-        terms, trace, under, withdrawn,
+        SOURCE, asked, chain, consent, grant, granted, id, read, refused_read, request, signed_read, signed_request,
+        statutory, terms, trace, under, withdrawn,
     };
     let (world, chain) = (World::new(), chain());
     golden("consent-grant.hex", &granted());
@@ -31,6 +31,7 @@ fn consents_and_reads() {
     golden_bytes("read-request-sign-bytes.hex", &consent::request_bytes(&chain, &request(under(2))));
     golden("read.hex", &signed_read(under(2), 7));
     golden("read-statutory.hex", &signed_read(statutory(), 8));
+    golden("read-refused.hex", &refused_read(under(2), 9));
     golden_bytes("read-sign-bytes.hex", &consent::read_bytes(&chain, &read(signed_request(under(2)), 7)));
     golden_leaf("leaf-consent.hex", &consent());
     let (height, time) = (Height(7), world.time);

@@ -3,8 +3,8 @@
 use kanhe_proto::bounded::{List, Text};
 use kanhe_proto::case::commitment;
 use kanhe_proto::consent::{
-    Act, Asked, Basis, Consent, Grant, Note, Read, ReadRequest, Scope, SignedAct, SignedRead, SignedRequest, Statutory,
-    Subject, Terms, TraceKey, TypeClaims, Under, Withdraw, consent_id,
+    Act, Answered, Asked, Basis, Consent, Grant, Note, Read, ReadRequest, Scope, SignedAct, SignedRead, SignedRequest,
+    Statutory, Subject, Terms, TraceKey, TypeClaims, Under, Withdraw, consent_id,
 };
 use kanhe_proto::hash::{Commitment, ConsentId};
 use kanhe_proto::ids::{LogIndex, TimeMs};
@@ -95,7 +95,12 @@ pub fn signed_request(basis: Basis) -> SignedRequest {
 pub fn read(request: SignedRequest, n: u64) -> Read {
     let note = trace().seal(&chain(), &request.request, n, &Note::of(&asked().scope)).unwrap();
     let key = issuing_key(SOURCE).public_key().id();
-    Read { tag: trace().tag(n), note, disclosed: sent(), key, request }
+    Read { tag: trace().tag(n), note, answered: Answered::Given(sent()), key, request }
+}
+/// The n-th, of which nothing is given.
+pub fn refused_read(basis: Basis, n: u64) -> SignedRead {
+    let answered = Answered::Refused(Text::new("terms_beyond").unwrap());
+    Read { answered, ..read(signed_request(basis), n) }.sign(&chain(), &issuing_key(SOURCE)).unwrap()
 }
 pub fn signed_read(basis: Basis, n: u64) -> SignedRead {
     read(signed_request(basis), n).sign(&chain(), &issuing_key(SOURCE)).unwrap()

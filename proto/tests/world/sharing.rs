@@ -3,7 +3,7 @@
 use kanhe_proto::bounded::{Blob, List, Text};
 use kanhe_proto::case::commitment;
 use kanhe_proto::codec;
-use kanhe_proto::consent::{AccessRecord, Asked, Note, Read, SignedRequest};
+use kanhe_proto::consent::{AccessRecord, Answered, Asked, Note, Read, SignedRequest};
 use kanhe_proto::ids::Height;
 use kanhe_proto::key::Signer;
 use kanhe_proto::sd_jwt::{ClaimPath, Holding};
@@ -83,7 +83,7 @@ pub fn proof(world: &mut World, parcel: &Parcel) -> SharedProof {
         request: request(),
         tag: consents::trace().tag(7),
         note,
-        disclosed: commitment(&PARCEL_RANDOM, &bytes),
+        answered: Answered::Given(commitment(&PARCEL_RANDOM, &bytes)),
         key: issuing_key(SOURCE).public_key().id(),
     };
     let read = read.sign(&chain, &issuing_key(SOURCE)).unwrap();

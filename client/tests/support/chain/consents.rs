@@ -144,6 +144,12 @@ impl Chain {
         let (chain, time) = (self.genesis.chain(), TimeMs(now().0 - self.sharing.late_ms));
         let request = signed.request();
         request.check_time(now()).map_err(|error| error.code())?;
+        if signed.read.refused().is_some() {
+            require(self.sharing.recorded.insert(request.id(&chain)), "read_twice")?;
+            self.signed_by_both(signed)?;
+            self.append_read(signed, &mut None, time);
+            return Ok(());
+        }
         self.is_public(&request.purpose)?;
         let mut consent = match &request.basis {
             Basis::Consent(under) => {
@@ -158,12 +164,17 @@ impl Chain {
         };
         let id = request.id(&chain);
         require(self.sharing.recorded.insert(id), "read_twice")?;
+        self.signed_by_both(signed)?;
+        self.append_read(signed, &mut consent, time);
+        Ok(())
+    }
+
+    fn signed_by_both(&self, signed: &SignedRead) -> Result<(), Refused> {
+        let (chain, request) = (self.genesis.chain(), signed.request());
         let reader = self.public_key(request.reader, request.key).ok_or("read_key")?;
         let source = self.public_key(request.source, signed.read.key).ok_or("read_key")?;
         signed.read.request.verify(&chain, &reader).map_err(|_| "read_signature")?;
-        signed.verify(&chain, &source).map_err(|_| "read_signature")?;
-        self.append_read(signed, &mut consent, time);
-        Ok(())
+        signed.verify(&chain, &source).map_err(|_| "read_signature")
     }
 
     /// Puts a read into the log, whatever it is: a source may lie about people who have no other witness.

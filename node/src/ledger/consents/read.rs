@@ -1,6 +1,6 @@
 //! A read is recorded, before data leaves its source.
 
-use kanhe_proto::consent::{Basis, Consent, ReadRequest, SignedRead, Statutory};
+use kanhe_proto::consent::{Basis, Consent, ReadRequest, SignedRead, Statutory, is_refusal_code};
 use kanhe_proto::hash::CaseId;
 
 use super::require;
@@ -11,6 +11,9 @@ use crate::ledger::view::View;
 pub(super) fn read<V: View>(turn: &mut Turn<'_, '_, V>, signed: &SignedRead) -> Result<(), Refusal> {
     let request = signed.request();
     request.check_time(turn.time()).map_err(Code::from)?;
+    if let Some(code) = signed.read.refused() {
+        return refused(turn, signed, code);
+    }
     turn.require_public(&request.purpose)?;
     let consent = match &request.basis {
         Basis::Consent(under) => {
@@ -25,6 +28,19 @@ pub(super) fn read<V: View>(turn: &mut Turn<'_, '_, V>, signed: &SignedRead) -> 
     };
     check_signatures(turn, signed)?;
     turn.record_read(consent, signed)
+}
+
+/// That a source refused: whatever was asked for, as long as reader and source are who they say. It uses nothing of a consent.
+fn refused<V: View>(turn: &mut Turn<'_, '_, V>, signed: &SignedRead, code: &str) -> Result<(), Refusal> {
+    require(is_refusal_code(code), Code::ReadCode)?;
+    let request = signed.request();
+    turn.require_known(&request.purpose)?;
+    if let Basis::Statutory(statutory) = &request.basis {
+        turn.require_known(&statutory.ground)?;
+    }
+    turn.spend(request.id(&turn.context().chain), request.good_until())?;
+    check_signatures(turn, signed)?;
+    turn.record_read(None, signed)
 }
 
 fn check_statutory<V: View>(

@@ -46,6 +46,10 @@ impl<V: View> Turn<'_, '_, V> {
             None => Err(Code::PurposeUnknown.into()),
         }
     }
+    /// The purpose is in force, of whatever class: no text of a reader's own comes into the log.
+    pub fn require_known(&mut self, purpose: &PurposeCode) -> Result<(), Refusal> {
+        require(self.execution.registry.purpose_class(purpose)?.is_some(), Code::PurposeUnknown)
+    }
     /// The issuing key of a bureau, if this is one that holds now.
     pub fn issuing_key(&mut self, bureau: Uscc, key: KeyId) -> Result<PublicKey, Refusal> {
         let found = self.execution.registry.issuing_key(bureau, key)?;
