@@ -121,7 +121,7 @@ scenario() {
 
     step "Nobody asked the farmer for a paper or a signature, but she sees who read what"
     run_at farmer consent log
-    says farmer "len(d['reads']) == 4 and {read['ground'] for read in d['reads']} == {'medical-relief'} and not d['missing']" consent log
+    says farmer "sum(not read['refused'] for read in d['reads']) == 4 and {read['ground'] for read in d['reads']} == {'medical-relief'} and not d['missing']" consent log
 
     step "An auditor counts all reads of the chain, and sees nobody"
     run_at auditor audit log --kind access --out "$DEMO/reads.jsonl"
