@@ -123,4 +123,5 @@ scenario() {
     summary "flats filed from one sheet, decided by rules" "${told[0]}: ${told[3]} per second, p99 ${told[5]} s by block time"
     summary "buyers who confirmed; mortgages signed" "3, one at a counter with an identity card alone; 1"
     summary_saved flat-registration 3
+    summary "of these a visit was made after all" "1, by who has no wallet"
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use kanhe_proto::bounded::List;
 use kanhe_proto::case::SlotKey;
 use kanhe_proto::identifiers::Uscc;
-use kanhe_proto::item::{Ask, Basis, Field, Item, PartName, Words};
+use kanhe_proto::item::{Ask, Basis, Field, Item, PartName, SharedRead, Words};
 use kanhe_proto::key::KeyId;
 use kanhe_proto::limits::ITEM_ROLES_MAX;
 use kanhe_proto::registry::{Bureau, Names};
@@ -377,7 +377,9 @@ pub(super) fn announcement(
         let known = item.bureau.iter().find(|role| role.code == *code);
         known.map_or_else(|| code.to_string(), |role| show::clean(name(&role.names)))
     };
-    for read in item.read.iter().filter(|read| read.of == own.party) {
+    // Who has no wallet gives no consent: what needs one is not read.
+    let is_read = |read: &&SharedRead| read.of == own.party && (own.assisted.is_none() || read.basis == Basis::Statute);
+    for read in item.read.iter().filter(is_read) {
         let claims: Vec<&str> = read.claims.iter().map(|claim| claim.as_str()).collect();
         let (claims, why) = (show::clean(&claims.join(", ")), sentence(&read.why));
         let (by, from, kind) = (role(&read.by), role(&read.from), &read.type_ref);
