@@ -166,7 +166,8 @@ fn a_pickup_that_is_given_up_leaves_its_code_as_good_as_new() {
     let key = PublicKey::ed25519([9; 32]).id();
     office.change_open(|batch| batch.key = key);
     let stuck = office.bureau.run(&words);
-    assert_eq!((stuck.code, stuck.error().as_str()), (1, "batch_other_key"));
+    assert_eq!(stuck.code, 0, "it holds nothing else up: {stuck:?}");
+    assert!(stuck.talk.contains("batch_other_key"), "{stuck:?}");
     office.expire();
     let ended = office.abandon(&["--yes"]).json();
     assert_eq!((&ended["run"], &ended["pickups"]), (&Value::Null, &json!(1)), "{ended}");
