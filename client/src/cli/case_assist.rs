@@ -41,8 +41,8 @@ pub struct Assisting {
     /// The clerk's bureau, if its key was registered after genesis
     #[arg(long = "as", value_name = "USCC", requires = "key")]
     bureau: Option<Uscc>,
-    /// Who issued the licence that is asked for. Needed where not exactly one of the case's bureaus may issue it; what is optional
-    /// is read only if it is named
+    /// Who issued the licence that is asked for. Needed where not exactly one of the case's bureaus and the clerk's own may issue
+    /// it, or might once; what is optional is read only if it is named
     #[arg(long, value_name = "ASK=USCC", value_parser = named, requires = "key")]
     issued_by: Vec<Named>,
 }

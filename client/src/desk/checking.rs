@@ -334,3 +334,81 @@ fn salt() -> Result<Blob<32>, Failure> {
 pub(super) fn trouble(code: &str) -> Trouble {
     Trouble { code: code.to_owned(), message: say(&format!("desk.fault.{code}"), &[]) }
 }
+
+#[cfg(test)]
+mod tests {
+    use kanhe_proto::bounded::Text;
+    use kanhe_proto::case_file::HelpedPickup;
+    use kanhe_proto::hash::{CaseId, ChainId};
+    use kanhe_proto::key::KeyId;
+    use kanhe_proto::pickup::PickupHash;
+
+    use super::*;
+    use crate::item::ItemSource;
+
+    const FLAT: &str = include_str!("../../../deploy/items/flat-registration.toml");
+
+    fn helped() -> Helped {
+        let hash = PickupHash([7; 32]);
+        Helped {
+            person: crate::issuer::subject(crate::issuer::PERSON_ID_TYPE, "11010519491231002X").unwrap(),
+            asks: List::empty(),
+            pickups: List::new(vec![HelpedPickup { yields: Text::new("certificate").unwrap(), hash }]).unwrap(),
+        }
+    }
+
+    fn opened(clerk: Option<Clerk>, helped: Option<Helped>) -> Opened {
+        let file = CaseFile {
+            version: CASE_FILE_VERSION,
+            chain: ChainId([1; 32]),
+            case: CaseId([2; 32]),
+            to: "11370100MB1A0001X2".parse().unwrap(),
+            from: Author::Slot(1),
+            round: 0,
+            values: List::empty(),
+            presentation: Blob::new([]).unwrap(),
+            applications: List::empty(),
+            attachments: List::empty(),
+            mandate: None,
+            helped,
+        };
+        let bound = file.bind([5; 32]).unwrap();
+        let (author, file) = (Author::Slot(1), bound.reference(3));
+        let wanted = Wanted { author, key: KeyId([1; 16]), round: 0, file, presented: TimeMs(9), clerk };
+        Opened { wanted, file: Ok(Box::new(bound)), fresh: Evidences::default(), trouble: None, brought: None }
+    }
+
+    fn clerk() -> Clerk {
+        let (number, ground) = (Text::new("A-17").unwrap(), Text::new("account").unwrap());
+        Clerk { bureau: "11370100MB1A0001X2".parse().unwrap(), number, ground }
+    }
+
+    #[test]
+    fn a_file_alone_makes_nobody_helped() {
+        assert!(opened(None, Some(helped())).helped().is_none(), "the act does not say so");
+        assert!(opened(Some(clerk()), None).helped().is_none(), "the file does not say who");
+        assert_eq!(opened(Some(clerk()), Some(helped())).helped(), Some((&helped(), &clerk())));
+    }
+
+    #[test]
+    fn what_a_clerk_promised_awaits_its_code_and_nothing_else_does() {
+        let item = ItemSource::of(FLAT.to_owned()).unwrap().item;
+        let step = item.step.iter().find(|step| step.code.as_str() == "register").unwrap();
+        let certificate = item.yields.iter().find(|given| given.code.as_str() == "certificate").unwrap();
+        let made =
+            certificate.claims.keys().map(|claim| (format!("yield.certificate.{claim}"), Made::Text("x".into())));
+        let made: BTreeMap<String, Made> = made.collect();
+        let sent = opened(Some(clerk()), Some(helped()));
+        let file = sent.file.as_ref().unwrap().file();
+        let grants = |helped: Option<&Helped>| {
+            let taker = Taker { slot: 1, party: "buyer", file, helped, presented: TimeMs(9), made: &made };
+            yields::grants(&item, step, &taker, &file.chain, &file.to)
+        };
+        let (granted, faults) = grants(sent.helped().map(|(helped, _)| helped));
+        assert_eq!((granted.len(), faults), (1, vec![]));
+        assert_eq!(granted[0].grant.way, crate::issuer::Way::Pickup(kanhe_proto::hash::Hash([7; 32])));
+        // Without the clerk the file has no application, and what is said of a code counts for nothing.
+        let (granted, faults) = grants(None);
+        assert_eq!((granted.len(), faults[0].code.as_str()), (0, "application_missing"));
+    }
+}
