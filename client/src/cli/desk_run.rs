@@ -35,6 +35,8 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(3);
 const LOOK_AFTER_EVERY: Duration = Duration::from_secs(60);
 /// How often letters are left at the node again, which keeps them in memory alone.
 const LETTERS_EVERY: Duration = Duration::from_secs(600);
+/// How often it is looked for refusals of reads that are not recorded yet.
+const REFUSALS_EVERY: Duration = Duration::from_secs(30);
 /// Rounds of `--once`: what one decision makes ready is seen in the next.
 const ROUNDS_MAX: usize = 64;
 
@@ -119,6 +121,8 @@ struct Service<'a> {
     passing: (bool, Option<Instant>),
     /// When letters were left again.
     letters_at: Option<Instant>,
+    /// When it was looked for refusals that are not recorded yet.
+    refusals_at: Option<Instant>,
 }
 
 /// A row between two looks at it.
@@ -183,6 +187,7 @@ pub fn run(options: &Run, context: &Context) -> Result<ExitCode, Failure> {
         busy: true,
         passing: (true, None),
         letters_at: None,
+        refusals_at: None,
     };
     service.clear()?;
     context.output.talk(say("desk.ready", &[("issuer", &name)]));
@@ -288,6 +293,7 @@ impl Service<'_> {
         let nodes = self.follower.nodes().to_vec();
         let fetched = issuer::fetch(self.desk.office, &nodes, wait_seconds)?;
         if fetched.queue.requests.is_empty() {
+            self.refusals()?;
             return Ok(false);
         }
         let mail: Vec<Vec<u8>> = fetched.queue.requests.into_iter().map(|request| request.into_vec()).collect();
@@ -302,6 +308,18 @@ impl Service<'_> {
         }
         self.tell(&Line::Mail(round))?;
         Ok(true)
+    }
+
+    /// Records refusals that had to wait.
+    fn refusals(&mut self) -> Result<(), Failure> {
+        if self.refusals_at.is_some_and(|at| at.elapsed() < REFUSALS_EVERY) {
+            return Ok(());
+        }
+        let Desk { office, genesis, issuer_name, .. } = self.desk;
+        let recorded = Serving { office, genesis, issuer_name }.record_refusals(&mut self.keeping, &mut self.follower);
+        self.keeping.give_way();
+        self.refusals_at = Some(Instant::now());
+        recorded
     }
 
     /// Answers readers, at once, and holders.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use kanhe_proto::bounded::{Blob, List};
 use kanhe_proto::case::{Case, Clerk};
 use kanhe_proto::case_file::{Author, BoundFile, CASE_FILE_VERSION, CaseFile, Helped};
-use kanhe_proto::identifiers::Did;
+use kanhe_proto::consent::Subject;
+use kanhe_proto::identifiers::{Did, PersonId};
 use kanhe_proto::ids::TimeMs;
 use kanhe_proto::item::{Item, Outcome, Step};
 use kanhe_proto::registry::ServiceItem;
@@ -23,7 +24,7 @@ use super::row::{AttachmentSeen, Checked, Fault, RowKey, RuleSeen, Trouble};
 use super::wanted::Wanted;
 use super::yields::{self, Taker};
 use crate::clock;
-use crate::issuer::Office;
+use crate::issuer::{Office, PERSON_ID_TYPE};
 use crate::rules::{Answer, Holds, Job, Made, Runner, decide};
 use crate::talk::{Failure, say};
 use crate::verifier::Evidences;
@@ -46,7 +47,10 @@ pub struct Opened {
 impl Opened {
     /// For whom a clerk acts, and which clerk: the file says who, the act under two signatures that it is so.
     pub fn helped(&self) -> Option<(&Helped, &Clerk)> {
-        self.file.as_ref().ok()?.file().helped.as_ref().zip(self.wanted.clerk.as_ref())
+        let helped = self.file.as_ref().ok()?.file().helped.as_ref()?;
+        let Subject { id_type, id_number } = &helped.person;
+        let is_person = id_type.as_str() == PERSON_ID_TYPE && id_number.parse::<PersonId>().is_ok();
+        Some(helped).filter(|_| is_person).zip(self.wanted.clerk.as_ref())
     }
 }
 
@@ -388,6 +392,14 @@ mod tests {
         assert!(opened(None, Some(helped())).helped().is_none(), "the act does not say so");
         assert!(opened(Some(clerk()), None).helped().is_none(), "the file does not say who");
         assert_eq!(opened(Some(clerk()), Some(helped())).helped(), Some((&helped(), &clerk())));
+        let person = |kind: &str, number: &str| crate::issuer::subject(kind, number).unwrap();
+        for person in [person("USCC", "91350100M000100Y43"), person("LICENCE", "1.2.156"), person("RESIDENT", "1")] {
+            let helped = Helped { person, ..helped() };
+            assert!(
+                opened(Some(clerk()), Some(helped)).helped().is_none(),
+                "a natural person by the number of the card"
+            );
+        }
     }
 
     #[test]

@@ -218,8 +218,10 @@ impl Reading<'_> {
         let made = Reader { office: self.office, register: self.register }.make(ask, follower);
         let asked = match made {
             Ok(asked) => asked,
-            // The chain has no such consent: its word, under its certificate.
-            Err(failure) if failure.exit == ExitCode::Refused => return Ok(want.missing(&failure.code)),
+            // The chain has no such consent, or no such source: its word, under its certificate.
+            Err(failure) if failure.exit == ExitCode::Refused || failure.code == "no_sealing_key" => {
+                return Ok(want.missing(&failure.code));
+            }
             Err(failure) => return Err(failure),
         };
         send(&asked, follower.nodes()).or_else(passing)?;

@@ -6,7 +6,7 @@ use kanhe_proto::case::{Act, Assisted, Case, CaseEvent, CaseRecord, Clerk, FileR
 use kanhe_proto::case_file::Author;
 use kanhe_proto::ids::{LogIndex, TimeMs};
 use kanhe_proto::key::KeyId;
-use kanhe_proto::registry::ServiceItem;
+use kanhe_proto::registry::{HolderKind, ServiceItem};
 
 /// A file that was said to be sent to the bureau.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,9 @@ pub fn wanted(item: &ServiceItem, case: &Case, events: &[(LogIndex, CaseRecord)]
         if let Some((presented, Some(file), clerk)) = said.filter(|_| slot.presented.is_some()) {
             // Who presented has a key of its own, also where it was invited.
             let key = slot.key.key().id();
+            // Nobody acts for an enterprise but with a key of its account.
+            let party = item.parties.get(usize::from(slot.party));
+            let clerk = clerk.filter(|_| party.is_some_and(|party| party.kind == HolderKind::Person));
             found.push(Wanted { author: Author::Slot(at), key, round: slot.round, file, presented, clerk });
         }
     }

@@ -1,12 +1,12 @@
 //! Whether a reader may: judged by the source before anything is signed, and by the chain again.
 
-use kanhe_proto::case::{Act, CaseEvent, CaseRecord, OPENER_SLOT};
+use kanhe_proto::case::{Act, CaseEvent, CaseRecord, OPENER_SLOT, Slot};
 use kanhe_proto::consent::{Basis, ReadRequest, Statutory, Subject, TypeClaims, Under};
 use kanhe_proto::hash::CaseId;
-use kanhe_proto::ids::LogIndex;
+use kanhe_proto::ids::SpanMs;
 use kanhe_proto::item::{Ask, Basis as ItemBasis};
 use kanhe_proto::key::KeyId;
-use kanhe_proto::registry::{KeyEntry, KeyRole, Purpose, PurposeClass};
+use kanhe_proto::registry::{HolderKind, KeyEntry, KeyRole, Purpose, PurposeClass};
 use kanhe_proto::sd_jwt::{HOLDER_BINDING_CLAIM, KEPT_CLAIMS};
 use kanhe_proto::sharing::ReadLetter;
 
@@ -16,7 +16,7 @@ use crate::case::{self, Items};
 use crate::clock;
 use crate::consent::{self, standing};
 use crate::follow::Follower;
-use crate::issuer::{Office, Register};
+use crate::issuer::{Office, PERSON_ID_TYPE, Register};
 use crate::node::NodeClient;
 use crate::talk::{ExitCode, Failure, say};
 
@@ -39,6 +39,9 @@ pub(super) struct Judging<'a> {
     pub register: &'a Register,
 }
 
+/// Least time that a request has left in which it can be recorded.
+const TIME_LEFT_MIN: SpanMs = SpanMs(60_000);
+
 type Verdict<T> = Result<Result<T, &'static str>, Failure>;
 
 impl Judging<'_> {
@@ -48,7 +51,9 @@ impl Judging<'_> {
         if request.source != self.office.issuer {
             return Ok(Err("read_other_source"));
         }
-        if request.check_time(clock::now()).is_err() {
+        // What could not come into a block any more is asked for anew, and a reader does not get around the record of a refusal.
+        let now = clock::now();
+        if request.check_time(now).is_err() || request.good_until().since(now) < TIME_LEFT_MIN {
             return Ok(Err("read_time"));
         }
         if letter.asked.check_form().is_err() || self.asks_for_kept(letter) {
@@ -187,22 +192,32 @@ fn is_instead(
     if !played.any(|(role, _)| ask.to.contains(&role.code)) {
         return Ok(false);
     }
+    if letter.asked.subject.id_type.as_str() != PERSON_ID_TYPE {
+        return Ok(false);
+    }
     let Some(events) = case::events(follower, case)? else { return Ok(false) };
-    let is_helped = |(_, record): &(LogIndex, CaseRecord)| {
-        let CaseEvent::Act(signed) = &record.event else { return false };
-        let slot = match &signed.act {
-            Act::Present(present) => present.slot,
-            _ => OPENER_SLOT,
-        };
-        let slot = events.case.slots.get(usize::from(slot));
-        let party = slot.and_then(|slot| item.party.get(usize::from(slot.party)));
-        party.is_some_and(|party| party.code == ask.of)
-            && signed.act.assisted().is_some_and(|assisted| assisted.ground == statutory.ground)
+    let is_helped = |(at, slot): (u8, &Slot)| {
+        let party = item.party.get(usize::from(slot.party));
+        let is_asked = party.is_some_and(|party| party.code == ask.of && party.kind == HolderKind::Person);
+        let last = events.events.iter().rev().find_map(|(_, record)| said_by(record, at));
+        let clerk = last.and_then(Act::assisted);
+        is_asked && clerk.is_some_and(|clerk| clerk.ground == statutory.ground)
     };
-    Ok(events.events.iter().any(is_helped))
+    Ok((0u8..).zip(events.case.slots.iter()).any(is_helped))
 }
 
-/// Whether an ask is for this, and for no less.
+/// What a slot said with this event, if it said something.
+fn said_by(record: &CaseRecord, slot: u8) -> Option<&Act> {
+    let CaseEvent::Act(signed) = &record.event else { return None };
+    let is_its = match &signed.act {
+        Act::Open(_) => slot == OPENER_SLOT,
+        Act::Present(present) => slot == present.slot,
+        _ => false,
+    };
+    is_its.then_some(&signed.act)
+}
+
+/// Whether an ask is for this, and for no more.
 fn is_asked(ask: &Ask, asked: &TypeClaims) -> bool {
     let named = |claim: &str| ask.claims.iter().any(|known| known.split(['.', '[']).next() == Some(claim));
     ask.types.iter().any(|known| *known.code() == asked.type_code) && asked.claims.iter().all(|claim| named(claim))

@@ -267,17 +267,8 @@ impl WithRegister<'_> {
         let from = count(follower, &self.office.issuer)?;
         let (key, n) = trace(self.register, &about)?;
         let random: [u8; 32] = clock::random()?;
-        let request = &letter.request.request;
-        let note = key.seal(&self.office.chain, request, n, &Note::of(&letter.asked.scope));
-        let read = Read {
-            request: letter.request.clone(),
-            tag: key.tag(n),
-            note: note.map_err(|error| Failure::reported(ExitCode::Failure, "read_note", error))?,
-            answered: Answered::Given(commitment(&random, &parcel)),
-            key: self.office.key.public_key().id(),
-        };
-        let signed = read.sign(&self.office.chain, &self.office.key);
-        let signed = signed.map_err(|error| Failure::reported(ExitCode::Failure, "not_signed", error))?;
+        let answered = Answered::Given(commitment(&random, &parcel));
+        let read = signed_read(self.office, letter, &key, n, answered)?;
         let long = |error| Failure::reported(ExitCode::Failure, "read_too_long", error);
         let served = Served {
             id: *id,
@@ -287,7 +278,7 @@ impl WithRegister<'_> {
             n,
             parcel,
             random: Blob::new(random).expect("32 of 32 bytes"),
-            read: Blob::new(codec::encode(&signed)).map_err(long)?,
+            read,
             from,
             at: clock::now(),
             record: None,
@@ -348,6 +339,27 @@ impl WithRegister<'_> {
         let late = clock::now().since(recorded) > SpanMs(READ_SERVED_WITHIN_MS);
         Ok(late.then_some("read_too_late"))
     }
+}
+
+/// What the source says of a request, signed; encoded as it is sent and kept.
+pub(super) fn signed_read<const MAX: usize>(
+    office: &Office,
+    letter: &ReadLetter,
+    key: &TraceKey,
+    n: u64,
+    answered: Answered,
+) -> Result<Blob<MAX>, Failure> {
+    let note = key.seal(&office.chain, &letter.request.request, n, &Note::of(&letter.asked.scope));
+    let read = Read {
+        request: letter.request.clone(),
+        tag: key.tag(n),
+        note: note.map_err(|error| Failure::reported(ExitCode::Failure, "read_note", error))?,
+        answered,
+        key: office.key.public_key().id(),
+    };
+    let signed = read.sign(&office.chain, &office.key);
+    let signed = signed.map_err(|error| Failure::reported(ExitCode::Failure, "not_signed", error))?;
+    Blob::new(codec::encode(&signed)).map_err(|error| Failure::reported(ExitCode::Failure, "read_too_long", error))
 }
 
 /// The person's key and the number of this read. What is no person's nobody could recognise.
