@@ -93,6 +93,8 @@ fn for_profit_nothing_is_read_whoever_asks() {
     let service = ward.serve();
     refused(&ward.read_on_rule(0, "marketing", &ward.number), "purpose_commercial");
     refused(&ward.read_on_rule(0, "curiosity", &ward.number), "purpose_unknown");
+    // Of somebody whom the source does not know: the record looks the same.
+    refused(&ward.read_on_rule(1, "marketing", "110105194912310038"), "purpose_commercial");
     let words = ["consent", "grant", "--to", &ward.members[0].uscc.to_string(), "--purpose", "marketing"];
     let terms = ["--source", &ward.uscc, "--type", IDENTITY, "--claims", "CZZT", "--yes"];
     refused(&ward.patient.run(&[&words[..], &terms].concat()), "purpose_commercial");
@@ -102,9 +104,12 @@ fn for_profit_nothing_is_read_whoever_asks() {
     assert_eq!(service.terminate().code, 0);
     assert_eq!(
         ward.refusals(),
-        ["purpose_commercial"],
+        ["purpose_commercial"; 2],
         "of a purpose that nobody registered nothing comes onto the chain"
     );
+    let log = ward.log();
+    let tried: Vec<&Value> = log["reads"].as_array().unwrap().iter().map(|read| &read["reader"]).collect();
+    assert_eq!(tried, [&json!(ward.members[0].uscc.to_string())], "not that about somebody else: {log}");
 }
 
 #[test]
