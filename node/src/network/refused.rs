@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use kanhe_proto::diagnosis::RefusedWhy;
-use kanhe_proto::ids::TimeMs;
+use kanhe_proto::ids::{SpanMs, TimeMs};
 use libp2p::PeerId;
 
 /// Peers remembered; strangers make room for others.
 const REFUSED_MAX: usize = 64;
+/// How long it is told that a peer was shut out, although it does not answer now.
+const BAN_TOLD: SpanMs = SpanMs(10 * 60_000);
 /// Characters of what the network said.
 const DETAIL_MAX: usize = 200;
 
@@ -37,6 +39,11 @@ impl RefusedTable {
             let Some(oldest) = oldest else { return };
             self.0.remove(&oldest);
         }
+        // That it cannot be reached says less than that it was shut out a moment ago.
+        let banned = self.0.get(&peer).filter(|refused| refused.why == RefusedWhy::Banned);
+        if why == RefusedWhy::Unreachable && banned.is_some_and(|refused| at.since(refused.at) < BAN_TOLD) {
+            return;
+        }
         let detail = detail.chars().map(|c| if c.is_control() { ' ' } else { c }).take(DETAIL_MAX).collect();
         self.0.insert(peer, RefusedPeer { peer, why, detail, at });
     }
@@ -53,6 +60,22 @@ impl RefusedTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_it_was_shut_out_is_told_until_it_is_met() {
+        let (mut table, peer) = (RefusedTable::default(), PeerId::random());
+        let why = |table: &RefusedTable| table.all()[0].why;
+        table.note(peer, RefusedWhy::Unreachable, "", TimeMs(1));
+        table.note(peer, RefusedWhy::Banned, "", TimeMs(2));
+        table.note(peer, RefusedWhy::Unreachable, "", TimeMs(3));
+        assert_eq!(why(&table), RefusedWhy::Banned);
+        table.note(peer, RefusedWhy::WrongKey, "", TimeMs(4));
+        assert_eq!(why(&table), RefusedWhy::WrongKey, "any other word is newer");
+        table.note(peer, RefusedWhy::Banned, "", TimeMs(5));
+        table.note(peer, RefusedWhy::Unreachable, "", TimeMs(6 + BAN_TOLD.0));
+        assert_eq!(why(&table), RefusedWhy::Unreachable, "that is long ago");
+        assert!(table.met(&peer) && table.all().is_empty());
+    }
 
     #[test]
     fn strangers_make_room_and_never_push_out_a_member() {
