@@ -95,6 +95,8 @@ fn a_member_that_floods_is_shut_out_and_the_chain_keeps_its_rate() {
     let kept = (0..MEASUREMENTS).map(|_| rate_kept(&network, &load)).find(|kept| *kept >= KEPT);
     assert!(kept.is_some(), "less than {KEPT} of the rate in each of {MEASUREMENTS} measurements");
 
+    // Asked while it is at it: of one that has gone again the newest word may be that it cannot be reached.
+    let rogue = Rogue::in_place_of(&network, ROGUE, Misdeed::Malformed, TURNS as u64);
     let bureau = network.bureau(ROGUE).uscc;
     inquiry::wait(&network, 0, "word of it", WAIT, |answer| {
         let named =
@@ -102,6 +104,7 @@ fn a_member_that_floods_is_shut_out_and_the_chain_keeps_its_rate() {
         answer.diagnosis.refused.iter().any(|refused| refused.why == RefusedWhy::Banned && named(&refused.bureau))
     });
 
+    rogue.stop();
     // The honest node of that bureau is let in again.
     network.start(ROGUE);
     network.wait(ROGUE, "its peers", WAIT, |status| status.ready && status.peers == 3);

@@ -159,6 +159,10 @@ impl Task {
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
                 tracing::info!(peer = %peer_id, cause = ?cause, "peer disconnected");
                 self.table.disconnect(&peer_id);
+                // Told at once, whether it comes back to be refused or not.
+                if self.table.is_banned(&peer_id) {
+                    self.refuse(Some(peer_id), RefusedWhy::Banned, "");
+                }
                 self.tell_peers();
             }
             SwarmEvent::IncomingConnectionError { error: ListenError::Denied { cause }, peer_id, .. } => {
