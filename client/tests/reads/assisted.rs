@@ -79,17 +79,9 @@ struct Counter {
 impl Counter {
     fn new(seed: u8) -> Self {
         let ward = Ward::new(seed);
-        let office = Home::new(Some(&ward.node.url));
-        let genesis = ward.chain().genesis.to_bytes();
-        office.write("genesis", &genesis);
-        office.ok(&["trust", "pin", "--genesis", "genesis"]);
-        office.key_file("gov.key", KeyFileRole::Governance, &[seed.wrapping_add(4); 32]);
-        office.write("item.toml", ITEM.as_bytes());
-        let police = format!("police={}", ward.uscc);
-        let made = ["gov", "propose", "register-item", "item.toml", "--bind", &police];
-        office.ok(&[&made[..], &["--key", "gov.key", "--yes"]].concat());
+        ward.register(seed, ITEM, &["police"]);
         let desk = Home::new(Some(&ward.node.url));
-        desk.write("genesis", &genesis);
+        desk.write("genesis", &ward.chain().genesis.to_bytes());
         desk.ok(&["trust", "pin", "--genesis", "genesis"]);
         desk.ok(&["wallet", "init"]);
         desk.key_file("issuing.key", KeyFileRole::Issuing, &ward.members[0].issuing);
@@ -108,19 +100,15 @@ impl Counter {
         self.desk.run(&[&words[..], &clerk, more].concat())
     }
 
-    fn run(&self) -> Ended {
-        self.ward.source.run(&["desk", "run", "--once", "--key", "issuing.key", "--sealing-key", "sealing.key"])
-    }
-
-    fn until(&self, state: &str) -> Value {
+    /// Runs the bureau's desk until so many reads are recorded.
+    fn until_read(&self, count: usize) -> usize {
         for _ in 0..8 {
-            self.run();
-            let listed = self.ward.source.ok(&["desk", "list", "--all"]).json();
-            if listed[0]["state"] == state {
-                return listed;
+            self.ward.desk();
+            if self.ward.chain().access_records().len() >= count {
+                break;
             }
         }
-        panic!("{:?}", self.ward.source.ok(&["desk", "list", "--all"]).json());
+        self.ward.chain().access_records().len()
     }
 
     /// Picks a licence up while the bureau's desk runs.
@@ -129,7 +117,7 @@ impl Counter {
         let (code, issuer, kind) = (text("code"), text("issuer"), text("type"));
         let going = home.start(&["wallet", "collect", "--code", &code, "--issuer", &issuer, "--type", &kind]);
         for _ in 0..40 {
-            let answered = self.run().data.lines().any(|line| {
+            let answered = self.ward.desk().data.lines().any(|line| {
                 let line: Value = serde_json::from_str(line).unwrap();
                 line["mail"].is_object()
             });
@@ -156,7 +144,7 @@ fn who_has_only_a_card_gets_what_the_case_yields_and_sees_who_read() {
         (&json!(["identity"]), &json!([]), &json!(0))
     );
 
-    scene.until("issued");
+    scene.ward.desk_until("issued");
     assert_eq!(scene.ward.chain().case(id).status, CaseStatus::Closed);
     let batches = scene.ward.chain().batches();
     // One read, by a rule, for the case, on the ground that the clerk's act names.
@@ -168,7 +156,7 @@ fn who_has_only_a_card_gets_what_the_case_yields_and_sees_who_read() {
     assert_eq!(shown["input"]["given"]["identity"]["CZZT"], scene.ward.name.as_str(), "{shown}");
     assert_eq!(shown["verdicts"][0]["code"], "read_instead", "{shown}");
     // Nothing is prepared twice, whoever looks again.
-    scene.run();
+    scene.ward.desk();
     assert_eq!(scene.ward.chain().batches(), batches);
 
     // The clerk is named to whoever looks at the case, and the person is not.
@@ -231,8 +219,29 @@ fn who_is_not_known_is_left_to_an_officer() {
     let scene = Counter::new(60);
     let opened = scene.open("11010519491231002X", &[]);
     assert_eq!(opened.code, 0, "{opened:?}");
-    let listed = scene.until("waiting");
+    let listed = scene.ward.desk_until("waiting");
     assert_eq!(listed[0]["why"][0]["code"], "read_nothing", "{listed}");
+
+    // He returns it; the clerk says it anew, for the same person, and signs again.
+    let id = opened.json()["id"].as_str().unwrap()[..8].to_owned();
+    scene.ward.source.ok(&["desk", "return", &id, "--officer", "7", "--reason", "other"]);
+    scene.ward.desk();
+    let (clerk, number) = (scene.clerk(), scene.ward.number.clone());
+    let correct = |more: &[&str]| {
+        let clerk = clerk.iter().map(String::as_str);
+        let words = ["case", "correct", &id, "--field", "city=青岛", "--yes"];
+        scene.desk.run(&words.into_iter().chain(clerk).chain(more.iter().copied()).collect::<Vec<_>>())
+    };
+    let another = correct(&["--assist", &number]);
+    assert_eq!((another.code, another.error().as_str()), (2, "case_assist_stays"), "{another:?}");
+    let without = scene.desk.run(&["case", "correct", &id, "--field", "city=青岛", "--yes"]);
+    assert_eq!((without.code, without.error().as_str()), (2, "case_clerk_key"), "{without:?}");
+    assert_eq!(correct(&[]).code, 0);
+    let acts = scene.ward.chain().acts_of(opened.json()["id"].as_str().unwrap());
+    let last = acts.iter().rev().find_map(|signed| signed.act.assisted()).unwrap();
+    assert_eq!((last.clerk.as_str(), acts.iter().filter(|act| act.act.assisted().is_some()).count()), ("A-17", 2));
+    // Each round is read for itself.
+    assert_eq!(scene.until_read(2), 2);
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! Reads that an item declares: fetched by the desk of the step, each on its own ground.
 
 use kanhe_proto::case::{Act, CaseStatus, Outcome};
-use kanhe_proto::key_file::KeyFileRole;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{IDENTITY, Ward};
-use crate::support::command::{Ended, Home};
 
 const ITEM: &str = r#"
 format = 1
@@ -77,43 +75,13 @@ struct Move {
 impl Move {
     fn new(seed: u8) -> Self {
         let ward = Ward::new(seed);
-        let office = Home::new(Some(&ward.node.url));
-        let (genesis, issuing, sealing) = {
-            let chain = ward.chain();
-            (chain.genesis.to_bytes(), *chain.issuing.seed(), *chain.sealing.seed())
-        };
-        office.write("genesis", &genesis);
-        office.ok(&["trust", "pin", "--genesis", "genesis"]);
-        office.key_file("gov.key", KeyFileRole::Governance, &[seed.wrapping_add(4); 32]);
-        ward.source.key_file("issuing.key", KeyFileRole::Issuing, &issuing);
-        ward.source.key_file("sealing.key", KeyFileRole::Sealing, &sealing);
-        office.write("item.toml", ITEM.as_bytes());
-        let (police, civil) = (format!("police={}", ward.uscc), format!("civil={}", ward.uscc));
-        let made = ["gov", "propose", "register-item", "item.toml", "--bind", &police, "--bind", &civil];
-        office.ok(&[&made[..], &["--key", "gov.key", "--yes"]].concat());
+        ward.register(seed, ITEM, &["police", "civil"]);
         Self { ward }
-    }
-
-    /// The bureau's desk, which is reader and source at once.
-    fn run(&self) -> Ended {
-        self.ward.source.run(&["desk", "run", "--once", "--key", "issuing.key", "--sealing-key", "sealing.key"])
     }
 
     fn open(&self, more: &[&str]) -> String {
         let opened = self.ward.patient.ok(&[&["case", "open", "home-move", "--yes"], more].concat()).json();
         opened["id"].as_str().unwrap().to_owned()
-    }
-
-    /// Runs until the step rests or is decided.
-    fn until(&self, state: &str) -> Value {
-        for _ in 0..8 {
-            self.run();
-            let listed = self.ward.source.ok(&["desk", "list", "--all"]).json();
-            if listed[0]["state"] == state {
-                return listed;
-            }
-        }
-        panic!("{:?}", self.ward.source.ok(&["desk", "list", "--all"]).json());
     }
 
     fn outcome(&self, id: &str) -> Option<Outcome> {
@@ -135,7 +103,7 @@ fn a_desk_reads_on_consent_and_on_a_rule_and_decides_by_it() {
     let id = scene.open(&[]);
     let consents = scene.ward.patient.ok(&["consent", "list"]).json();
     assert_eq!((consents.as_array().unwrap().len(), &consents[0]["case"]), (1, &json!(id)), "{consents}");
-    scene.until("recorded");
+    scene.ward.desk_until("recorded");
     assert_eq!(scene.outcome(&id), Some(Outcome::Approved));
     assert_eq!(scene.ward.chain().case(&id).status, CaseStatus::Closed);
     let shown = scene.ward.source.ok(&["desk", "show", &id[..8]]).json();
@@ -156,7 +124,7 @@ fn a_consent_that_was_taken_back_is_told_to_an_officer() {
     let consents = scene.ward.patient.ok(&["consent", "list"]).json();
     let consent = consents[0]["id"].as_str().unwrap().to_owned();
     scene.ward.patient.ok(&["consent", "withdraw", &consent[..8], "--yes"]);
-    let listed = scene.until("waiting");
+    let listed = scene.ward.desk_until("waiting");
     assert_eq!(listed[0]["why"][0]["code"], "consent_withdrawn", "{listed}");
     assert_eq!(scene.outcome(&id), None);
 }
@@ -166,7 +134,7 @@ fn who_declines_is_not_read() {
     let scene = Move::new(90);
     scene.open(&["--decline", "birth"]);
     assert_eq!(scene.ward.patient.ok(&["consent", "list"]).json(), json!([]));
-    let listed = scene.until("waiting");
+    let listed = scene.ward.desk_until("waiting");
     assert_eq!(listed[0]["why"][0]["code"], "read_no_consent", "{listed}");
     let unknown = scene.ward.patient.run(&["case", "open", "home-move", "--yes", "--decline", "nothing"]);
     assert_eq!((unknown.code, unknown.error().as_str()), (2, "case_part_unknown"), "{unknown:?}");

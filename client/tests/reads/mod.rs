@@ -92,6 +92,34 @@ impl Ward {
         self.name = claims["CZZT"].as_str().unwrap().to_owned();
     }
 
+    /// Registers an item whose roles the source's bureau plays, all of them.
+    pub fn register(&self, seed: u8, item: &str, roles: &[&str]) {
+        let office = Home::new(Some(&self.node.url));
+        office.write("genesis", &self.chain().genesis.to_bytes());
+        office.ok(&["trust", "pin", "--genesis", "genesis"]);
+        office.key_file("gov.key", KeyFileRole::Governance, &[seed.wrapping_add(4); 32]);
+        office.write("item.toml", item.as_bytes());
+        let bound: Vec<String> = roles.iter().map(|role| format!("{role}={}", self.uscc)).collect();
+        let bound = bound.iter().flat_map(|bound| ["--bind", bound]);
+        let words = ["gov", "propose", "register-item", "item.toml", "--key", "gov.key", "--yes"];
+        office.ok(&words.into_iter().chain(bound).collect::<Vec<_>>());
+    }
+    /// The source's desk, which is reader and source at once, until there is nothing to do.
+    pub fn desk(&self) -> Ended {
+        self.source.run(&["desk", "run", "--once", "--key", "issuing.key", "--sealing-key", "sealing.key"])
+    }
+    /// Runs the desk until the step rests or is decided.
+    pub fn desk_until(&self, state: &str) -> Value {
+        for _ in 0..8 {
+            self.desk();
+            let listed = self.source.ok(&["desk", "list", "--all"]).json();
+            if listed[0]["state"] == state {
+                return listed;
+            }
+        }
+        panic!("{:?}", self.source.ok(&["desk", "list", "--all"]).json());
+    }
+
     /// The source's running process.
     pub fn serve(&self) -> Running {
         self.source.start(&["licence", "serve", "--key", "issuing.key", "--sealing-key", "sealing.key"])

@@ -7,6 +7,7 @@ use kanhe_client::talk::Passphrase;
 use kanhe_proto::bounded::Blob;
 use kanhe_proto::codec;
 use kanhe_proto::ids::{LogIndex, TimeMs};
+use kanhe_proto::key::SecretKey;
 use kanhe_proto::limits::READ_AGE_MAX_MS;
 use kanhe_proto::mail::{MailAnswer, MailRequest};
 use kanhe_proto::seal::SealingSecret;
@@ -200,6 +201,23 @@ fn a_key_of_another_bureau_or_an_old_letter_reads_nothing() {
     }
     let round = ward.source.ok(&once).json();
     assert_eq!((&round["shared"], &round["unreadable"]), (&json!(0), &json!(1)), "{round}");
+
+    // One that is good, and too old to come into a block for certain: nobody gets around a record so.
+    ward.read(0, &[&more[..], &["--subject", &ward.number, "--wait", "0"]].concat());
+    {
+        let mut chain = ward.chain();
+        let (context, id) = (chain.genesis.chain(), chain.genesis.chain_id());
+        let sealing = SealingSecret::from_seed(*chain.sealing.seed());
+        let (_, bytes) = chain.letters.requests.remove(0);
+        let mut letter = MailRequest::decode(&bytes, &id).unwrap().open_letter(&sealing).unwrap();
+        let mut request = letter.request.request;
+        request.time = TimeMs(now().0 - READ_AGE_MAX_MS + 30_000);
+        letter.request = request.sign(&context, &SecretKey::from_seed(ward.members[0].issuing)).unwrap();
+        let late = MailRequest::seal_letter(&letter, &sealing.public_key(), [4; 32]).unwrap();
+        chain.letters.requests.push((late.id, codec::encode(&late)));
+    }
+    let round = ward.source.ok(&once).json();
+    assert_eq!((&round["shared"], &round["not_shared"]), (&json!(0), &json!(1)), "{round}");
     assert_eq!(ward.given(), 0);
 }
 
