@@ -6,6 +6,7 @@
 //! since replies get lost, and any other is refused.
 
 use bincode::{Decode, Encode};
+use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::hash::{self, ChainId};
@@ -150,7 +151,7 @@ pub fn chain_salt(chain: &ChainId) -> [u8; 16] {
 }
 
 /// Salted hash of a pickup code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
 pub struct PickupHash(pub [u8; 32]);
 
 /// Why a code is not redeemed.

@@ -418,7 +418,7 @@ mod tests {
         };
         let (granted, faults) = grants(sent.helped().map(|(helped, _)| helped));
         assert_eq!((granted.len(), faults), (1, vec![]));
-        assert_eq!(granted[0].grant.way, crate::issuer::Way::Pickup(kanhe_proto::hash::Hash([7; 32])));
+        assert_eq!(granted[0].grant.way, crate::issuer::Way::Pickup(PickupHash([7; 32])));
         // Without the clerk the file has no application, and what is said of a code counts for nothing.
         let (granted, faults) = grants(None);
         assert_eq!((granted.len(), faults[0].code.as_str()), (0, "application_missing"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kanhe_proto::application::Application;
 use kanhe_proto::case_file::{CaseFile, Helped};
-use kanhe_proto::hash::{ChainId, Hash};
+use kanhe_proto::hash::ChainId;
 use kanhe_proto::identifiers::{Uscc, Vct};
 use kanhe_proto::ids::TimeMs;
 use kanhe_proto::item::{Item, Step, Yield};
@@ -74,7 +74,7 @@ fn application<'a>(
 /// The code that a clerk has handed over for a yield. An account needs a key, which nobody has yet.
 fn promised(helped: &Helped, given: &Yield) -> Option<Way> {
     let pickup = helped.pickups.iter().find(|pickup| pickup.yields == given.code)?;
-    given.account.is_none().then_some(Way::Pickup(Hash(pickup.hash.0)))
+    given.account.is_none().then_some(Way::Pickup(pickup.hash))
 }
 
 /// Where a party's licences go.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kanhe_proto::genesis::Genesis;
-use kanhe_proto::hash::{Hash, LicenceDigest};
+use kanhe_proto::hash::LicenceDigest;
 use kanhe_proto::identifiers::{Day, TypeCode, Vct};
 use kanhe_proto::ids::{LogIndex, TimeMs};
 use kanhe_proto::key::{KeyId, PublicKey};
@@ -50,7 +50,7 @@ pub enum Way {
     /// It is signed for the keys of this application.
     Application(String),
     /// It awaits whoever brings a code, of which this is the hash with the chain's salt.
-    Pickup(Hash),
+    Pickup(PickupHash),
 }
 
 impl std::fmt::Debug for Grant {
@@ -301,14 +301,13 @@ impl Granting<'_> {
                 Ready::Bound(prepared)
             }
             Way::Pickup(hash) => {
-                let hash = PickupHash(hash.0);
-                if taken.codes.contains(&hash) || self.register.has_code(&hash)? {
+                if taken.codes.contains(hash) || self.register.has_code(hash)? {
                     return Err(Failure::of(ExitCode::Refused, "grant_code_taken", &[]));
                 }
-                let entry = PickupEntry::of(hash, self.salt(), clock::now());
+                let entry = PickupEntry::of(*hash, self.salt(), clock::now());
                 let (vct, claims, pickup) = (grant.vct.clone(), grant.claims.clone(), pickup_bytes(&entry));
                 let awaiting = Awaiting { number: number.clone(), vct, claims, pickup, run: COUNTERS.to_owned(), line };
-                Ready::Promised(awaiting, hash)
+                Ready::Promised(awaiting, *hash)
             }
         };
         let mut values = Vec::new();
