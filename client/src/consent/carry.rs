@@ -92,7 +92,7 @@ pub fn withdraw(wallet: &Wallet, chain: &ChainContext, own: &mut OwnConsent) -> 
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use kanhe_proto::bounded::Text;
     use kanhe_proto::consent::Consent;
     use kanhe_proto::hash::Commitment;
@@ -101,17 +101,22 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_grant_is_void_once_the_chain_is_past_its_time_without_it() {
-        let grant = Grant {
+    /// A grant of so many reads, good until the millisecond 1,000 if a block has it by 50.
+    pub(crate) fn grant(reads: u32) -> Grant {
+        Grant {
             key: SecretKey::from_seed([1; 32]).public_key(),
             accept_before: TimeMs(50),
             grantee: "91350100M000100Y43".parse().unwrap(),
             purpose: Text::new("treatment").unwrap(),
             not_after: TimeMs(1_000),
-            reads: 1,
+            reads,
             terms: Commitment([2; 32]),
-        };
+        }
+    }
+
+    #[test]
+    fn a_grant_is_void_once_the_chain_is_past_its_time_without_it() {
+        let grant = grant(1);
         let at = |consent, time| Standing { consent, withdrawing: false, time: TimeMs(time) };
         assert!(!is_void(&at(None, 50), &grant), "a block of this very time takes it");
         assert!(is_void(&at(None, 51), &grant));

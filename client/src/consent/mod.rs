@@ -17,6 +17,8 @@ mod read;
 mod refusal;
 mod ticket;
 
+#[cfg(test)]
+pub(crate) use carry::tests;
 pub use carry::{carry, withdraw};
 pub use grant::{Granting, Wished, licence_for, scope_of};
 pub use log::{Read, Reads, Source, reads};

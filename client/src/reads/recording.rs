@@ -125,26 +125,16 @@ fn refused(follower: &mut Follower, source: &Uscc, signed: &SignedRead, from: u6
 
 #[cfg(test)]
 mod tests {
-    use kanhe_proto::bounded::Text;
-    use kanhe_proto::consent::{Consent, Grant, Statutory, Under};
+    use kanhe_proto::consent::{Consent, Statutory, Under};
     use kanhe_proto::hash::{Commitment, ConsentId};
-    use kanhe_proto::key::{SecretKey, Signer as _};
 
     use super::*;
+    use crate::consent::tests::grant;
 
     const ID: ConsentId = ConsentId([1; 32]);
 
     fn consent() -> Consent {
-        let grant = Grant {
-            key: SecretKey::from_seed([1; 32]).public_key(),
-            accept_before: TimeMs(50),
-            grantee: "91350100M000100Y43".parse().unwrap(),
-            purpose: Text::new("treatment").unwrap(),
-            not_after: TimeMs(1_000),
-            reads: 3,
-            terms: Commitment([2; 32]),
-        };
-        Consent::granted(ID, &grant, TimeMs(10), LogIndex(0))
+        Consent::granted(ID, &grant(3), TimeMs(10), LogIndex(0))
     }
 
     fn request(basis: Basis) -> ReadRequest {

@@ -126,8 +126,11 @@ impl Register {
             Ok(rows.put(&OWED, &owed.id.to_string(), owed)?)
         })
     }
+    /// What was not signed yet first: what nodes refuse stands in nobody's way.
     fn owed(&self) -> Result<Vec<ReadId>, Failure> {
-        Ok(self.vault().scan(&OWED)?.into_iter().map(|(_, owed)| owed.id).collect())
+        let mut owed: Vec<Owed> = self.vault().scan(&OWED)?.into_iter().map(|(_, owed)| owed).collect();
+        owed.sort_by_key(|owed| owed.signed.is_some());
+        Ok(owed.into_iter().map(|owed| owed.id).collect())
     }
     /// What came of it; what was not recorded keeps nothing else from being recorded that day.
     fn settle_owed(&self, owed: &Owed, recorded: bool) -> Result<(), Failure> {
@@ -207,39 +210,45 @@ fn about(
 impl Serving<'_> {
     /// Records what was refused, as far as it can be now, and some of it at a time.
     pub fn record_refusals(&self, keeping: &mut Keeping, follower: &mut Follower) -> Result<(), Failure> {
-        let owed = keeping.register()?.owed()?;
-        for id in owed.iter().take(IN_A_TURN) {
-            match self.record_refusal(id, keeping, follower) {
+        let mut left = IN_A_TURN;
+        for id in keeping.register()?.owed()? {
+            if left == 0 {
+                break;
+            }
+            match self.record_refusal(&id, keeping, follower) {
+                Ok(was_brought) => left -= usize::from(was_brought),
                 // The chain stands still: it is tried again in another turn.
                 Err(failure) if failure.exit == ExitCode::Undecided => return Ok(()),
-                other => other?,
+                Err(failure) => return Err(failure),
             }
         }
         Ok(())
     }
 
-    fn record_refusal(&self, id: &ReadId, keeping: &mut Keeping, follower: &mut Follower) -> Result<(), Failure> {
+    /// Whether it was brought to the chain; what has to wait was not.
+    fn record_refusal(&self, id: &ReadId, keeping: &mut Keeping, follower: &mut Follower) -> Result<bool, Failure> {
         let register = keeping.register()?;
         // Another process may have settled it.
-        let Some(owed) = register.vault().get(&OWED, &id.to_string())? else { return Ok(()) };
+        let Some(owed) = register.vault().get(&OWED, &id.to_string())? else { return Ok(false) };
         let (owed, tried) = match owed.signed {
             Some(_) => (owed, Try::Again),
-            None if register.unproved()?.iter().any(|served| served.about == owed.about) => return Ok(()),
-            None if register.owes_about(&owed.about)? => return Ok(()),
+            None if register.unproved()?.iter().any(|served| served.about == owed.about) => return Ok(false),
+            None if register.owes_about(&owed.about)? => return Ok(false),
             None => match self.sign(owed, register, follower)? {
                 Some(owed) => (owed, Try::First),
-                None => return Ok(()),
+                None => return Ok(false),
             },
         };
-        let Some(Signed { from, read, .. }) = &owed.signed else { return Ok(()) };
+        let Some(Signed { from, read, .. }) = &owed.signed else { return Ok(false) };
         let signed: SignedRead = codec::decode(read, TRANSACTION_BYTES_MAX).map_err(damaged)?;
         let from = *from;
         keeping.give_way();
         match record(self.office, follower, &signed, from, tried)? {
-            Recorded::There { .. } => keeping.register()?.settle_owed(&owed, true),
-            Recorded::Never(_) => keeping.register()?.settle_owed(&owed, false),
-            Recorded::Open => Ok(()),
+            Recorded::There { .. } => keeping.register()?.settle_owed(&owed, true)?,
+            Recorded::Never(_) => keeping.register()?.settle_owed(&owed, false)?,
+            Recorded::Open => {}
         }
+        Ok(true)
     }
 
     /// Signs it, and keeps what is signed; nothing if it is not refused any more.
