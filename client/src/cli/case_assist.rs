@@ -77,11 +77,22 @@ impl Assisting {
             sources: BTreeMap::new(),
             pickups: BTreeMap::new(),
         });
-        self.again(known, own, desk, context)
+        self.act(known, own, desk, context)
     }
 
-    /// What the clerk changes of it when something is said anew.
+    /// What the clerk changes of it when something is said anew; who is helped stays.
     pub(super) fn again(
+        &self,
+        known: &KnownItem,
+        own: &mut OwnCase,
+        desk: &mut Desk,
+        context: &Context,
+    ) -> Result<Option<Office>, Failure> {
+        if self.assist.is_some() { Err(usage("case_assist_stays")) } else { self.act(known, own, desk, context) }
+    }
+
+    /// Clerk, ground and sources as they are said now, and the counter's bureau; nothing where nobody is helped.
+    fn act(
         &self,
         known: &KnownItem,
         own: &mut OwnCase,
